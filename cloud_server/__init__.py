@@ -1,0 +1,1 @@
+"""The cloud service: the frozen base with the shadow attached; the only torch zone."""

@@ -1,0 +1,1 @@
+"""The engine: one owner thread that decodes many requests on one model."""

@@ -1,0 +1,1 @@
+"""Making the shadow: data, loss, training, evaluation and export."""

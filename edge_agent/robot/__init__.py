@@ -1,0 +1,1 @@
+"""The robot: what a dog can be asked to do, and the driver that does it."""

@@ -1,0 +1,127 @@
+"""The bundle's manifest: what files an edge runs, their hashes, and the fingerprint that ties them."""
+
+import hashlib
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from typing_extensions import Self
+
+from shared.errors import BundleError
+from shared.tags import TAGS
+
+MANIFEST_NAME = "manifest.json"
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Probability = Annotated[float, Field(ge=0, le=1)]
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file as lower-case hex."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+class BundleFile(BaseModel):
+    """One file of the bundle beside the manifest."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    sha256: Sha256
+    size_bytes: Annotated[int, Field(ge=0)]
+
+
+class GraphShape(BaseModel):
+    """The sizes that the recogniser needs to feed the graph."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    layers: int
+    key_value_heads: int
+    head_dimension: int
+    hidden_size: int
+    vocabulary_size: int
+    window_tokens: int
+
+
+class BundleTag(BaseModel):
+    """One tag and the token ids that spell it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    tag: str
+    token_ids: list[int]
+
+
+class BundleManifest(BaseModel):
+    """What `manifest.json` holds; `fingerprint` is checked against its parts on every load."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format_version: Literal[1] = 1
+    name: str
+    created: str
+    base: str
+    shadow_sha256: Sha256
+    tokenizer_sha256: Sha256
+    prompt_sha256: Sha256
+    fingerprint: Sha256
+    chat_format: str
+    precision: Literal["int8", "fp32"]
+    graph: GraphShape
+    prefix_token_ids: list[int]
+    tags: list[BundleTag]
+    head_token_ids: list[int]
+    thresholds: dict[Literal["0", "1", "2", "3"], Probability]
+    files: dict[str, BundleFile]
+
+    @model_validator(mode="after")
+    def _hold_together(self) -> Self:
+        if self.fingerprint != fingerprint(
+            self.shadow_sha256, self.tokenizer_sha256, self.prompt_sha256
+        ):
+            raise ValueError("the fingerprint does not follow from shadow, tokenizer and prompt")
+        if [each.tag for each in self.tags] != list(TAGS):
+            raise ValueError("the tags are not those of this version's catalogue")
+        if set(self.thresholds) != {"0", "1", "2", "3"}:
+            raise ValueError("every tier needs a threshold")
+        if any("/" in name or name.startswith(".") for name in self.files):
+            raise ValueError("a file of the bundle lies outside it")
+        return self
+
+
+def fingerprint(shadow_sha256: str, tokenizer_sha256: str, prompt_sha256: str) -> str:
+    """Return the hash that ties a bundle to its shadow, tokenizer and prompt."""
+    joined = "\n".join((shadow_sha256, tokenizer_sha256, prompt_sha256))
+    return hashlib.sha256(joined.encode()).hexdigest()
+
+
+def read_manifest(directory: Path, *, check_files: bool = True) -> BundleManifest:
+    """Return the manifest of a bundle whose every file has the size and hash that it states.
+
+    BundleError says what is wrong and what to do; nothing of a wrong bundle is used.
+    """
+    path = directory / MANIFEST_NAME
+    try:
+        manifest = BundleManifest.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise BundleError(
+            f"no bundle at {directory}; make one with `cloud-server export-edge --out {directory}`"
+        ) from None
+    except (OSError, ValidationError, ValueError) as error:
+        raise BundleError(
+            f"{path} cannot be used ({error}); export or pull the bundle again"
+        ) from error
+    for name, expected in manifest.files.items():
+        file = directory / name
+        if not file.is_file() or file.stat().st_size != expected.size_bytes:
+            raise BundleError(
+                f"{file} is missing or has a wrong size; export or pull the bundle again"
+            )
+        if check_files and file_sha256(file) != expected.sha256:
+            raise BundleError(
+                f"{file} does not have the manifest's hash; export or pull the bundle again"
+            )
+    return manifest

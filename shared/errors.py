@@ -1,0 +1,142 @@
+"""One tree of errors, each with a stable code that logs, HTTP bodies and exit messages carry.
+
+ShadowdogError
+├── ConfigurationError        configuration_invalid   a setting or an argument is wrong
+├── DataError                 data_invalid            a data file or a row is wrong
+├── BundleError               bundle_invalid          the files an edge runs do not fit their manifest
+├── ModelError                model_invalid           a base or a shadow cannot be loaded exactly
+│   ├── BaseUnavailable       base_unavailable        the base is not in the cache or its hash is wrong
+│   ├── CheckpointMismatch    checkpoint_mismatch     missing, unexpected or mis-shaped tensors
+│   └── CheckpointForeign     checkpoint_foreign      another network's files, refused by name
+├── RobotError                robot_error
+│   ├── RobotUnavailable      robot_unavailable       no robot answers, or its state is stale
+│   └── RobotRejected         robot_rejected          the robot answered with an error code
+├── CloudError                cloud_error
+│   ├── CloudUnreachable      cloud_unreachable       no connection
+│   ├── CloudTimeout          cloud_timeout           the deadline passed
+│   ├── CloudRefused          cloud_refused           an HTTP error answer
+│   └── CloudProtocolError    cloud_protocol          an answer that is not what CONTRACT.md says
+└── RequestError              request_invalid         what a caller sent is refused, with an HTTP status
+    ├── Unauthorized          unauthorized            401
+    ├── Forbidden             forbidden               403
+    ├── NotFound              not_found               404
+    ├── Conflict              conflict                409
+    ├── TooLarge              too_large               413
+    ├── Busy                  busy                    503
+    └── DeadlinePassed        deadline_passed         504
+"""
+
+from typing import ClassVar
+
+
+class ShadowdogError(Exception):
+    """Root of the tree; `message` tells the reader what to do."""
+
+    code: ClassVar[str] = "internal"
+    status: ClassVar[int] = 500
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class ConfigurationError(ShadowdogError):
+    code = "configuration_invalid"
+
+
+class DataError(ShadowdogError):
+    code = "data_invalid"
+
+
+class BundleError(ShadowdogError):
+    code = "bundle_invalid"
+
+
+class ModelError(ShadowdogError):
+    code = "model_invalid"
+
+
+class BaseUnavailable(ModelError):
+    code = "base_unavailable"
+
+
+class CheckpointMismatch(ModelError):
+    code = "checkpoint_mismatch"
+
+
+class CheckpointForeign(ModelError):
+    code = "checkpoint_foreign"
+
+
+class RobotError(ShadowdogError):
+    code = "robot_error"
+    status = 503
+
+
+class RobotUnavailable(RobotError):
+    code = "robot_unavailable"
+
+
+class RobotRejected(RobotError):
+    code = "robot_rejected"
+
+
+class CloudError(ShadowdogError):
+    code = "cloud_error"
+    status = 502
+
+
+class CloudUnreachable(CloudError):
+    code = "cloud_unreachable"
+
+
+class CloudTimeout(CloudError):
+    code = "cloud_timeout"
+
+
+class CloudRefused(CloudError):
+    code = "cloud_refused"
+
+
+class CloudProtocolError(CloudError):
+    code = "cloud_protocol"
+
+
+class RequestError(ShadowdogError):
+    code = "request_invalid"
+    status = 422
+
+
+class Unauthorized(RequestError):
+    code = "unauthorized"
+    status = 401
+
+
+class Forbidden(RequestError):
+    code = "forbidden"
+    status = 403
+
+
+class NotFound(RequestError):
+    code = "not_found"
+    status = 404
+
+
+class Conflict(RequestError):
+    code = "conflict"
+    status = 409
+
+
+class TooLarge(RequestError):
+    code = "too_large"
+    status = 413
+
+
+class Busy(RequestError):
+    code = "busy"
+    status = 503
+
+
+class DeadlinePassed(RequestError):
+    code = "deadline_passed"
+    status = 504

@@ -1,0 +1,45 @@
+"""The tag grammar: `[Name()]` for a skill, `[REMOTE]` for what is none."""
+
+import re
+
+from shared.skills import SKILL_NAMES
+
+REMOTE = "[REMOTE]"
+"""The tag of every utterance that is no skill."""
+
+_LEADING_TAG = re.compile(r"\s*\[([A-Za-z0-9_]+)(\(\))?\]\s*")
+
+
+def print_tag(name: str) -> str:
+    """Return the tag of a skill's name or of "REMOTE"; ValueError for any other name."""
+    if name == "REMOTE":
+        return REMOTE
+    if name not in SKILL_NAMES:
+        raise ValueError(f"{name!r} is no skill of the catalogue")
+    return f"[{name}()]"
+
+
+def parse_tag(text: str) -> str | None:
+    """Return the name that a complete tag stands for ("Sit", "REMOTE"), None for any other text."""
+    if text == REMOTE:
+        return "REMOTE"
+    if text.startswith("[") and text.endswith("()]") and text[1:-3] in SKILL_NAMES:
+        return text[1:-3]
+    return None
+
+
+TAGS: tuple[str, ...] = (*(print_tag(name) for name in SKILL_NAMES), REMOTE)
+"""All 35 tags, in the catalogue's order, `[REMOTE]` last."""
+
+
+def split_answer(text: str) -> tuple[str | None, str]:
+    """Split a model's answer into its leading tag's name and the spoken rest.
+
+    The name is a skill's or "REMOTE", or None where the answer starts with no tag of the
+    catalogue. A leading bracket that only looks like a tag (`[CheckWeather()]`) is no skill and is
+    left out of the spoken text. Brackets anywhere else are only text.
+    """
+    found = _LEADING_TAG.match(text)
+    if found is None:
+        return None, text.strip()
+    return parse_tag(found.group(0).strip()), text[found.end() :].strip()

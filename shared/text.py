@@ -1,0 +1,37 @@
+"""Cleaning of what people type or a recogniser heard, and a guess of its language."""
+
+import re
+import unicodedata
+from typing import Literal
+
+Language = Literal["en", "zh", "other"]
+
+MAX_UTTERANCE_CHARACTERS = 400
+"""Longer utterances are cut to their last characters: a spoken command is short."""
+
+_CJK = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
+_LATIN = re.compile(r"[A-Za-z]")
+
+
+def clean_utterance(text: str) -> str:
+    """Return `text` as the models read it: no control characters or lone surrogates, single spaces.
+
+    The last MAX_UTTERANCE_CHARACTERS characters are kept; nothing else is changed, so case,
+    punctuation and traditional characters reach the model as they were said.
+    """
+    kept = "".join(
+        " "
+        if unicodedata.category(character) in ("Cc", "Cs", "Cf", "Co", "Zl", "Zp")
+        else character
+        for character in text[-4 * MAX_UTTERANCE_CHARACTERS :]
+    )
+    return " ".join(kept.split())[-MAX_UTTERANCE_CHARACTERS:].strip()
+
+
+def guess_language(text: str) -> Language:
+    """Return "zh" where a Chinese character stands in `text`, "en" for Latin letters, else "other"."""
+    if _CJK.search(text):
+        return "zh"
+    if _LATIN.search(text):
+        return "en"
+    return "other"
