@@ -1,0 +1,61 @@
+"""The command `cloud-server`; each command imports what it needs when it runs, so that help is instant."""
+
+import logging
+from pathlib import Path
+from typing import Any, get_args
+
+import click
+
+from cloud_server.settings import CloudSettings, Precision, ProfileName
+from shared import __version__
+from shared.errors import ShadowdogError
+
+EXIT_REFUSED = 2
+
+
+class _ErrorLineGroup(click.Group):
+    """Ends on an error of the tree with one line on stderr and exit code 2."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except ShadowdogError as error:
+            click.echo(f"{context.command_path}: {error.message} ({error.code})", err=True)
+            context.exit(EXIT_REFUSED)
+
+
+@click.group(cls=_ErrorLineGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="cloud-server")
+def main() -> None:
+    """The cloud of Shadowdog: serves, makes and exports the model.
+
+    Exit codes: 0 done, 2 a wrong argument, setting or file, 1 a failure while running.
+    """
+
+
+@main.command()
+@click.option("--host", help="Address to listen on; beyond loopback a key is needed.")
+@click.option("--port", type=int, help="Port to listen on; 0 takes a free one.")
+@click.option("--profile", type=click.Choice(get_args(ProfileName)), help="Which model to serve.")
+@click.option("--base", "base_directory", type=click.Path(path_type=Path), help="Base's folder.")
+@click.option(
+    "--adapter", "adapter_directory", type=click.Path(path_type=Path), help="Shadow's folder."
+)
+@click.option("--precision", type=click.Choice(get_args(Precision)), help="Of the weights.")
+@click.option("--threads", type=int, help="Torch's threads.")
+def serve(**given: Any) -> None:
+    """Serve the attached model over HTTP.
+
+    Every option can also be set as CLOUD_..., as can the keys (CLOUD_API_KEYS, CLOUD_API_KEY_FILE)
+    and the limits; options go first.
+    """
+    settings = CloudSettings.from_environment(**given)
+    logging.basicConfig(
+        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s"
+    )
+    from cloud_server.app import serve as serve_app
+
+    try:
+        serve_app(settings)
+    except KeyboardInterrupt:  # uvicorn has shut down in order and passes Ctrl-C on
+        return

@@ -1,0 +1,60 @@
+"""The shadow's sizes and constants, in the published library's file format."""
+
+import json
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from shared.errors import CheckpointMismatch, ConfigurationError
+
+CONFIG_NAME = "shadow_config.json"
+
+
+@dataclass(frozen=True)
+class ShadowConfig:
+    """Names and defaults are those of `shadow_config.json` (shadow-peft 0.1.1).
+
+    num_shadow_layers: decoder layers of an implicit shadow. injection_hidden_size: rank r of the
+    injection. gate_hidden_size: inner width of the update's gate and transform. alpha: injection
+    strength α. dropout: inside injection and update, in training only. The `shadow_*` sizes make an
+    implicit shadow's layers narrower than the base's; None keeps the base's. modules_to_save: heads
+    saved beside the adapter.
+    """
+
+    num_shadow_layers: int = 1
+    injection_hidden_size: int = 16
+    gate_hidden_size: int = 10
+    alpha: float = 0.1
+    dropout: float = 0.2
+    shadow_intermediate_size: int | None = None
+    shadow_num_attention_heads: int | None = None
+    shadow_num_key_value_heads: int | None = None
+    shadow_head_dim: int | None = None
+    modules_to_save: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.num_shadow_layers < 1:
+            raise ConfigurationError("num_shadow_layers must be at least 1")
+        if self.injection_hidden_size < 1 or self.gate_hidden_size < 2:
+            raise ConfigurationError(
+                "injection_hidden_size must be at least 1 and gate_hidden_size at least 2"
+            )
+        if not 0 <= self.dropout < 1:
+            raise ConfigurationError("dropout must lie in [0, 1)")
+
+    def save(self, directory: Path) -> None:
+        """Write `shadow_config.json` into an existing directory."""
+        text = json.dumps({**asdict(self), "modules_to_save": list(self.modules_to_save)}, indent=2)
+        (directory / CONFIG_NAME).write_text(text + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, directory: Path) -> "ShadowConfig":
+        """Read `shadow_config.json`; CheckpointMismatch names keys that this version cannot honour."""
+        raw = json.loads((directory / CONFIG_NAME).read_text(encoding="utf-8"))
+        unknown = sorted(set(raw) - {field.name for field in fields(cls)})
+        if unknown:
+            raise CheckpointMismatch(
+                f"{directory / CONFIG_NAME} has keys that this version does not know: "
+                f"{', '.join(unknown)}; a newer library may have written it"
+            )
+        raw["modules_to_save"] = tuple(raw.get("modules_to_save") or ())
+        return cls(**raw)

@@ -1,0 +1,44 @@
+"""The frozen base and the prompt encoder that training, evaluation and export of a profile use."""
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+from tokenizers import Tokenizer
+from transformers import AutoModelForCausalLM, PreTrainedModel
+
+from cloud_server.profiles import PROFILES, make_byte_tokenizer, make_tiny, read_tokenizer
+from shared.errors import BaseUnavailable, ConfigurationError
+from shared.prompt import GEMMA, PromptEncoder
+from shared.settings import cache_directory
+
+
+@dataclass(frozen=True)
+class TrainingBase:
+    """A base in `dtype` with what encodes its prompts; `tokenizer` is the one an export carries."""
+
+    name: str
+    model: PreTrainedModel
+    encoder: PromptEncoder
+    tokenizer: Tokenizer
+
+
+def load_training_base(profile_name: str, dtype: torch.dtype) -> TrainingBase:
+    """Return the profile's base; BaseUnavailable where it is not prepared."""
+    if profile_name == "tiny":
+        served: Any = make_tiny()
+        marks = (GEMMA.begin, "<start_of_turn>", GEMMA.end)
+        control, plain = make_byte_tokenizer(marks), make_byte_tokenizer(marks)
+        encoder = PromptEncoder(control, plain, GEMMA)
+        return TrainingBase("tiny", served.model.base.to(dtype), encoder, control)
+    profile = PROFILES.get(cast(Any, profile_name))
+    if profile is None:
+        raise ConfigurationError(
+            f"profile {profile_name!r} is unknown; use one of {list(PROFILES)}"
+        )
+    directory = cache_directory() / "bases" / profile.base
+    if not (directory / "config.json").is_file():
+        raise BaseUnavailable(f"no base at {directory}; run `cloud-server prepare`")
+    control, plain = (read_tokenizer(directory / "tokenizer.json") for _ in range(2))
+    model: Any = AutoModelForCausalLM.from_pretrained(directory, dtype=dtype)
+    return TrainingBase(profile.base, model, PromptEncoder(control, plain, profile.chat), control)

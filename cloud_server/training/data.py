@@ -1,0 +1,68 @@
+"""Rows of `datasets/`: read, checked, and drawn for a recipe."""
+
+import json
+import random
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from shared.errors import DataError
+from shared.skills import SKILL_NAMES
+
+
+class Row(BaseModel):
+    """One labelled utterance; `answer` is the reply that the attached model should give."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: str
+    text: Annotated[str, Field(min_length=1)]
+    lang: Literal["en", "zh"]
+    label: str
+    source: str
+    license: str
+    synthetic: bool
+    kind: Literal["request", "near_miss", "motion"] | None = None
+    near: str | None = None
+    origin: str | None = None
+    answer: str | None = None
+
+
+def read_rows(path: Path) -> list[Row]:
+    """Return the rows of a JSON Lines file; DataError names the first wrong line."""
+    rows = []
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error}") from error
+    for number, line in enumerate(lines, start=1):
+        try:
+            row = Row.model_validate_json(line)
+        except (ValidationError, json.JSONDecodeError) as error:
+            raise DataError(f"{path}:{number} is no row of a dataset: {error}") from error
+        if row.label != "REMOTE" and row.label not in SKILL_NAMES:
+            raise DataError(f"{path}:{number} has the label {row.label!r}, which is no skill")
+        rows.append(row)
+    return rows
+
+
+def draw(rows: Sequence[Row], most: int | None, seed: int) -> list[Row]:
+    """Return at most `most` rows (None: all), drawn by `seed`, the rarer kinds whole.
+
+    Near-misses and motions are kept; plain requests are what is thinned out.
+    """
+    if most is None or len(rows) <= most:
+        return list(rows)
+    kept = [row for row in rows if row.kind != "request"]
+    plain = [row for row in rows if row.kind == "request"]
+    random.Random(seed).shuffle(plain)
+    written = [row for row in plain if row.synthetic]
+    gathered = [row for row in plain if not row.synthetic]
+    return (kept + written + gathered)[:most]
+
+
+def read_files(directory: Path, names: Iterable[str]) -> list[Row]:
+    """Return the rows of several files of `directory`, in order."""
+    return [row for name in names for row in read_rows(directory / name)]

@@ -1,0 +1,178 @@
+"""`cloud-server export-edge`: the bundle that an edge runs, written whole or not at all."""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Literal, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from cloud_server.modeling import ShadowModel
+from cloud_server.modeling.checkpoint import ADAPTER_NAME
+from cloud_server.modeling.config import CONFIG_NAME
+from cloud_server.training.base import TrainingBase, load_training_base
+from cloud_server.training.edge_graph import EdgeGraph, export_graph
+from cloud_server.training.train import THRESHOLDS_NAME
+from shared.bundle import (
+    MANIFEST_NAME,
+    BundleFile,
+    BundleManifest,
+    BundleTag,
+    GraphShape,
+    file_sha256,
+    fingerprint,
+)
+from shared.errors import ModelError
+from shared.prompt import prompt_segments, prompt_sha256
+from shared.tag_tree import build_tag_tree
+from shared.tags import TAGS
+
+GRAPH_NAME = "graph.onnx"
+EMBEDDINGS_NAME = "embeddings.int8"
+SCALES_NAME = "embedding_scales.f32"
+TOKENIZER_NAME = "tokenizer.json"
+WINDOW_TOKENS = 512
+BLOCK_SIZE = 32
+Precision = Literal["int8", "fp32"]
+
+
+def adapter_sha256(directory: Path) -> str:
+    """Return one hash over the adapter's configuration and tensors."""
+    both = file_sha256(directory / CONFIG_NAME) + file_sha256(directory / ADAPTER_NAME)
+    return hashlib.sha256(both.encode()).hexdigest()
+
+
+def export_bundle(
+    profile: str, adapter: Path, target: Path, precision: Precision = "int8"
+) -> BundleManifest:
+    """Write the bundle of `adapter` on the profile's base to `target`, replacing an older one whole."""
+    loaded = load_training_base(profile, torch.float32)
+    model = ShadowModel.from_pretrained(loaded.model, adapter)
+    try:
+        thresholds = json.loads((adapter / THRESHOLDS_NAME).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{adapter} has no {THRESHOLDS_NAME}; train it again") from error
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".bundle-") as scratch:
+        made = Path(scratch) / "bundle"
+        made.mkdir()
+        print("1/3 writing embeddings and tokenizer", flush=True)
+        write_embeddings(loaded.model.get_input_embeddings(), made)
+        loaded.tokenizer.save(str(made / TOKENIZER_NAME), pretty=False)
+        print(f"2/3 exporting the graph ({precision}), about half a minute", flush=True)
+        _write_graph(model, loaded, made, precision)
+        print("3/3 writing the manifest", flush=True)
+        manifest = _manifest(profile, adapter, loaded, model, made, thresholds, precision)
+        (made / MANIFEST_NAME).write_text(
+            manifest.model_dump_json(indent=1) + "\n", encoding="utf-8"
+        )
+        if target.exists():
+            shutil.rmtree(target)
+        os.replace(made, target)
+    return manifest
+
+
+def vocabulary_size(embeddings: nn.Module) -> int:
+    """Return how many tokens an embedding module knows."""
+    return len(cast(Tensor, embeddings.weight))
+
+
+@torch.no_grad()
+def write_embeddings(embeddings: nn.Module, directory: Path) -> None:
+    """Write what the base's embedding module returns for every token, int8 with one scale a row.
+
+    The module is asked, not its weight, since Gemma scales what it looks up.
+    """
+    vocabulary = vocabulary_size(embeddings)
+    with (
+        (directory / EMBEDDINGS_NAME).open("wb") as table,
+        (directory / SCALES_NAME).open("wb") as scales,
+    ):
+        for start in range(0, vocabulary, 8192):
+            ids = torch.arange(start, min(start + 8192, vocabulary))
+            rows = embeddings(ids).float()
+            scale = rows.abs().amax(dim=1, keepdim=True).clamp(min=1e-8) / 127
+            table.write((rows / scale).round().to(torch.int8).numpy().tobytes())
+            scales.write(scale[:, 0].numpy().astype(np.float32).tobytes())
+
+
+def _write_graph(
+    model: ShadowModel, loaded: TrainingBase, directory: Path, precision: Precision
+) -> None:
+    tree = build_tag_tree([loaded.encoder.encode_plain(tag) for tag in TAGS])
+    graph = EdgeGraph(model, tree.head_token_ids)
+    path = directory / GRAPH_NAME
+    hidden = int(loaded.model.get_input_embeddings().embedding_dim)  # type: ignore[arg-type]
+    export_graph(graph, path, hidden_size=hidden)
+    if precision == "int8":
+        quantise_graph(path)
+
+
+def quantise_graph(path: Path) -> None:
+    """Replace constant matrices by int8 blocks with a scale each (MatMulNBits).
+
+    Unlike dynamic quantisation, a token's result does not depend on the tokens beside it, so the
+    posterior is the same in one pass as one tag at a time.
+    """
+    import onnx
+    from onnxruntime.quantization.matmul_nbits_quantizer import (
+        DefaultWeightOnlyQuantConfig,
+        MatMulNBitsQuantizer,
+    )
+
+    configuration = DefaultWeightOnlyQuantConfig(
+        block_size=BLOCK_SIZE, is_symmetric=True, accuracy_level=4, bits=8
+    )
+    quantizer = MatMulNBitsQuantizer(onnx.load(str(path)), bits=8, algo_config=configuration)
+    quantizer.process()
+    quantizer.model.save_model_to_file(str(path))
+
+
+def _manifest(
+    profile: str,
+    adapter: Path,
+    loaded: TrainingBase,
+    model: ShadowModel,
+    directory: Path,
+    thresholds: dict[str, float],
+    precision: Precision,
+) -> BundleManifest:
+    encoder, configuration = loaded.encoder, model.shadow_model.config
+    spellings = [encoder.encode_plain(tag) for tag in TAGS]
+    files = {
+        path.name: BundleFile(sha256=file_sha256(path), size_bytes=path.stat().st_size)
+        for path in sorted(directory.iterdir())
+    }
+    shadow, prompt = adapter_sha256(adapter), prompt_sha256(encoder.chat)
+    tokenizer = files[TOKENIZER_NAME].sha256
+    embeddings = loaded.model.get_input_embeddings()
+    return BundleManifest(
+        name=profile,
+        created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        base=loaded.name,
+        shadow_sha256=shadow,
+        tokenizer_sha256=tokenizer,
+        prompt_sha256=prompt,
+        fingerprint=fingerprint(shadow, tokenizer, prompt),
+        chat_format=encoder.chat.name,
+        precision=precision,
+        graph=GraphShape(
+            layers=configuration.num_hidden_layers,
+            key_value_heads=configuration.num_key_value_heads,
+            head_dimension=configuration.head_dim,
+            hidden_size=int(embeddings.embedding_dim),  # type: ignore[arg-type]
+            vocabulary_size=vocabulary_size(embeddings),
+            window_tokens=WINDOW_TOKENS,
+        ),
+        prefix_token_ids=encoder.encode_segment(prompt_segments(encoder.chat, "")[0]),
+        tags=[BundleTag(tag=tag, token_ids=ids) for tag, ids in zip(TAGS, spellings, strict=True)],
+        head_token_ids=list(build_tag_tree(spellings).head_token_ids),
+        thresholds=thresholds,  # type: ignore[arg-type]
+        files=files,
+    )

@@ -1,0 +1,62 @@
+"""The exact posterior over the tags by torch, in batches: the reference for the edge's graph."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from cloud_server.modeling import ShadowModel
+from cloud_server.modeling.backbone import head_weight
+from cloud_server.training.objective import TagHead
+from cloud_server.training.packing import Forest, model_inputs
+from shared.prompt import PromptEncoder, prompt_segments
+from shared.tag_tree import build_tag_tree
+from shared.tags import TAGS
+
+
+@torch.inference_mode()
+def tag_posteriors(
+    model: ShadowModel, encoder: PromptEncoder, texts: Sequence[str], *, batch_rows: int = 24
+) -> Tensor:
+    """Return P(tag) [texts, 35] of the detached shadow, in the order of `TAGS` (CONTRACT.md)."""
+    tree = build_tag_tree([encoder.encode_plain(tag) for tag in TAGS])
+    head = TagHead(tree, head_weight(model.base))
+    pieces = [
+        _batch(model, encoder, head, texts[start : start + batch_rows])
+        for start in range(0, len(texts), batch_rows)
+    ]
+    return torch.cat(pieces) if pieces else torch.zeros(0, len(TAGS))
+
+
+def _batch(
+    model: ShadowModel, encoder: PromptEncoder, head: TagHead, texts: Sequence[str]
+) -> Tensor:
+    tree, forest = head.tree, Forest()
+    segments = prompt_segments(encoder.chat, "")
+    root = forest.add(encoder.encode_segment(segments[0]), -1)
+    suffix = encoder.encode_segment(segments[-1])
+    nodes: list[int] = []
+    for text in texts:
+        words = encoder.encode_segment(prompt_segments(encoder.chat, text)[1])
+        end = forest.add(suffix, forest.add(words, root))
+        added: list[int] = []
+        for token, parent in zip(tree.tokens, tree.parents, strict=True):
+            added.append(forest.add([token], end if parent < 0 else added[parent]))
+        nodes.extend(added[branch.at] for branch in tree.branches)
+    state = model.initial_state(**model_inputs(forest))[0, nodes]  # type: ignore[arg-type]
+    branches = torch.arange(len(tree.branches)).repeat(len(texts))
+    logs = head.log_softmax(state, branches).view(len(texts), len(tree.branches), -1)
+    columns = {token: column for column, token in enumerate(tree.head_token_ids)}
+    return torch.stack(
+        [
+            sum(
+                (
+                    logs[:, number, columns[tree.branches[number].children[child]]]
+                    for number, child in path
+                ),
+                torch.zeros(len(texts)),
+            ).exp()
+            for path in tree.paths
+        ],
+        dim=1,
+    )

@@ -1,0 +1,122 @@
+"""`cloud-server train`: a recipe from nothing to an adapter with its thresholds and figures."""
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from cloud_server.modeling import ShadowConfig, ShadowModel
+from cloud_server.training.base import load_training_base
+from cloud_server.training.data import Row, draw, read_files
+from cloud_server.training.objective import BatchBuilder
+from cloud_server.training.plots import plot_log
+from cloud_server.training.posterior import tag_posteriors
+from cloud_server.training.recipe import DataSection, Recipe
+from cloud_server.training.thresholds import choose_thresholds, decide
+from cloud_server.training.trainer import run_stage
+
+THRESHOLDS_NAME = "thresholds.json"
+FIGURES_NAME = "figures.json"
+
+
+def stage_rows(data: DataSection, directory: Path, seed: int) -> list[Row]:
+    """Return a stage's rows: commands, answers (repeated) and other remote requests, shuffled."""
+    commands = read_files(directory, data.commands)
+    if data.command_rows is not None and len(commands) > data.command_rows:
+        commands = random.Random(seed).sample(commands, data.command_rows)
+    answers = read_files(directory, data.answers) * data.answer_repeats
+    remote = draw(read_files(directory, data.remote), data.remote_rows, seed)
+    rows = [*commands, *answers, *remote]
+    random.Random(seed).shuffle(rows)
+    return rows
+
+
+def train(recipe: Recipe, datasets: Path, run_directory: Path) -> Path:
+    """Run the recipe's stages in `run_directory` (resumed where they stand) and return the adapter's
+    directory: the library-format files, thresholds and figures."""
+    run_directory.mkdir(parents=True, exist_ok=True)
+    (run_directory / "recipe.json").write_text(recipe.model_dump_json(indent=2) + "\n")
+    if recipe.threads:
+        torch.set_num_threads(recipe.threads)
+    torch.manual_seed(recipe.seed)
+    loaded = load_training_base(recipe.profile, torch.float32)
+    base, encoder = loaded.model, loaded.encoder
+    shadow = recipe.shadow
+    config = ShadowConfig(
+        num_shadow_layers=shadow.layers,
+        injection_hidden_size=shadow.rank,
+        gate_hidden_size=shadow.gate,
+        alpha=shadow.alpha,
+        dropout=shadow.dropout,
+    )
+    model = ShadowModel.create(base, config, start=shadow.start)
+    if torch.cuda.is_available():
+        model.to("cuda")
+    for stage in recipe.stages:
+        done = run_directory / f"{stage.name}.done"
+        finished = run_directory / stage.name / "adapter"
+        if done.exists():
+            model = ShadowModel.from_pretrained(base, finished)
+            continue
+        rows = stage_rows(stage.data, datasets, recipe.seed)
+        print(f"stage {stage.name}: {len(rows)} rows, {stage.epochs:g} epochs", flush=True)
+        model.train()
+        builder = BatchBuilder(encoder, answers=stage.mode == "joint")
+        run_stage(model, stage, rows, builder, recipe, run_directory)
+        model.save_pretrained(finished)
+        done.touch()
+    return _finish(model, recipe, encoder, datasets, run_directory)
+
+
+def _finish(
+    model: ShadowModel, recipe: Recipe, encoder: Any, datasets: Path, run_directory: Path
+) -> Path:
+    """Save the adapter in bf16, choose thresholds with exactly those weights, write figures and plot."""
+    model.eval()
+    for part in model.adapter_modules().values():
+        part.to(torch.bfloat16)
+    adapter = run_directory / "adapter"
+    model.save_pretrained(adapter)
+    for part in model.adapter_modules().values():
+        part.to(torch.float32)
+    rows = read_files(datasets, recipe.stages[-1].data.validation)
+    posteriors = tag_posteriors(model, encoder, [row.text for row in rows])
+    thresholds = choose_thresholds(posteriors, rows)
+    (adapter / THRESHOLDS_NAME).write_text(json.dumps(thresholds, indent=2) + "\n")
+    figures = validation_figures(posteriors, rows, thresholds)
+    (adapter / FIGURES_NAME).write_text(json.dumps(figures, indent=2, ensure_ascii=False) + "\n")
+    print(json.dumps(figures, ensure_ascii=False), flush=True)
+    plot_log(run_directory / "log.jsonl", adapter / "loss.png")
+    return adapter
+
+
+def validation_figures(
+    posteriors: torch.Tensor, rows: list[Row], thresholds: dict[str, float]
+) -> dict[str, Any]:
+    """Return shares right and wrong on the validation split, after thresholds."""
+    decided = [decide(posterior, thresholds)[0] for posterior in posteriors]
+    pairs = list(zip(rows, decided, strict=True))
+    commands = [(row, label) for row, label in pairs if row.label != "REMOTE"]
+    remote = [(row, label) for row, label in pairs if row.label == "REMOTE"]
+    near = [(row, label) for row, label in remote if row.kind == "near_miss"]
+
+    def share(chosen: list[tuple[Row, str]], right: bool) -> float:
+        hits = sum((row.label == label) == right for row, label in chosen)
+        return round(hits / max(1, len(chosen)), 4)
+
+    return {
+        "split": "validation",
+        "thresholds": thresholds,
+        "commands": {"n": len(commands), "right": share(commands, True)},
+        "commands_by_lang": {
+            lang: share([pair for pair in commands if pair[0].lang == lang], True)
+            for lang in ("en", "zh")
+        },
+        "remote": {"n": len(remote), "acted_on": share(remote, False)},
+        "near_misses": {"n": len(near), "acted_on": share(near, False)},
+        "commands_deferred": round(
+            sum(label == "REMOTE" for _, label in commands) / max(1, len(commands)), 4
+        ),
+    }

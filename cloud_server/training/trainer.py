@@ -1,0 +1,156 @@
+"""One stage of training with transformers' Trainer: packed batches, joint loss, small checkpoints."""
+
+import json
+import math
+import random
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+from transformers import Trainer, TrainerCallback, TrainingArguments
+
+from cloud_server.modeling import ShadowModel
+from cloud_server.modeling.backbone import head_weight
+from cloud_server.modeling.checkpoint import load_tensors
+from cloud_server.training.data import Row
+from cloud_server.training.objective import BatchBuilder, TagHead, batch_losses
+from cloud_server.training.recipe import Recipe, Stage
+
+
+class JsonLinesLog(TrainerCallback):
+    """Writes every log entry of the Trainer as one line of JSON."""
+
+    def __init__(self, path: Path, stage: str) -> None:
+        self.path = path
+        self.stage = stage
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
+        entry = {"stage": self.stage, "step": state.global_step, **(logs or {})}
+        with self.path.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(entry) + "\n")
+
+
+class ShadowTrainer(Trainer):
+    """Trainer whose batches are packed forests and whose checkpoints hold the adapter alone."""
+
+    def __init__(
+        self, model: ShadowModel, stage: Stage, builder: BatchBuilder, **rest: Any
+    ) -> None:
+        super().__init__(model=model, data_collator=builder, **rest)
+        self.stage = stage
+        self.tag_head = TagHead(builder.tree, head_weight(model.base))
+        self.parts: dict[str, list[float]] = {}
+
+    def compute_loss(
+        self,
+        model: Any,
+        inputs: Any,
+        return_outputs: bool = False,
+        num_items_in_batch: Any = None,
+    ) -> Any:
+        """Return the stage's weighted sum of losses; each part is logged by name."""
+        stage = self.stage
+        joint = stage.mode == "joint"
+        losses = batch_losses(
+            model, inputs, self.tag_head, joint=joint, text=stage.text_loss_weight > 0
+        )
+        weights = {
+            "tag": stage.shadow_loss_weight,
+            "text": stage.text_loss_weight,
+            "answer": 1.0,
+            "avoid": stage.avoid_loss_weight,
+        }
+        for name, value in losses.items():
+            self.parts.setdefault(name, []).append(float(value.detach()))
+        total: Tensor = torch.stack([weights[name] * value for name, value in losses.items()]).sum()
+        return (total, None) if return_outputs else total
+
+    def log(self, logs: dict[str, float], *rest: Any, **named: Any) -> None:
+        """Add the mean of every loss part since the last entry."""
+        for name, values in self.parts.items():
+            logs[f"loss_{name}"] = round(sum(values) / len(values), 5)
+        self.parts = {}
+        super().log(logs, *rest, **named)
+
+    def get_train_dataloader(self) -> DataLoader[Row]:
+        """Batches in the order given: epochs are laid out beforehand, so that a resumed run skips right.
+
+        Also keeps Trainer from `import datasets`, which would find this repository's data folder.
+        """
+        rows: Any = self.train_dataset
+        return DataLoader(rows, batch_size=self.stage.batch_rows, collate_fn=self.data_collator)
+
+    def create_optimizer(self, *_: Any) -> torch.optim.Optimizer:
+        """AdamW with the shadow's own share of the learning rate; joint trains all, detached the shadow."""
+        rate = self.stage.learning_rate
+        model: Any = self.model
+        groups = [
+            {
+                "params": [
+                    *model.shadow_model.parameters(),
+                    *model.shadow_hidden_projection.parameters(),
+                ],
+                "lr": rate * self.stage.shadow_rate_multiplier,
+            }
+        ]
+        if self.stage.mode == "joint":
+            beside = (model.shadow_injection_model, model.shadow_update_model)
+            groups.append({"params": [p for part in beside for p in part.parameters()], "lr": rate})
+        self.optimizer = torch.optim.AdamW(groups, lr=rate, weight_decay=0.01, betas=(0.9, 0.98))
+        return self.optimizer
+
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        model: Any = self.model
+        model.save_pretrained(output_dir or self.args.output_dir)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        target: Any = model or self.model
+        load_tensors(target.adapter_modules(), Path(resume_from_checkpoint))
+
+
+def run_stage(
+    model: ShadowModel,
+    stage: Stage,
+    rows: list[Row],
+    builder: BatchBuilder,
+    recipe: Recipe,
+    run_directory: Path,
+) -> None:
+    """Train one stage, resuming from its last checkpoint where there is one."""
+    output = run_directory / stage.name
+    steps = max(1, round(len(rows) / stage.batch_rows * stage.epochs))
+    shuffle = random.Random(recipe.seed)
+    sequence = [
+        row for _ in range(math.ceil(stage.epochs)) for row in shuffle.sample(rows, len(rows))
+    ]
+    arguments = TrainingArguments(
+        output_dir=str(output),
+        max_steps=steps,
+        per_device_train_batch_size=stage.batch_rows,
+        learning_rate=stage.learning_rate,
+        lr_scheduler_type="cosine",
+        warmup_steps=max(1, round(steps * stage.warmup_share)),
+        max_grad_norm=1.0,
+        bf16=recipe.bf16,
+        use_cpu=not torch.cuda.is_available(),
+        seed=recipe.seed,
+        logging_steps=10,
+        save_steps=100,
+        save_total_limit=1,
+        remove_unused_columns=False,
+        report_to=[],
+        disable_tqdm=False,
+        dataloader_pin_memory=False,
+    )
+    trainer = ShadowTrainer(
+        model,
+        stage,
+        builder,
+        args=arguments,
+        train_dataset=sequence,
+        callbacks=[JsonLinesLog(run_directory / "log.jsonl", stage.name)],
+    )
+    checkpoints = sorted(output.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
+    trainer.train(resume_from_checkpoint=str(checkpoints[-1]) if checkpoints else None)

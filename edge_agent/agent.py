@@ -1,0 +1,278 @@
+"""The agent: hear, reflex, recognise, decide, gate, act; one outcome an utterance."""
+
+import asyncio
+import dataclasses
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from edge_agent import reflex, speaking
+from edge_agent.acting import Actor
+from edge_agent.consulting import CloudWay
+from edge_agent.events import Event, EventHub, plain, state_event
+from edge_agent.gate import Gate, Refusal
+from edge_agent.journal import Journal
+from edge_agent.recognition import Recognition
+from edge_agent.robot.interface import Robot
+from edge_agent.utterance import Utterance
+from shared.errors import Busy, NotFound
+from shared.messages import IntentReply
+from shared.outcome import Call, Execution, Outcome, Source
+from shared.skills import Skill, skill
+from shared.tags import parse_tag
+from shared.text import Language, clean_utterance, guess_language
+
+MAX_WAITING = 16
+"""Utterances under way at once; a stop is let through above it."""
+STATE_PERIOD_S = 0.25
+"""How often a change of the dog's state is looked for, for the event stream."""
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class AgentOptions:
+    """What the agent is told of its settings."""
+
+    robot_id: str = "go2"
+    deadline_s: float = 20.0
+    simulation: bool = False
+
+
+@dataclass
+class _Question:
+    """An utterance whose dangerous skill waits for a person's yes."""
+
+    utterance: Utterance
+    skill: Skill
+    expires_at: float
+
+
+class Agent:
+    """Owns what becomes of an utterance; lives on one event loop between `start` and `close`."""
+
+    def __init__(
+        self,
+        robot: Robot,
+        gate: Gate,
+        recognizer: Recognition,
+        cloud: CloudWay,
+        options: AgentOptions | None = None,
+        *,
+        journal: Journal | None = None,
+        events: EventHub | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self.options = options or AgentOptions()
+        self.events = events or EventHub()
+        self._actor = Actor(robot, gate, clock=clock, sleep=sleep, on_change=self.publish_state)
+        self._gate = gate
+        self._recognizer = recognizer
+        self._cloud = cloud
+        self._journal = journal
+        self._clock = clock
+        self._waiting = 0
+        self._question: _Question | None = None
+        self._state_told = ""
+        self._watching: asyncio.Task[None] | None = None
+        # One thread: the recogniser's passes never compete, and a line's order in the journal holds.
+        self._recognition = ThreadPoolExecutor(1, thread_name_prefix="recognition")
+        self._writing = ThreadPoolExecutor(1, thread_name_prefix="journal")
+
+    async def start(self) -> None:
+        """Open the journal and connect to the robot; errors of both pass through."""
+        loop = asyncio.get_running_loop()
+        if self._journal is not None:
+            await loop.run_in_executor(self._writing, self._journal.open)
+        await loop.run_in_executor(self._recognition, reflex.warm_up)
+        await self._actor.robot.start()
+        self._watching = asyncio.create_task(self._watch())
+
+    async def close(self) -> None:
+        """Stop the dog, end the event streams and let go of everything."""
+        self.events.close()
+        if self._watching is not None:
+            self._watching.cancel()
+        await self._actor.robot.close()
+        await self._cloud.close()
+        self._recognition.shutdown(wait=False, cancel_futures=True)
+        self._writing.shutdown(wait=True)
+
+    # --- what callers ask ------------------------------------------------------------------------
+
+    async def handle(
+        self,
+        text: str,
+        lang: Language | None = None,
+        source: Source = "text",
+        session_id: str | None = None,
+    ) -> Outcome:
+        """Do what an utterance asks and return its outcome; Busy where too many are under way."""
+        # A lone surrogate, from a command line in another encoding, would make the outcome unwritable.
+        text = text.encode("utf-8", "replace").decode()
+        utterance = Utterance(
+            text=text,
+            lang=lang or guess_language(text),
+            source=source,
+            session_id=session_id or "default",
+            clock=self._clock,
+            deadline_at=self._clock() + self.options.deadline_s,
+            stopped=self._actor.stopped,
+        )
+        if not any(character.isalnum() for character in clean_utterance(text)):
+            return await self._conclude(utterance, Execution())
+        if reflex.is_stop(text, self._actor.in_motion()):
+            return await self._conclude(utterance, await self._react(utterance))
+        if self._waiting >= MAX_WAITING:
+            raise Busy("too many utterances are under way; try again in a moment")
+        self._waiting += 1
+        try:
+            execution = await self._think(utterance)
+        finally:
+            self._waiting -= 1
+        return await self._conclude(utterance, execution)
+
+    async def stop(self, level: Literal["stop", "damp"] = "stop") -> list[Call]:
+        """Stop all motion, or make the motors soft at once; never waits for an utterance."""
+        self._question = None
+        return await (self._actor.stop() if level == "stop" else self._actor.damp())
+
+    async def confirm(self, request_id: str, accept: bool) -> Outcome:
+        """Finish an utterance that needed a person's yes; NotFound where none waits by that id."""
+        question = self._question
+        if question is None or question.utterance.request_id != request_id:
+            raise NotFound("no action waits for this confirmation")
+        self._question = None
+        utterance = question.utterance
+        answer = self._gate.confirmations.answer(request_id, accept)
+        if isinstance(answer, Refusal):
+            execution = Execution(state="refused", reason=answer.reason, skill=question.skill.name)
+            utterance.say = speaking.say_trouble(execution, utterance.lang) or ""
+            return await self._conclude(utterance, execution)
+        # The yes is a fresh wish: it has its own time, and only a stop after it overtakes it.
+        utterance.deadline_at = self._clock() + self.options.deadline_s
+        utterance.stopped = self._actor.stopped
+        utterance.say = ""  # the question has been said
+        execution = await self._act(answer, utterance, confirmed=True)
+        return await self._conclude(utterance, execution)
+
+    def describe(self) -> dict[str, Any]:
+        """Return the state that `GET /v1/state` shows."""
+        active = self._actor.active
+        manifest = self._recognizer.manifest
+        state: dict[str, Any] = plain(
+            {
+                "robot_id": self.options.robot_id,
+                "simulation": self.options.simulation,
+                "robot": dataclasses.asdict(self._actor.robot.state()),
+                "action": active.describe() if active else None,
+                "confirmation": self._open_question(),
+                "utterances": self._waiting,
+                "cloud": self._cloud.state,
+                "bundle": {"name": manifest.name, "fingerprint": manifest.fingerprint},
+            }
+        )
+        return state
+
+    def _open_question(self) -> dict[str, str] | None:
+        question = self._question
+        if question is None or question.utterance.stopped.is_set():
+            return None
+        if self._clock() > question.expires_at:
+            return None
+        return {"request_id": question.utterance.request_id, "skill": question.skill.name}
+
+    def publish_state(self) -> None:
+        """Tell the state to the event stream if it has changed, its age aside."""
+        if self.events.listeners:
+            self._state_told = self.events.publish_state(self.describe(), self._state_told)
+
+    def state_event(self) -> Event:
+        """Return the state as an event, for a listener that has just come."""
+        return state_event(self.describe())
+
+    async def _watch(self) -> None:
+        while True:
+            self.publish_state()
+            await asyncio.sleep(STATE_PERIOD_S)
+
+    # --- the way of an utterance -----------------------------------------------------------------
+
+    async def _react(self, utterance: Utterance) -> Execution:
+        utterance.route = "reflex"
+        utterance.decide("StopMove")
+        return await self._act(skill("StopMove"), utterance)
+
+    async def _think(self, utterance: Utterance) -> Execution:
+        """Recognise and decide; act here or ask the cloud."""
+        loop = asyncio.get_running_loop()
+        decision = await loop.run_in_executor(
+            self._recognition, self._recognizer.decide, utterance.text
+        )
+        name = parse_tag(decision.tag)
+        wanted = None if name is None or name == "REMOTE" else skill(name)
+        utterance.posterior = list(decision.posterior.ranked)
+        utterance.decide(wanted.name if wanted else None, decision.probability)
+        if wanted is None:
+            return await self._ask_cloud(utterance)
+        utterance.route = "edge"
+        return await self._act(wanted, utterance)
+
+    async def _act(
+        self, wanted: Skill, utterance: Utterance, *, confirmed: bool = False
+    ) -> Execution:
+        """Perform a skill and settle what the dog says to it."""
+        if wanted.name == "StopMove":
+            self._question = None
+        if utterance.route != "cloud" or not utterance.say:
+            utterance.say = wanted.say(utterance.lang)
+        execution = await self._actor.perform(wanted, utterance, confirmed=confirmed)
+        if execution.state == "needs_confirmation":
+            self._question = _Question(
+                utterance, wanted, self._clock() + self._gate.policy.confirmation_window_s
+            )
+            utterance.say = speaking.say_question(wanted, utterance.lang)
+        elif execution.state == "preempted" and not execution.calls:
+            utterance.say = ""  # it was stopped before it began, so nothing is announced
+        elif not (execution.state == "expired" and utterance.route == "cloud"):
+            utterance.say = speaking.say_trouble(execution, utterance.lang) or utterance.say
+        return execution
+
+    async def _ask_cloud(self, utterance: Utterance) -> Execution:
+        """Defer the utterance; what comes back is said, and done only through the gate."""
+        utterance.route = "cloud"
+        state = self._actor.robot.state()
+        answer = await self._cloud.ask(utterance, state, self._recognizer.manifest.fingerprint)
+        if answer is None:
+            return Execution(state="preempted", reason="stopped")
+        if not isinstance(answer, IntentReply):
+            utterance.route = "offline"
+            utterance.say = speaking.say_absent(answer.error, utterance.lang)
+            return Execution(reason=answer.code)
+        utterance.say = answer.say.strip()
+        execution = Execution()
+        for name in answer.skills:
+            before = execution.calls
+            execution = await self._act(skill(name), utterance)
+            execution = execution.model_copy(update={"calls": [*before, *execution.calls]})
+            if execution.state != "confirmed":
+                break
+        if not utterance.say and execution.skill is None:
+            utterance.say = speaking.CLOUD_SILENT.say(utterance.lang)
+        return execution
+
+    async def _conclude(self, utterance: Utterance, execution: Execution) -> Outcome:
+        outcome = utterance.outcome(execution)
+        self.events.publish("outcome", outcome.model_dump_json())
+        self.publish_state()
+        if self._journal is not None:
+            loop = asyncio.get_running_loop()
+            try:
+                await loop.run_in_executor(self._writing, self._journal.write, outcome)
+            except OSError as error:  # a full disk must not take the dog's hearing
+                logger.warning("the journal cannot be written: %s", error)
+        return outcome

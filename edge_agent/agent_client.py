@@ -1,0 +1,89 @@
+"""Talking to a running agent over HTTP, for the command line and the simulation; blocking."""
+
+from types import TracebackType
+from typing import Any
+
+import httpx
+from pydantic import ValidationError
+from typing_extensions import Self
+
+from shared.errors import ConfigurationError, RequestError
+from shared.messages import ErrorBody
+from shared.outcome import Outcome
+from shared.text import Language
+
+UTTERANCE_TIMEOUT_S = 180.0
+"""An utterance is answered when its action has ended: a deadline and the longest dance."""
+
+
+class AgentClient:
+    """Calls of CONTRACT.md's edge API; may be used from several threads.
+
+    ConfigurationError where no agent answers, RequestError for a refusal.
+    """
+
+    def __init__(
+        self, url: str, token: str | None = None, transport: httpx.BaseTransport | None = None
+    ) -> None:
+        self.url = url
+        self._http = httpx.Client(
+            base_url=url,
+            headers={"Authorization": f"Bearer {token}"} if token else {},
+            timeout=httpx.Timeout(UTTERANCE_TIMEOUT_S, connect=3.0),
+            trust_env=False,
+            transport=transport,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exception_type: type[BaseException] | None,
+        exception: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._http.close()
+
+    def say(
+        self, text: str, lang: Language | None = None, session_id: str | None = None
+    ) -> Outcome:
+        """Return what came of an utterance, once its action has ended."""
+        body = {"text": text, "lang": lang, "session_id": session_id}
+        return _outcome(self._call("POST", "/v1/utterances", body))
+
+    def confirm(self, request_id: str, accept: bool) -> Outcome:
+        """Answer the question whether a dangerous skill may go."""
+        path = f"/v1/confirmations/{request_id}"
+        return _outcome(self._call("POST", path, {"accept": accept}))
+
+    def state(self) -> dict[str, Any]:
+        """Return `GET /v1/state`."""
+        return self._call("GET", "/v1/state")
+
+    def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        try:
+            response = self._http.request(method, path, json=body)
+        except httpx.TransportError as error:
+            raise ConfigurationError(
+                f"no agent answers at {self.url} ({error.__class__.__name__}); start one with "
+                "`edge-agent run` or `edge-agent simulate`"
+            ) from error
+        try:
+            if response.is_success:
+                value: dict[str, Any] = response.json()
+                return value
+            refused = ErrorBody.model_validate_json(response.content)
+        except ValueError:
+            raise RequestError(f"{self.url}{path} answers, but is no agent of ours") from None
+        raise RequestError(f"{refused.message} ({refused.code})")
+
+
+def _outcome(value: dict[str, Any]) -> Outcome:
+    try:
+        return Outcome.model_validate(value)
+    except ValidationError as error:
+        raise RequestError("the agent's outcome is not of this version's form") from error

@@ -1,0 +1,103 @@
+"""The agent's HTTP side: utterances, the stop that waits for nobody, confirmations, state, events."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from fastapi import FastAPI
+from fastapi.responses import HTMLResponse, StreamingResponse
+
+from edge_agent.agent import Agent
+from edge_agent.events import Event, Subscription, encode_event
+from edge_agent.guard import Guard
+from edge_agent.refusals import install_refusals
+from edge_agent.settings import EdgeSettings
+from shared import __version__
+from shared.messages import ConfirmationRequest, StopRequest, UtteranceRequest
+from shared.outcome import Outcome
+
+PAGE = Path(__file__).parent / "console" / "index.html"
+HEARTBEAT_S = 15.0
+PAGE_HEADERS = {
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": (
+        "default-src 'none'; connect-src 'self'; script-src 'unsafe-inline'; "
+        "style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'; base-uri 'none'; "
+        "form-action 'none'"
+    ),
+}
+
+
+def create_app(agent: Agent, settings: EdgeSettings) -> FastAPI:
+    """Return the agent's app; whoever serves it starts and closes the agent."""
+    app = FastAPI(
+        title="Shadowdog edge",
+        version=__version__,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+    )
+    app.add_middleware(Guard, settings=settings)
+    install_refusals(app)
+    _add_commands(app, agent)
+    _add_views(app, agent)
+    return app
+
+
+def _add_commands(app: FastAPI, agent: Agent) -> None:
+    @app.post("/v1/utterances")
+    async def handle_utterance(body: UtteranceRequest) -> Outcome:
+        return await agent.handle(body.text, body.lang, "text", body.session_id)
+
+    @app.post("/v1/stop")
+    async def stop(body: StopRequest | None = None) -> dict[str, Any]:
+        level = (body or StopRequest()).level
+        calls = await agent.stop(level)
+        return {
+            "request_id": str(uuid4()),
+            "level": level,
+            "calls": [call.model_dump() for call in calls],
+        }
+
+    @app.post("/v1/confirmations/{request_id}")
+    async def confirm(request_id: str, body: ConfirmationRequest) -> Outcome:
+        return await agent.confirm(request_id, body.accept)
+
+
+def _add_views(app: FastAPI, agent: Agent) -> None:
+    page = PAGE.read_text(encoding="utf-8")
+
+    @app.get("/healthz")
+    async def report_health() -> dict[str, str]:
+        return {"status": "alive"}
+
+    @app.get("/v1/state")
+    async def show_state() -> dict[str, Any]:
+        return agent.describe()
+
+    @app.get("/v1/events")
+    async def stream_events() -> StreamingResponse:
+        subscription = agent.events.subscribe()
+        first = agent.state_event()
+        return StreamingResponse(
+            stream(subscription, first),
+            media_type="text/event-stream",
+            headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+        )
+
+    @app.get("/")
+    async def show_page() -> HTMLResponse:
+        return HTMLResponse(page, headers=PAGE_HEADERS)
+
+
+async def stream(subscription: Subscription, first: Event) -> AsyncIterator[bytes]:
+    """Yield the state as it is, then every event, until the listener or the agent leaves."""
+    try:
+        yield encode_event(first)
+        async for event in subscription.events(HEARTBEAT_S):
+            yield encode_event(event)
+    finally:
+        subscription.close()

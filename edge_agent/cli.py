@@ -1,0 +1,179 @@
+"""The command `edge-agent`; each command imports what it needs when it runs, so that help is instant."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from shared import __version__
+from shared.errors import ConfigurationError, ShadowdogError
+
+EXIT_REFUSED = 2
+EXIT_INTERRUPTED = 130
+_FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+class _ErrorLineGroup(click.Group):
+    """Ends on an error of the tree with its message on stderr and exit code 2."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except ShadowdogError as error:
+            click.echo(f"{context.command_path}: {error.message} ({error.code})", err=True)
+            context.exit(EXIT_REFUSED)
+
+
+@click.group(cls=_ErrorLineGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="edge-agent")
+def main() -> None:
+    """The edge of Shadowdog: hears, decides and moves the dog.
+
+    Settings are environment variables EDGE_...; options go first. Exit codes: 0 done, 2 a wrong
+    argument, setting or file or a part that is missing, 1 a failure while running.
+    """
+
+
+@main.command()
+@click.option("--host", help="Address to listen on; beyond loopback a pairing token is needed.")
+@click.option("--port", type=int, help="Port to listen on.")
+@click.option("--interface", "robot_interface", help="Network interface to the robot, as eth0.")
+@click.option("--domain", "robot_domain", type=int, help="DDS domain of the robot.")
+@click.option("--bundle", type=click.Path(path_type=Path), help="Folder of the bundle.")
+@click.option("--cloud-url", help="Address of the cloud.")
+def run(**given: Any) -> None:
+    """Run the agent until Ctrl-C or SIGTERM."""
+    import logging
+
+    from edge_agent.settings import EdgeSettings
+
+    settings = EdgeSettings.from_environment(**given)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    from edge_agent.process import run as run_agent
+
+    run_agent(settings)
+
+
+@main.command()
+@click.argument("text")
+@click.option("--lang", type=click.Choice(["en", "zh", "other"]), help="Else it is guessed.")
+@click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
+def say(text: str, lang: Any, as_json: bool) -> None:
+    """Say TEXT to the running agent; print what was decided, done and said."""
+    from edge_agent.agent_client import AgentClient
+    from edge_agent.rendering import render
+    from edge_agent.settings import EdgeSettings
+
+    settings = EdgeSettings.from_environment()
+    token = settings.pairing_token
+    secret = token.get_secret_value() if token else None
+    with AgentClient(settings.url, secret) as agent:
+        outcome = agent.say(text, lang)
+    click.echo(outcome.model_dump_json() if as_json else render(outcome, sys.stdout.isatty()))
+
+
+@main.command()
+@click.option("--script", type=_FILE, help='JSON Lines of {"text", "lang"?} in place of a prompt.')
+@click.option("--report", type=_FILE, help="With --script: where its outcomes are written (JSON).")
+@click.option("--confirm", is_flag=True, help="Dangerous skills wait for a yes.")
+@click.option("--domain", type=click.IntRange(1, 230), help="DDS domain; else a free one.")
+@click.option("--agent-port", type=click.IntRange(1, 65535), help="Else 8080 or a free one.")
+@click.option("--cloud-port", type=click.IntRange(1, 65535), help="Else 8090 or a free one.")
+@click.option("--mock-port", type=click.IntRange(1, 65535), help="Else 8070 or a free one.")
+def simulate(script: Path | None, report: Path | None, **given: Any) -> None:
+    """Run mock robot, cloud and agent together, and talk to them."""
+    if report is not None and script is None:
+        raise click.UsageError("--report needs --script")
+    from edge_agent.simulate_command import simulate as run_simulation
+    from edge_agent.simulation import SimulationOptions
+
+    try:
+        run_simulation(SimulationOptions(**given), script, report)
+    except KeyboardInterrupt:
+        click.echo("", err=True)
+        if script is not None:  # its report is not whole
+            raise SystemExit(EXIT_INTERRUPTED) from None
+
+
+@main.command()
+@click.option("--data", type=_FILE, required=True, help="JSON Lines with text, label, lang?.")
+@click.option("--report", type=_FILE, required=True, help="Where the report is written (JSON).")
+@click.option("--bundle", type=click.Path(path_type=Path), help="Folder of the bundle.")
+@click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
+def evaluate(data: Path, report: Path, bundle: Path | None, as_json: bool) -> None:
+    """Measure the edge's decisions on labelled utterances: no gate, no robot, no cloud."""
+    from edge_agent.evaluate_command import evaluate_file
+
+    figures = evaluate_file(data, report, bundle)
+    if as_json:
+        click.echo(json.dumps(figures, ensure_ascii=False))
+        return
+    for name in ("n", "accuracy", "false_execute_rate", "false_defer_rate", "ms"):
+        click.echo(f"{name:20} {figures[name]}")
+    for name, group in figures["by_lang"].items():
+        click.echo(f"{'accuracy, ' + name:20} {group['accuracy']} of {group['n']}")
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print the catalogue as JSON.")
+def skills(as_json: bool) -> None:
+    """List the skills with their tiers, names and robot calls."""
+    from edge_agent.catalogue import describe_skills
+
+    entries = describe_skills()
+    if as_json:
+        click.echo(json.dumps(entries, ensure_ascii=False, indent=1))
+        return
+    for entry in entries:
+        click.echo(
+            f"{entry['tag']:22} tier {entry['tier']}  {entry['english']} / {entry['chinese']}"
+        )
+        click.echo(f"{'':22} {entry['movement']}")
+
+
+@main.command("mock-robot")
+@click.option("--domain", type=click.IntRange(0, 230), default=1, show_default=True)
+@click.option("--interface", default="lo", show_default=True)
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", type=click.IntRange(0, 65535), default=8070, show_default=True)
+def mock_robot(domain: int, interface: str, host: str, port: int) -> None:
+    """Run the mock Go2, with a page that shows it."""
+    from edge_agent.mock_robot.server import run as run_mock
+
+    run_mock(domain, interface, host, port)
+
+
+@main.group()
+def bundle() -> None:
+    """The files that the edge runs."""
+
+
+@bundle.command()
+@click.argument("directory", type=click.Path(path_type=Path), required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def verify(directory: Path | None, as_json: bool) -> None:
+    """Check a bundle's files against its manifest (the configured bundle by default)."""
+    from edge_agent.settings import EdgeSettings
+    from shared.bundle import read_manifest
+
+    place = directory or EdgeSettings.from_environment().bundle
+    if not place.is_dir():
+        raise ConfigurationError(f"{place} is no folder; make one with `cloud-server export-edge`")
+    manifest = read_manifest(place)
+    size_bytes = sum(file.size_bytes for file in manifest.files.values())
+    result = {
+        "directory": str(place),
+        "name": manifest.name,
+        "fingerprint": manifest.fingerprint,
+        "precision": manifest.precision,
+        "thresholds": manifest.thresholds,
+        "size_bytes": size_bytes,
+    }
+    if as_json:
+        click.echo(json.dumps(result))
+        return
+    click.echo(f"{place} holds what its manifest says: {manifest.name}, {manifest.precision},")
+    click.echo(f"{size_bytes / 1e6:.1f} MB, fingerprint {manifest.fingerprint}")

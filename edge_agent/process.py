@@ -1,0 +1,122 @@
+"""The agent's process: its parts put together from the settings, served until a signal."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+from collections.abc import Iterator
+
+import uvicorn
+
+from edge_agent.agent import Agent, AgentOptions
+from edge_agent.api import create_app
+from edge_agent.cloud_client import CloudClient
+from edge_agent.consulting import CloudWay
+from edge_agent.gate import Gate, GatePolicy
+from edge_agent.journal import Journal
+from edge_agent.recognizer import Recognizer
+from edge_agent.robot.go2 import Go2Robot
+from edge_agent.routing import CircuitBreaker
+from edge_agent.settings import EdgeSettings
+from shared.errors import ConfigurationError
+
+GRACEFUL_STOP_S = 3
+
+logger = logging.getLogger(__name__)
+
+
+def build_agent(settings: EdgeSettings) -> Agent:
+    """Return the agent of these settings, its bundle loaded; BundleError for a wrong one."""
+    policy = GatePolicy(
+        allow_dangerous=settings.dangerous_allowed, confirm_dangerous=settings.confirm_dangerous
+    )
+    key = settings.cloud_key.get_secret_value() if settings.cloud_key else None
+    return Agent(
+        robot=Go2Robot(settings.robot_domain, settings.robot_interface, settings.simulation),
+        gate=Gate(policy),
+        recognizer=Recognizer.load(settings.bundle, settings.threads),
+        cloud=CloudWay(
+            CloudClient(settings.cloud_url, key),
+            CircuitBreaker(),
+            robot_id=settings.robot_id,
+            model=settings.cloud_model,
+        ),
+        options=AgentOptions(
+            robot_id=settings.robot_id,
+            deadline_s=settings.deadline_s,
+            simulation=settings.simulation,
+        ),
+        journal=Journal(settings.journal),
+    )
+
+
+def run(settings: EdgeSettings) -> None:
+    """Serve until SIGINT or SIGTERM; errors of the tree say what keeps the agent from starting."""
+    with _listen(settings.host, settings.port) as listener:
+        agent = build_agent(settings)
+        asyncio.run(_serve(agent, settings, listener))
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its own signal handlers: the dog is stopped before connections are."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def _serve(agent: Agent, settings: EdgeSettings, listener: socket.socket) -> None:
+    server = _Server(
+        uvicorn.Config(
+            create_app(agent, settings),
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=GRACEFUL_STOP_S,
+        )
+    )
+    loop = asyncio.get_running_loop()
+    ending = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, ending.set)
+    starting = asyncio.create_task(agent.start())
+    try:
+        if not await _done_before(starting, ending):
+            starting.cancel()
+            await asyncio.wait({starting})
+            return
+        logger.info("the agent listens on %s", settings.url)
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        await _done_before(serving, ending)
+        server.should_exit = True
+        agent.events.close()
+        await agent.stop()  # utterances under way end as preempted, so that nobody is cut off
+        await serving
+    finally:
+        await agent.close()
+
+
+async def _done_before(task: "asyncio.Task[None]", ending: asyncio.Event) -> bool:
+    """Wait for the task or the end; return whether the task has ended first, raise what it raised."""
+    signalled = asyncio.create_task(ending.wait())
+    await asyncio.wait({task, signalled}, return_when=asyncio.FIRST_COMPLETED)
+    signalled.cancel()
+    if not task.done():
+        return False
+    task.result()
+    return True
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Return a listening socket, made before anything else so that a second agent ends at once."""
+    address = host.strip("[]")
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        return socket.create_server((address, port), family=family, backlog=128)
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot listen on {host}:{port} ({error.strerror or error}); end what uses it or set "
+            "EDGE_PORT"
+        ) from error

@@ -1,0 +1,35 @@
+"""What the agent and the evaluation need of a recogniser, so that tests can stand one in."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from shared.bundle import BundleManifest
+
+
+class Posterior(Protocol):
+    """Tags with their probabilities, best first."""
+
+    @property
+    def ranked(self) -> Sequence[tuple[str, float]]: ...
+
+
+class Decision(Protocol):
+    """The tag after thresholds, and its probability."""
+
+    @property
+    def tag(self) -> str: ...
+    @property
+    def probability(self) -> float: ...
+    @property
+    def posterior(self) -> Posterior: ...
+
+
+class Recognition(Protocol):
+    """`edge_agent.recognizer.Recognizer`; `decide` takes milliseconds and belongs in a thread.
+
+    It gets the utterance whole: one too long to be read is not acted on, so nobody may cut it.
+    """
+
+    @property
+    def manifest(self) -> BundleManifest: ...
+    def decide(self, text: str) -> Decision: ...

@@ -1,0 +1,199 @@
+"""The model-free stop path: whether an utterance means stop, in English and Chinese, and nothing else.
+
+An utterance is cut into units: a Latin word or one Chinese character each. When the dog is idle the
+units must be stop phrases and courtesies to the last one; while it moves or speaks one stop phrase
+anywhere is enough. Everything is linear in the utterance's length.
+"""
+
+import re
+import unicodedata
+from functools import lru_cache
+
+from shared.text import clean_utterance
+
+Units = tuple[str, ...]
+
+STOP_ENGLISH = """
+stop | stop it | stop that | stop this | stop now | stop here | stop there | stop right there |
+stop right here | stop moving | stop walking | stop running | stop turning | stop spinning |
+stop dancing | stop jumping | stop going | stop everything | stop the motion | stop all motion |
+stop all movement | stop what youre doing | stop what you are doing | stop doing that |
+all stop | emergency stop | e stop | estop | make it stop | come to a stop | stopp | stahp |
+halt | halt there | freeze | freeze there | freeze right there | whoa | woah | whoa there |
+woah there | dont move | do not move | dont you move | dont move a muscle | do not move a muscle |
+dont you dare move | no moving | hold it | hold it there | hold it right there | hold still |
+keep still | stay still | stand still | be still | quit moving | stay put | stay where you are | hold your position |
+hold position | cease | cease motion | cease all motion | cease movement | cut it out | abort
+"""
+STOP_CHINESE = """
+停 | 停下 | 停下来 | 停住 | 停止 | 停一下 | 停一停 | 停停 | 停手 | 停步 | 停止移动 | 停止运动 |
+停止动作 | 停止行动 | 停止一切动作 | 停止所有动作 | 动作停止 | 中止动作 | 暂停动作 | 立停 | 叫停 | 急停 | 紧急停止 | 紧急停下 |
+暂停 | 暂停一下 | 别动 | 别再动 | 别乱动 | 不许动 | 不许再动 | 不许乱动 | 不准动 | 不准再动 | 不要动 |
+不要再动 | 不要乱动 | 勿动 | 莫动 | 甭动 | 别动弹 | 原地别动 | 原地不动 | 待着别动 | 呆着别动 | 站着别动 | 一动不动 |
+站住 | 定住 | 住手 | 刹车 | 急刹车 | 快刹车 | 刹住 | 打住 | 收手
+"""
+"""Whole utterances of these, with courtesies around them, stop an idle dog too."""
+
+STOP_WHILE_MOVING = """
+stopping | enough | thats enough | quit it | knock it off | no more |
+别跳 | 别转 | 别跑 | 别走 | 别晃 | 别扭 | 够了
+"""
+"""Clear enough only while the dog moves; said to an idle dog the model reads them."""
+
+SOUNDS_LIKE = (
+    "停下 | 停下来 | 停一下 | 停止 | 停住 | 停停 | 别动 | 站住 | 不许动 | 不要动 | 刹车 | 打住"
+)
+"""Also taken by sound (pinyin without tones), where a recogniser wrote other characters."""
+
+NEVER_BY_SOUND = "听 | 厅 | 挺直 | 听止 | 占住 | 粘住 | 大猪 | 大主 | 别懂 | 不要懂 | 不许懂"
+"""Real words that only sound like a stop: 听一下 asks to listen."""
+
+ALONE_BY_SOUND = "挺 | 亭 | 庭 | 廷 | 婷"
+"""Single characters that a recogniser writes for 停 and that nobody says to a dog by themselves."""
+
+REPEATS_BY_SOUND = 4
+
+COURTESY = """
+hey | hi | hello | ok | okay | yo | oh | ah | no | well | right | alright | dog | doggy | doggie |
+doggo | doger | roger | boy | girl | buddy | robot | robot dog | robodog | good boy | good dog |
+shadowdog | shadow dog | go2 | go 2 | please | pls | plz | just | kindly | now | right now | at once |
+immediately | quickly | quick | can you | could you | would you | will you | you | thanks |
+thank you | i said | i say | for me | for gods sake | at the spot |
+狗 | 狗哥 | 狗狗 | 狗子 | 小狗 | 机器狗 | 机器人 | 机器小狗 | 大狗 | 哥 | 嘿 | 喂 | 哎 | 诶 | 欸 | 哈喽 | 你好 |
+请 | 请你 | 请您 | 麻烦 | 麻烦你 | 劳驾 | 拜托 | 帮我 | 给我 | 快 | 快点 | 快点儿 | 赶快 | 赶紧 | 马上 |
+立刻 | 立即 | 现在 | 先 | 就 | 你 | 您 | 都 | 全部 | 全都 | 我说 | 我叫你 | 叫你 | 吧 | 啊 | 呀 | 啦 | 了 | 哦 |
+喔 | 呢 | 嘛 | 哈 | 哟 | 吗 | 好吗 | 好不好 | 可以 | 可不可以 | 能 | 能不能 | 行吗 | 可以吗 | 谢谢 | 谢谢你 | 多谢 | 一下 | 在原地 | 原地 |
+在那 | 在那里 | 在那儿 | 在这 | 在这里 | 在这儿
+"""
+"""Wake words and politeness that may stand around a stop phrase and change nothing."""
+
+TRADITIONAL = "別别動动許许準准亂乱剎刹車车緊紧運运暫暂裡里裏里給给夠够轉转請请煩烦勞劳馬马現现說说嗎吗謝谢趕赶機机麼么聽听廳厅著着來来點点兒儿這这們们託托幫帮佔占嘍喽"
+"""Pairs: a traditional character of the phrases above and its simplified form."""
+
+_FOLD = {ord(TRADITIONAL[i]): TRADITIONAL[i + 1] for i in range(0, len(TRADITIONAL), 2)}
+_APOSTROPHES = re.compile(r"['’‘`´]")
+_UNIT = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]|[^\W_\u3400-\u9fff\uf900-\ufaff]+")
+_LONG_RUN = re.compile(r"(.)\1{2,}")
+_ANY_RUN = re.compile(r"(.)\1+")
+
+
+def is_stop(text: str, moving: bool) -> bool:
+    """Return whether `text` means stop; `moving` is whether the dog moves or speaks now."""
+    units = _units(text)
+    if moving and _contains(units, _STOP_MOVING):
+        return True
+    return _is_all_stop(units) or _sounds_like_stop(units)
+
+
+def _units(text: str) -> Units:
+    folded = unicodedata.normalize("NFKC", clean_utterance(text)).casefold().translate(_FOLD)
+    return tuple(_shorten(unit) for unit in _UNIT.findall(_APOSTROPHES.sub("", folded)))
+
+
+def _phrases(table: str) -> frozenset[Units]:
+    return frozenset(tuple(_UNIT.findall(phrase)) for phrase in table.split("|"))
+
+
+_STOP = _phrases(STOP_ENGLISH) | _phrases(STOP_CHINESE)
+_STOP_MOVING = _STOP | _phrases(STOP_WHILE_MOVING)
+_COURTESY = _phrases(COURTESY)
+_SOUNDS = _phrases(SOUNDS_LIKE)
+_NEVER = _phrases(NEVER_BY_SOUND)
+_ALONE = _phrases(ALONE_BY_SOUND)
+_LONGEST = max(len(phrase) for phrase in _STOP_MOVING | _COURTESY)
+_STRETCHED = {
+    _ANY_RUN.sub(r"\1", word): word
+    for word in ("stop", "halt", "freeze", "whoa", "woah", "hold", "dont", "move", "please", "hey")
+}
+
+
+def _shorten(unit: str) -> str:
+    """Return the word that an elongated one ("stoooop") stands for; others unchanged."""
+    if _LONG_RUN.search(unit):
+        return _STRETCHED.get(_ANY_RUN.sub(r"\1", unit), unit)
+    return unit
+
+
+def _contains(units: Units, phrases: frozenset[Units]) -> bool:
+    return any(
+        units[start : start + length] in phrases
+        for start in range(len(units))
+        for length in range(1, min(_LONGEST, len(units) - start) + 1)
+    )
+
+
+def _is_all_stop(units: Units) -> bool:
+    """Return whether the units split wholly into stop phrases and courtesies, with one stop at least."""
+    plain = [False] * (len(units) + 1)  # [i]: the first i units are courtesies
+    stops = [False] * (len(units) + 1)  # [i]: they are courtesies and at least one stop phrase
+    plain[0] = True
+    for end in range(1, len(units) + 1):
+        for start in range(max(0, end - _LONGEST), end):
+            piece = units[start:end]
+            if piece in _STOP:
+                stops[end] = stops[end] or plain[start] or stops[start]
+            if piece in _COURTESY:
+                stops[end] = stops[end] or stops[start]
+                plain[end] = plain[end] or plain[start]
+    return stops[len(units)]
+
+
+def _sounds_like_stop(units: Units) -> bool:
+    """Return whether what the courtesies leave is, as a whole, a stop phrase by its sound."""
+    return any(_is_homophone(rest) for rest in _without_courtesies(units))
+
+
+def _without_courtesies(units: Units) -> list[Units]:
+    """Return every rest of `units` after whole courtesies at both ends; none that is too long."""
+    heads = _reach(units)
+    reversed_tails = _reach(tuple(reversed(units)), backwards=True)
+    longest = REPEATS_BY_SOUND * max(len(phrase) for phrase in _SOUNDS)
+    return [
+        units[head : len(units) - tail]
+        for head in heads
+        for tail in reversed_tails
+        if 0 < len(units) - tail - head <= longest
+    ]
+
+
+def _reach(units: Units, backwards: bool = False) -> list[int]:
+    """Return how many units from the start can be split off as whole courtesies."""
+    reached = [True] + [False] * len(units)
+    for end in range(1, len(units) + 1):
+        for start in range(max(0, end - _LONGEST), end):
+            piece = units[start:end]
+            if reached[start] and (piece[::-1] if backwards else piece) in _COURTESY:
+                reached[end] = True
+    return [position for position, value in enumerate(reached) if value]
+
+
+def _is_homophone(units: Units) -> bool:
+    if units in _ALONE:
+        return True
+    if _contains(units, _NEVER):
+        return False
+    return any(
+        len(units) % len(phrase) == 0  # said once, or again and again
+        and all(
+            _syllables(said) & _syllables(phrase[position % len(phrase)])
+            for position, said in enumerate(units)
+        )
+        for phrase in _SOUNDS
+    )
+
+
+@lru_cache(maxsize=4096)
+def _syllables(unit: str) -> frozenset[str]:
+    """Return every toneless reading of a Chinese character; nothing for a word."""
+    from pypinyin import Style, pinyin  # here, since its tables take 0.3 s to load
+
+    if len(unit) != 1 or not _UNIT.fullmatch(unit) or unit.isascii():
+        return frozenset()
+    readings = pinyin(unit, style=Style.NORMAL, heteronym=True, errors="ignore")
+    return frozenset(readings[0] if readings else ())
+
+
+def warm_up() -> None:
+    """Load the tables of readings, so that the first utterance does not wait for them."""
+    is_stop("停下", moving=False)
+    _syllables("停")

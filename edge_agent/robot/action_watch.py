@@ -1,0 +1,122 @@
+"""What happens around an action's steps: sending, waiting, watching the state, noticing a stop."""
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from edge_agent.robot.interface import Progress, RobotState
+from edge_agent.robot.sport_service import STOP_MOVE, CallLog
+from edge_agent.robot.state_monitor import StateMonitor
+from shared.outcome import ExecutionState
+
+STATE_LOST_S = 1.0
+TICK_S = 0.02
+SETTLE_S = 0.2
+
+_ORDER: tuple[ExecutionState, ...] = ("none", "sent", "accepted", "moving", "confirmed")
+
+
+class Ended(Exception):
+    """Leaves an action early: the state and the reason that it ends with."""
+
+    def __init__(self, state: ExecutionState, reason: str | None = None) -> None:
+        super().__init__(state)
+        self.state: ExecutionState = state
+        self.reason = reason
+
+
+def failed(reason: str) -> Ended:
+    """Return the end of an action that failed for `reason`."""
+    return Ended("failed", reason)
+
+
+class ActionWatch:
+    """One action's view of the robot: every wait ends at once when a stop comes.
+
+    `state` is the furthest of sent, accepted, moving, confirmed so far; each is told once.
+    """
+
+    def __init__(
+        self, monitor: StateMonitor, report: Callable[[Progress], None], log: CallLog
+    ) -> None:
+        self.state: ExecutionState = "none"
+        self.stopped_by = STOP_MOVE
+        self.in_flight: asyncio.Task[int] | None = None
+        self._monitor = monitor
+        self._report = report
+        self._log = log
+        self._stop_asked = asyncio.Event()
+
+    @property
+    def preempted(self) -> bool:
+        """Whether a stop has been asked for."""
+        return self._stop_asked.is_set()
+
+    def preempt(self, by: tuple[str, int]) -> None:
+        """End every wait; `by` is the call, STOP_MOVE or DAMP, that whoever stops makes at once."""
+        if by != STOP_MOVE or not self.preempted:
+            self.stopped_by = by
+        self._stop_asked.set()
+
+    def advance(self, state: ExecutionState) -> None:
+        """Tell a state that lies further than the last one."""
+        if _ORDER.index(state) > _ORDER.index(self.state):
+            self.state = state
+            self._report(Progress(state, self._log.calls))
+
+    async def send(self, call: Coroutine[Any, Any, int]) -> int:
+        """Make a call and return its code; a stop does not wait for the reply."""
+        if self.preempted:
+            call.close()
+            raise Ended("preempted")
+        self.in_flight = task = asyncio.ensure_future(call)
+        self.advance("sent")
+        stop = asyncio.ensure_future(self._stop_asked.wait())
+        await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
+        stop.cancel()
+        if self.preempted:
+            raise Ended("preempted")
+        self.in_flight = None
+        return task.result()
+
+    async def pause(self, seconds: float) -> None:
+        """Let time pass; a lost state ends the action, a first motion is told."""
+        try:
+            await asyncio.wait_for(self._stop_asked.wait(), seconds)
+        except asyncio.TimeoutError:
+            self.fresh_state()
+            return
+        raise Ended("preempted")
+
+    def fresh_state(self) -> RobotState:
+        """Return the robot's state; the dead-man ends the action where it is too old."""
+        state = self._monitor.state()
+        if state.age_s is None or state.age_s > STATE_LOST_S:
+            raise failed("robot_unavailable")
+        if state.moving and self.state in ("sent", "accepted"):
+            self.advance("moving")
+        return state
+
+    def performing(self, state: RobotState) -> bool:
+        """Whether the dog moves or says that it is within one of its own tricks."""
+        return state.moving or self._monitor.tracker.progress > 0.0
+
+    async def hold_true(
+        self, wanted: Callable[[RobotState], bool], timeout_s: float, for_s: float = SETTLE_S
+    ) -> None:
+        """Wait until states newer than this call have shown what is wanted for `for_s` seconds."""
+        asked_at = time.monotonic()
+        since: float | None = None
+        while True:
+            state = self.fresh_state()
+            now = time.monotonic()
+            if not wanted(state) or self._monitor.tracker.received_at < asked_at:
+                since = None
+            elif since is None:
+                since = now
+            elif now - since >= for_s:
+                return
+            if now - asked_at > timeout_s:
+                raise failed("not_confirmed")
+            await self.pause(TICK_S)

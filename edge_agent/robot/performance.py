@@ -1,0 +1,264 @@
+"""One action from its first call to the robot's own proof of its end, or to an orderly stop.
+
+The states told on the way are separate facts: `sent` when a call is on its way, `accepted` when the
+robot has acknowledged one, `moving` when its state shows motion, `confirmed` when its state shows
+the end. Dead-man: without fresh state nothing goes on, and Move dies in the robot by itself when
+this process does.
+"""
+
+import asyncio
+import math
+import time
+from collections.abc import Callable
+
+from edge_agent.robot.action_watch import SETTLE_S, TICK_S, ActionWatch, Ended, failed
+from edge_agent.robot.choreography import (
+    RESEND_HZ,
+    Call,
+    Choreography,
+    Drive,
+    Hold,
+    Step,
+    TurnBy,
+    Wait,
+    preparation,
+)
+from edge_agent.robot.interface import Action, Progress
+from edge_agent.robot.sport_service import (
+    CODE_NOT_IMPLEMENTED,
+    CODE_OK,
+    STOP_MOVE,
+    CallLog,
+    SportService,
+    failure_reason,
+)
+from edge_agent.robot.state_monitor import MODE_BALANCED, StateMonitor
+from shared.outcome import Execution, ExecutionState
+
+QUIET_S = 0.4
+BEGIN_S = 2.0
+ASK_AGAIN_S = 1.5
+REST_S = 3.0
+MIN_VERIFIED_DRIVE_S = 0.5
+TURN_GAIN_PER_S = 3.0
+TURN_MIN_SPEED_RAD_S = 0.3
+TURN_CLOSE_RAD = 0.03
+TURN_TOLERANCE_RAD = math.radians(15.0)
+
+
+class Performance:
+    """The action being performed; `run` once, `preempt` from anywhere on the event loop."""
+
+    def __init__(
+        self,
+        service: SportService,
+        monitor: StateMonitor,
+        action: Action,
+        choreography: Choreography,
+        report: Callable[[Progress], None],
+        log: CallLog,
+    ) -> None:
+        self._service = service
+        self._monitor = monitor
+        self._action = action
+        self._choreography = choreography
+        self._log = log
+        self._watch = ActionWatch(monitor, report, log)
+        self._reason: str | None = None
+        self._tilt_seen: bool | None = None
+        self._turn_goal_rad: float | None = None
+
+    @property
+    def preempted(self) -> bool:
+        """Whether a stop has ended this action, or is about to."""
+        return self._watch.preempted
+
+    def preempt(self, by: tuple[str, int] = STOP_MOVE) -> None:
+        """Let the action end as preempted; the caller sends `by`, STOP_MOVE or DAMP, at once."""
+        self._watch.preempt(by)
+
+    async def run(self) -> Execution:
+        """Perform the action and return what came of it; the dog is still or failed afterwards."""
+        try:
+            await self._perform()
+            return self._execution("confirmed", self._reason)
+        except Ended as end:
+            if end.state == "preempted":
+                await self._come_to_rest()
+            elif end.state == "failed":
+                await self._leave_still(end.reason)
+            return self._execution(end.state, end.reason)
+        except asyncio.CancelledError:
+            await asyncio.shield(self._abandon())
+            raise
+
+    def _execution(self, state: ExecutionState, reason: str | None) -> Execution:
+        return Execution(
+            state=state, reason=reason, skill=self._action.skill, calls=list(self._log.calls)
+        )
+
+    # --- the action ----------------------------------------------------------------------------
+
+    async def _perform(self) -> None:
+        unconditional = self._action.skill == "StopMove"
+        if not unconditional:
+            self._check_expiry()
+            state = self._watch.fresh_state()
+            balanced = state.mode == MODE_BALANCED
+            for call in preparation(self._choreography.start, state.posture, balanced):
+                await self._call(call)
+            self._check_expiry()  # standing up takes seconds
+        for step in self._choreography.steps:
+            await self._step(step)
+        await self._confirm()
+        self._watch.advance("confirmed")
+
+    async def _step(self, step: Step) -> None:
+        if isinstance(step, Call):
+            await self._call(step)
+        elif isinstance(step, Hold):
+            await self._hold(step)
+        elif isinstance(step, Drive):
+            await self._drive(step)
+        elif isinstance(step, TurnBy):
+            await self._turn(step)
+        elif isinstance(step, Wait):
+            await self._watch.pause(step.seconds)
+
+    async def _call(self, step: Call) -> None:
+        code = await self._watch.send(self._service.call(step, self._log))
+        if code == CODE_NOT_IMPLEMENTED and step.if_unsupported is not None:
+            self._reason = "fallback_used"
+            for instead in step.if_unsupported:
+                await self._step(instead)
+            return
+        if code != CODE_OK:
+            raise failed(failure_reason(code))
+        self._watch.advance("accepted")
+        await self._reach(step)
+
+    async def _hold(self, step: Hold) -> None:
+        ends_at = time.monotonic() + step.seconds
+        angles = (step.roll_rad, step.pitch_rad, step.yaw_rad)
+        if any(angles):
+            self._tilt_seen = bool(self._tilt_seen)
+        while (left_s := ends_at - time.monotonic()) > 0.0:
+            code = await self._watch.send(self._service.euler(*angles, self._log))
+            if code != CODE_OK:
+                raise failed(failure_reason(code))
+            self._watch.advance("accepted")
+            await self._watch.pause(min(left_s, 1.0 / RESEND_HZ))
+            if any(angles) and self._watch.fresh_state().moving:
+                self._tilt_seen = True
+
+    async def _drive(self, step: Drive) -> None:
+        ends_at = time.monotonic() + step.seconds
+        seen = False
+        while (left_s := ends_at - time.monotonic()) > 0.0:
+            await self._move(step.vx_m_s, step.vy_m_s, step.vyaw_rad_s)
+            await self._watch.pause(min(left_s, 1.0 / RESEND_HZ))
+            seen = seen or self._watch.fresh_state().moving
+        if not seen and step.seconds >= MIN_VERIFIED_DRIVE_S:
+            raise failed("not_confirmed")  # Move answers 0 even where the dog ignores it
+
+    async def _turn(self, step: TurnBy) -> None:
+        if self._turn_goal_rad is None:
+            self._turn_goal_rad = self._watch.fresh_state().yaw_total_rad
+        self._turn_goal_rad += step.angle_rad
+        gives_up_at = time.monotonic() + step.timeout_s
+        side = math.copysign(1.0, step.angle_rad)
+        while True:
+            left_rad = side * (self._turn_goal_rad - self._watch.fresh_state().yaw_total_rad)
+            if left_rad <= TURN_CLOSE_RAD:
+                return
+            if time.monotonic() > gives_up_at:
+                raise failed("not_confirmed")
+            speed = max(TURN_MIN_SPEED_RAD_S, TURN_GAIN_PER_S * left_rad)
+            await self._move(0.0, 0.0, side * round(min(speed, step.speed_rad_s), 2))
+            await self._watch.pause(1.0 / RESEND_HZ)
+
+    async def _move(self, vx_m_s: float, vy_m_s: float, vyaw_rad_s: float) -> None:
+        code = await self._watch.send(self._service.move(vx_m_s, vy_m_s, vyaw_rad_s, self._log))
+        if code != CODE_OK:
+            raise failed(failure_reason(code))
+
+    async def _confirm(self) -> None:
+        end = self._choreography.end
+        if end is not None:
+            await self._watch.hold_true(
+                lambda state: state.posture == end and not state.moving, 5.0
+            )
+        if self._tilt_seen is False:
+            raise failed("not_confirmed")
+        if self._turn_goal_rad is not None:
+            missed_rad = self._watch.fresh_state().yaw_total_rad - self._turn_goal_rad
+            if abs(missed_rad) > TURN_TOLERANCE_RAD:
+                raise failed("not_confirmed")
+
+    # --- waiting ---------------------------------------------------------------------------------
+
+    async def _reach(self, step: Call) -> None:
+        until = step.until
+        if until == "still":
+            await self._watch.hold_true(lambda state: not state.moving, step.timeout_s)
+        elif until == "performed":
+            begins_by = time.monotonic() + BEGIN_S
+            while not self._watch.performing(self._watch.fresh_state()):
+                if time.monotonic() > begins_by:
+                    raise failed("not_confirmed")
+                await self._watch.pause(TICK_S)
+            await self._watch.hold_true(
+                lambda state: not self._watch.performing(state), step.timeout_s, QUIET_S
+            )
+        elif until != "acknowledged":
+            await self._reach_posture(step)
+
+    async def _reach_posture(self, step: Call) -> None:
+        """Wait for the posture; ask once more where a busy dog took the call and did not stir."""
+        state = self._watch.fresh_state()
+        stays_by = time.monotonic() + ASK_AGAIN_S
+        while state.posture != step.until and not state.moving:
+            if time.monotonic() > stays_by:
+                await self._watch.send(self._service.call(step, self._log))
+                break
+            await self._watch.pause(TICK_S)
+            state = self._watch.fresh_state()
+        await self._watch.hold_true(
+            lambda state: state.posture == step.until and not state.moving, step.timeout_s
+        )
+
+    def _check_expiry(self) -> None:
+        if time.monotonic() > self._action.expires_at:
+            raise Ended("expired", "expired")
+
+    # --- ending early ----------------------------------------------------------------------------
+
+    async def _come_to_rest(self) -> None:
+        """Outlive the call that was on its way when the stop came, then stop again and wait.
+
+        The stop runs on a line of its own, so a Move sent before it may reach the dog after it.
+        """
+        if self._watch.in_flight is not None:
+            await asyncio.wait({self._watch.in_flight})
+        if self._watch.state != "none" and (
+            self._watch.stopped_by == STOP_MOVE or self._watch.in_flight is not None
+        ):
+            await self._service.urgent(self._watch.stopped_by, self._log)
+        rests_by = time.monotonic() + REST_S
+        moved_at = time.monotonic()
+        while (now := time.monotonic()) < min(rests_by, moved_at + SETTLE_S):
+            if self._monitor.state().moving:
+                moved_at = now
+            await asyncio.sleep(TICK_S)
+
+    async def _abandon(self) -> None:
+        await self._service.urgent(STOP_MOVE, self._log)
+        await self._come_to_rest()
+
+    async def _leave_still(self, reason: str | None) -> None:
+        refused_at_once = self._watch.state == "sent" and reason not in (
+            "not_confirmed",
+            "robot_unavailable",
+        )
+        if self._watch.state != "none" and not refused_at_once:
+            await self._service.urgent(STOP_MOVE, self._log)

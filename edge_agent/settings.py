@@ -1,0 +1,120 @@
+"""The edge process's settings: environment variables `EDGE_*`, frozen, checked together."""
+
+import ipaddress
+import os
+import socket
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import SettingsConfigDict
+from typing_extensions import Self
+
+from shared.messages import DEFAULT_DEADLINE_MS
+from shared.settings import ProcessSettings, cache_directory
+
+LOOPBACK_INTERFACES = ("lo", "lo0")
+MINIMUM_TOKEN_CHARACTERS = 8
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a host's name or address reaches this machine only."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def default_bundle() -> Path:
+    """Return where `cloud-server export-edge` writes the default bundle."""
+    return cache_directory() / "bundles" / "gemma-270m"
+
+
+def default_journal() -> Path:
+    """Return the journal's default place: the XDG state directory."""
+    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(state) / "shadowdog" / "journal.jsonl"
+
+
+def default_robot_id() -> str:
+    return f"go2-{socket.gethostname()}"[:128]
+
+
+class EdgeSettings(ProcessSettings):
+    """What an edge agent is told; build with `EdgeSettings.from_environment`."""
+
+    model_config = SettingsConfigDict(env_prefix="EDGE_")
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65535)] = 8080
+    pairing_token: SecretStr | None = None
+    """Callers send it as a bearer; needed for any bind beyond loopback."""
+    allowed_hosts: tuple[str, ...] = ()
+    """More names that a Host header may carry, as a JSON list."""
+
+    bundle: Path = Field(default_factory=default_bundle)
+    threads: Annotated[int, Field(ge=1, le=64)] = 1
+    """Threads of one forward pass of the recogniser."""
+
+    cloud_url: Annotated[str, Field(pattern=r"^https?://[^\s]+$")] = "http://127.0.0.1:8090"
+    cloud_key: SecretStr | None = None
+    cloud_model: Annotated[str, Field(max_length=128)] | None = None
+    deadline_s: Annotated[float, Field(gt=0, le=300)] = DEFAULT_DEADLINE_MS / 1000
+
+    robot_id: Annotated[str, Field(min_length=1, max_length=128)] = Field(
+        default_factory=default_robot_id
+    )
+    robot_interface: Annotated[str, Field(min_length=1)] = "eth0"
+    robot_domain: Annotated[int, Field(ge=0, le=230)] = 0
+
+    simulation: bool = False
+    allow_dangerous: bool = False
+    confirm_dangerous: bool = True
+
+    journal: Path = Field(default_factory=default_journal)
+
+    @field_validator("bundle", "journal")
+    @classmethod
+    def _expand(cls, value: Path) -> Path:
+        return value.expanduser()
+
+    @field_validator("pairing_token")
+    @classmethod
+    def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < MINIMUM_TOKEN_CHARACTERS:
+            raise ValueError(f"use at least {MINIMUM_TOKEN_CHARACTERS} characters")
+        return value
+
+    @model_validator(mode="after")
+    def _safe(self) -> Self:
+        if not is_loopback(self.host) and self.pairing_token is None:
+            raise ValueError(
+                f"whoever reaches {self.host}:{self.port} could move the dog: set "
+                "EDGE_PAIRING_TOKEN, or keep EDGE_HOST=127.0.0.1"
+            )
+        if self.simulation and self.robot_interface not in LOOPBACK_INTERFACES:
+            raise ValueError(
+                "a simulation stays on the loopback interface: set EDGE_ROBOT_INTERFACE=lo, or "
+                "EDGE_SIMULATION=false for a real dog"
+            )
+        if not self.confirm_dangerous and not self.simulation:
+            raise ValueError(
+                "EDGE_CONFIRM_DANGEROUS=false is for the simulation only: a person confirms each "
+                "flip and jump of a real dog"
+            )
+        return self
+
+    @property
+    def dangerous_allowed(self) -> bool:
+        """Whether tier-3 skills may run: in a simulation, else only where configured on."""
+        return self.simulation or self.allow_dangerous
+
+    @property
+    def url(self) -> str:
+        """The agent's own address for callers on this machine."""
+        host = self.host.strip("[]")
+        if host in ("0.0.0.0", "::"):
+            host = "127.0.0.1"
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"

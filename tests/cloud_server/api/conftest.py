@@ -1,0 +1,80 @@
+"""The app in this process over ASGI, or behind a real server on a free loopback port."""
+
+import asyncio
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import httpx
+import pytest
+import uvicorn
+
+from cloud_server.app import create_app
+from cloud_server.settings import CloudSettings
+
+GUARD_S = 30
+"""Ends a test that would hang; no test is measured by it."""
+
+
+@pytest.fixture
+def exchange() -> Callable[..., list[httpx.Response]]:
+    """Return a function that sends requests, one after the other, to an app with a loaded model."""
+
+    def send(served, *requests: httpx.Request, **settings) -> list[httpx.Response]:
+        async def go() -> list[httpx.Response]:
+            app = create_app(CloudSettings.from_environment(**settings), lambda: served)
+            transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+            async with (
+                app.router.lifespan_context(app),
+                httpx.AsyncClient(transport=transport) as client,
+            ):
+                await asyncio.wrap_future(app.state.engine.loaded)
+                return [await client.send(request) for request in requests]
+
+        return asyncio.run(asyncio.wait_for(go(), GUARD_S))
+
+    return send
+
+
+@pytest.fixture
+def intent() -> Callable[..., httpx.Request]:
+    """Return a maker of `POST /v1/intents`; named arguments change the body."""
+
+    def make(headers=None, url="http://cloud", **changes) -> httpx.Request:
+        body = {
+            "request_id": "q-1",
+            "robot_id": "dog",
+            "session_id": "s",
+            "text": "hi",
+            "lang": "en",
+        }
+        return httpx.Request(
+            "POST", f"{url}/v1/intents", json={**body, **changes}, headers=headers or {}
+        )
+
+    return make
+
+
+@pytest.fixture
+def serving() -> Callable[..., object]:
+    """Return a context manager that serves an app over real HTTP and gives its address."""
+
+    @contextmanager
+    def serve(app) -> Iterator[str]:
+        listener = socket.create_server(("127.0.0.1", 0))  # clients may connect at once: they queue
+        server = uvicorn.Server(
+            uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=GRACE_S)
+        )
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join(GUARD_S)
+
+    return serve
+
+
+GRACE_S = 1

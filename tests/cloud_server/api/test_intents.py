@@ -1,0 +1,176 @@
+"""`POST /v1/intents` over ASGI: replies, events, and what is refused how."""
+
+import json
+import logging
+
+import httpx
+import pytest
+
+from shared.messages import ErrorBody, IntentReply
+
+SSE = {"Accept": "text/event-stream"}
+
+
+def events_of(response: httpx.Response) -> list[tuple[str, dict]]:
+    """Return the events of a finished stream; the form is asserted, not guessed."""
+    found = []
+    for block in response.text.removesuffix("\n\n").split("\n\n"):
+        name, data = block.split("\n")
+        assert name.startswith("event: ")
+        assert data.startswith("data: ")
+        found.append((name[7:], json.loads(data[6:])))
+    return found
+
+
+def test_a_question_gets_words_and_no_skill(scripted, exchange, intent):
+    (response,) = exchange(scripted("[REMOTE] Sunny, 狗哥!"), intent(text="weather?"))
+    assert response.status_code == 200
+    reply = response.json()
+    assert set(reply) == set(IntentReply.model_fields)
+    assert (reply["request_id"], reply["model"]) == ("q-1", "scripted")
+    assert (reply["say"], reply["skills"], reply["finish_reason"]) == ("Sunny, 狗哥!", [], "stop")
+    assert reply["usage"]["prompt_tokens"] > 0
+    assert set(reply["timings_ms"]) == {"queue", "first_token", "total"}
+
+
+def test_a_skill_comes_from_the_leading_tag(scripted, exchange, intent):
+    (response,) = exchange(scripted("[Sit()] As you wish, not [Bark()]."), intent())
+    assert response.json()["skills"] == ["Sit"]
+    assert response.json()["say"] == "As you wish, not [Bark()]."
+
+
+def test_an_empty_answer_is_owned_up_to(scripted, exchange, intent):
+    (response,) = exchange(scripted("[REMOTE]"), intent(lang="zh"))
+    assert "答不上来" in response.json()["say"]
+
+
+def test_streamed_events_are_the_reply_in_pieces(scripted, exchange, intent):
+    served = scripted("[Sit()] 坐下啦。")
+    whole, streamed = exchange(served, intent(), intent(SSE))
+    assert streamed.headers["content-type"].partition(";")[0] == "text/event-stream"
+    *tokens, (last, reply) = events_of(streamed)
+    assert {name for name, _ in tokens} == {"token"}
+    assert "".join(data["text"] for _, data in tokens) == reply["say"] == "坐下啦。"
+    assert last == "done"
+    assert {**reply, "timings_ms": 0} == {**whole.json(), "timings_ms": 0}
+
+
+def test_max_tokens_is_kept(scripted, exchange, intent):
+    (response,) = exchange(scripted("ab", endless=True), intent(max_tokens=3))
+    assert (response.json()["say"], response.json()["finish_reason"]) == ("aba", "length")
+
+
+def test_a_tiny_random_model_answers(exchange, intent):
+    from cloud_server.profiles import make_tiny
+
+    (response,) = exchange(make_tiny(), intent(text="天气怎么样？", max_tokens=8))
+    assert response.status_code == 200
+    assert response.json()["model"] == "tiny"
+
+
+@pytest.mark.parametrize("value", ["0", "-5", "soon", "", "1.5", "1e3", "９９", "9" * 30])
+def test_a_wrong_deadline_is_refused(scripted, exchange, intent, value):
+    (response,) = exchange(scripted("x"), intent({"Shadowdog-Deadline-Ms": value.encode()}))
+    assert_refusal(response, 422, "request_invalid")
+    assert response.json()["request_id"] == "q-1"
+    assert "Shadowdog-Deadline-Ms" in response.json()["message"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"text": ""},
+        {"text": "\u0000\u0007"},
+        {"lang": "fr"},
+        {"max_tokens": 0},
+        {"surprise": 1},
+        {"robot_id": None},
+    ],
+)
+def test_a_wrong_body_is_refused_under_its_own_id(scripted, exchange, intent, changes):
+    (response,) = exchange(scripted("x"), intent(**changes))
+    assert_refusal(response, 422, "request_invalid")
+    assert response.json()["request_id"] == "q-1"
+
+
+@pytest.mark.parametrize(
+    ("content", "content_type"),
+    [
+        (b"{", "application/json"),
+        (b"[]", "application/json"),
+        (b"\xff\xfe", "application/json"),
+        (b"", "application/json"),
+        (b'{"text": "\\ud800", "\\ud800": 1}', "application/json"),
+        (b"{}", "text/plain"),
+    ],
+)
+def test_what_is_no_body_is_refused_in_the_same_form(scripted, exchange, content, content_type):
+    request = httpx.Request(
+        "POST",
+        "http://cloud/v1/intents",
+        content=content,
+        headers={"Content-Type": content_type},
+    )
+    (response,) = exchange(scripted("x"), request)
+    assert response.status_code in (400, 422)
+    assert_refusal(response, response.status_code, "request_invalid")
+
+
+def test_another_model_than_the_served_one_is_not_found(scripted, exchange, intent):
+    known, unknown = exchange(scripted("x"), intent(model="scripted"), intent(model="gpt"))
+    assert known.status_code == 200
+    assert_refusal(unknown, 404, "not_found")
+
+
+def test_no_such_path_and_no_such_method(scripted, exchange):
+    missing, wrong = exchange(
+        scripted("x"),
+        httpx.Request("GET", "http://cloud/nowhere"),
+        httpx.Request("GET", "http://cloud/v1/intents"),
+    )
+    assert_refusal(missing, 404, "not_found")
+    assert_refusal(wrong, 405, "request_invalid")
+    assert wrong.headers["allow"] == "POST"
+
+
+def test_an_engine_fault_is_a_500_or_an_error_event_and_tells_no_secrets(
+    scripted, exchange, intent, caplog
+):
+    served = scripted("x")
+
+    def stumble():
+        raise RuntimeError("a fault on purpose")
+
+    served.model.before_step = stumble
+    caplog.set_level(logging.DEBUG)
+    whole, streamed = exchange(served, intent(text="secret words"), intent(SSE))
+    assert_refusal(whole, 500, "internal")
+    ((name, body),) = events_of(streamed)
+    assert name == "error"
+    assert (body["code"], body["request_id"]) == ("internal", "q-1")
+    assert "fault on purpose" not in whole.text + streamed.text
+
+
+def test_utterances_and_keys_are_in_no_log(scripted, exchange, intent, caplog):
+    caplog.set_level(logging.DEBUG)
+    key = {"Authorization": "Bearer key-of-the-test"}
+    exchange(
+        scripted("the answer's words"),
+        intent(key, text="the utterance's words"),
+        intent(key, text="the utterance's words", lang="fr"),
+        intent({"Authorization": "Bearer a-wrong-key"}),
+        api_keys=("key-of-the-test",),
+    )
+    lines = [record.getMessage() for record in caplog.records]
+    assert any("q-1" in line for line in lines)
+    for secret in ("words", "key-of-the-test", "a-wrong-key"):
+        assert not any(secret in line for line in lines)
+
+
+def assert_refusal(response: httpx.Response, status: int, code: str) -> None:
+    assert response.status_code == status, response.text
+    body = response.json()
+    assert set(body) == set(ErrorBody.model_fields)
+    assert body["code"] == code
+    assert body["message"]
+    assert body["request_id"]

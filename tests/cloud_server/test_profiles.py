@@ -1,0 +1,72 @@
+"""Profiles: what is missing is named, and a base with its shadow on disk is served as it is."""
+
+import pytest
+import torch
+
+from cloud_server.profiles import load_profile, load_served_model, make_tiny
+from cloud_server.settings import CloudSettings
+from shared.errors import BaseUnavailable, CheckpointMismatch, ConfigurationError, ModelError
+from shared.prompt import CHATML, GEMMA
+
+PROMPT = torch.tensor([[1, 2, 3, 4]])
+
+
+@pytest.fixture
+def directories(tmp_path):
+    """A tiny base and its shadow, saved as the real ones are."""
+    tiny = make_tiny()
+    base, adapter = tmp_path / "base", tmp_path / "shadow"
+    tiny.model.base.save_pretrained(base)
+    tiny.tokenizer.save(str(base / "tokenizer.json"))
+    tiny.model.save_pretrained(adapter)
+    return base, adapter
+
+
+def test_tiny_is_the_same_each_time_and_leaves_the_random_state_alone():
+    before = torch.random.get_rng_state()
+    first, second = make_tiny(), make_tiny()
+    assert torch.equal(before, torch.random.get_rng_state())
+    with torch.no_grad():
+        assert torch.equal(first.model(PROMPT).logits, second.model(PROMPT).logits)
+
+
+def test_a_base_and_its_shadow_are_loaded_from_disk(directories):
+    served = load_served_model("tiny-on-disk", *directories, GEMMA, "fp32")
+    made = make_tiny()
+    assert served.stop_token_ids == made.stop_token_ids
+    assert served.encoder.encode_prompt("坐下") == made.encoder.encode_prompt("坐下")
+    with torch.no_grad():
+        expected = made.model(PROMPT).logits
+        assert torch.equal(served.model(PROMPT.to(served.device)).logits.cpu(), expected)
+
+
+def test_precision_is_that_of_the_settings(directories):
+    base, adapter = directories
+    settings = CloudSettings.from_environment(base_directory=base, adapter_directory=adapter)
+    served = load_profile(settings)
+    assert {parameter.dtype for parameter in served.model.parameters()} == {torch.bfloat16}
+
+
+def test_what_is_missing_is_named(directories, tmp_path):
+    base, adapter = directories
+    with pytest.raises(BaseUnavailable, match="cloud-server prepare"):
+        load_served_model("x", tmp_path / "none", adapter, GEMMA, "fp32")
+    with pytest.raises(ModelError, match="no shadow at"):
+        load_served_model("x", base, tmp_path / "none", GEMMA, "fp32")
+    with pytest.raises(ConfigurationError, match="chatml"):
+        load_served_model("x", base, adapter, CHATML, "fp32")
+    (base / "tokenizer.json").unlink()
+    with pytest.raises(BaseUnavailable, match="tokenizer"):
+        load_served_model("x", base, adapter, GEMMA, "fp32")
+
+
+def test_a_shadow_that_does_not_fit_is_refused(directories):
+    from safetensors.torch import load_file, save_file
+
+    base, adapter = directories
+    file = adapter / "shadow_adapter.safetensors"
+    tensors = load_file(file)
+    tensors.popitem()
+    save_file(tensors, file)
+    with pytest.raises(CheckpointMismatch):
+        load_served_model("x", base, adapter, GEMMA, "fp32")

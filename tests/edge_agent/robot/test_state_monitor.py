@@ -1,0 +1,99 @@
+"""What the driver makes of the robot's state messages, on hand-made messages and times."""
+
+import dataclasses
+import math
+
+import pytest
+
+from edge_agent.robot.state_monitor import SportSample, StateTracker, posture_of
+
+STANDING = SportSample(
+    mode=1,
+    error_code=0,
+    progress=0.0,
+    position_m=(0.0, 0.0, 0.32),
+    velocity_m_s=(0.0, 0.0, 0.0),
+    yaw_speed_rad_s=0.0,
+    rpy_rad=(0.0, 0.0, 0.1),
+    gyroscope_rad_s=(0.0, 0.0, 0.0),
+    body_height_m=0.32,
+    received_at=10.0,
+)
+
+
+def sample(**changes) -> SportSample:
+    return dataclasses.replace(STANDING, **changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "posture"),
+    [
+        ({}, "standing"),
+        ({"mode": 6}, "standing"),
+        ({"mode": 10}, "sitting"),
+        ({"mode": 5}, "lying"),
+        ({"mode": 7}, "damped"),
+        ({"mode": 0}, "standing"),
+        ({"mode": 0, "body_height_m": 0.1}, "unknown"),
+        ({"mode": 0, "body_height_m": 0.0, "rpy_rad": (0.0, 0.0, 0.0)}, "unknown"),
+        ({"rpy_rad": (1.4, 0.0, 0.0)}, "fallen"),
+        ({"rpy_rad": (0.0, -1.2, 0.0)}, "fallen"),
+        ({"mode": 11, "rpy_rad": (0.0, 2.0, 0.0)}, "standing"),
+        ({"mode": 0, "error_code": 1001}, "damped"),
+        ({"mode": 0, "error_code": 1007}, "sitting"),
+        ({"mode": 99, "error_code": 5}, "standing"),
+    ],
+)
+def test_postures(changes, posture):
+    assert posture_of(sample(**changes)) == posture
+
+
+@pytest.mark.parametrize(
+    ("changes", "moving"),
+    [
+        ({}, False),
+        ({"velocity_m_s": (0.02, 0.02, 0.0), "gyroscope_rad_s": (0.1, 0.1, 0.05)}, False),
+        ({"velocity_m_s": (0.1, 0.0, 0.0)}, True),
+        ({"yaw_speed_rad_s": -0.5}, True),
+        ({"gyroscope_rad_s": (0.0, 0.6, 0.0)}, True),
+        ({"progress": 0.3}, True),
+        ({"body_height_m": 0.30}, True),
+    ],
+)
+def test_motion(changes, moving):
+    tracker = StateTracker()
+    tracker.take_sport(STANDING)
+    tracker.take_sport(sample(**{"received_at": 10.02, **changes}))
+    assert tracker.state(10.02).moving is moving
+
+
+def test_whole_turns_are_kept_both_ways():
+    tracker = StateTracker()
+    for direction, total in ((1, 4 * math.pi), (-1, 0.0)):
+        for step in range(1, 41):
+            start = 0.0 if direction == 1 else 4 * math.pi
+            yaw = math.remainder(start + direction * step * math.pi / 10, 2 * math.pi)
+            tracker.take_sport(sample(rpy_rad=(0.0, 0.0, yaw)))
+            if direction == 1 and step == 1:
+                first = tracker.state(10.0).yaw_total_rad - math.pi / 10
+        assert tracker.state(10.0).yaw_total_rad - first == pytest.approx(total, abs=1e-9)
+
+
+def test_age_and_connection():
+    tracker = StateTracker()
+    assert tracker.state(0.0).age_s is None
+    assert not tracker.state(0.0).connected
+    tracker.take_sport(STANDING)
+    tracker.take_low(77.0, 41.0)
+    state = tracker.state(10.5)
+    assert (state.connected, state.age_s, state.battery_percent) == (True, 0.5, 77.0)
+    assert state.motor_temperature_c == 41.0
+    assert not tracker.state(13.0).connected
+
+
+def test_messages_that_are_not_finite_are_left_out():
+    tracker = StateTracker()
+    tracker.take_sport(STANDING)
+    tracker.take_sport(sample(rpy_rad=(0.0, 0.0, math.nan), received_at=11.0))
+    assert tracker.state(11.0).age_s == 1.0
+    assert tracker.state(11.0).yaw_total_rad == pytest.approx(0.1)

@@ -1,0 +1,248 @@
+"""The agent over HTTP: the contract's bodies, and that only the agent's own callers get in."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from edge_agent.api import create_app, stream
+from edge_agent.gate import GatePolicy
+from edge_agent.guard import MAX_BODY_BYTES
+from edge_agent.settings import EdgeSettings
+
+TOKEN = "a pairing token"
+TIME_LIMIT_S = 20
+Test = Callable[[httpx.AsyncClient, Any], Awaitable[None]]
+
+
+@pytest.fixture
+def serve(make_parts: Any) -> Callable[..., None]:
+    def run(test: Test, policy: GatePolicy | None = None, **given: Any) -> None:
+        async def inside() -> None:
+            parts = make_parts(policy)
+            app = create_app(parts.agent, EdgeSettings(**given))
+            transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+            url = "http://127.0.0.1:8080"
+            async with httpx.AsyncClient(transport=transport, base_url=url) as http:
+                await test(http, parts)
+
+        asyncio.run(asyncio.wait_for(inside(), TIME_LIMIT_S))
+
+    return run
+
+
+def assert_error(answer: httpx.Response, status: int, code: str) -> None:
+    assert answer.status_code == status
+    body = answer.json()
+    assert set(body) == {"code", "message", "request_id"}
+    assert body["code"] == code
+    assert body["message"]
+    assert body["request_id"]
+
+
+def test_an_utterance_becomes_an_outcome(serve: Any) -> None:
+    async def test(http: httpx.AsyncClient, parts: Any) -> None:
+        answer = await http.post("/v1/utterances", json={"text": "坐下", "session_id": "s"})
+        assert answer.status_code == 200
+        outcome = answer.json()
+        assert (outcome["route"], outcome["tag"]) == ("edge", "[Sit()]")
+        assert outcome["execution"]["state"] == "confirmed"
+        assert outcome["source"] == "text"
+
+    serve(test)
+
+
+def test_stop_and_damp_answer_with_their_calls(serve: Any) -> None:
+    async def test(http: httpx.AsyncClient, parts: Any) -> None:
+        for body, api_id in (({}, 1003), ({"level": "stop"}, 1003), ({"level": "damp"}, 1001)):
+            answer = await http.post("/v1/stop", json=body)
+            assert answer.status_code == 200
+            assert [call["api_id"] for call in answer.json()["calls"]] == [api_id]
+        assert (await http.post("/v1/stop")).status_code == 200
+        assert_error(await http.post("/v1/stop", json={"level": "no"}), 422, "request_invalid")
+
+    serve(test)
+
+
+def test_stop_does_not_wait_behind_an_utterance(serve: Any) -> None:
+    async def test(http: httpx.AsyncClient, parts: Any) -> None:
+        parts.robot.hold = True
+        dancing = asyncio.create_task(http.post("/v1/utterances", json={"text": "dance"}))
+        await parts.robot.begun.wait()
+        assert (await http.post("/v1/stop", json={"level": "stop"})).status_code == 200
+        assert (await dancing).json()["execution"]["state"] == "preempted"
+
+    serve(test)
+
+
+def test_a_confirmation_finishes_the_utterance(serve: Any) -> None:
+    async def test(http: httpx.AsyncClient, parts: Any) -> None:
+        asked = (await http.post("/v1/utterances", json={"text": "flip"})).json()
+        assert asked["execution"]["state"] == "needs_confirmation"
+        path = f"/v1/confirmations/{asked['request_id']}"
+        done = (await http.post(path, json={"accept": True})).json()
+        assert done["execution"]["state"] == "confirmed"
+        assert_error(await http.post(path, json={"accept": True}), 404, "not_found")
+
+    serve(test, GatePolicy(allow_dangerous=True))
+
+
+def test_state_health_and_page(serve: Any) -> None:
+    async def test(http: httpx.AsyncClient, parts: Any) -> None:
+        state = (await http.get("/v1/state")).json()
+        assert state["robot"]["posture"] == "standing"
+        assert state["bundle"] == {"name": "fake", "fingerprint": "f" * 64}
+        assert state["action"] is None
+        assert (await http.get("/healthz")).json() == {"status": "alive"}
+        page = await http.get("/")
+        assert page.headers["content-type"].startswith("text/html")
+        assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
+        assert "http://" not in page.text  # self-contained: nothing from elsewhere
+        assert "https://" not in page.text
+
+    serve(test)
+
+
+def test_events_begin_with_the_state_and_end_with_the_agent(make_parts: Any) -> None:
+    async def inside() -> None:
+        parts = make_parts()
+        chunks = stream(parts.agent.events.subscribe(), parts.agent.state_event())
+        assert (await chunks.__anext__()).startswith(b"event: state\ndata: {")
+        await parts.agent.handle("坐下")
+        parts.agent.events.close()
+        rest = [chunk.decode() async for chunk in chunks]
+        [outcome] = [chunk for chunk in rest if chunk.startswith("event: outcome\n")]
+        assert outcome.endswith("\n\n")
+        assert json.loads(outcome.split("data: ", 1)[1])["text"] == "坐下"
+        assert parts.agent.events.listeners == 0
+
+    asyncio.run(asyncio.wait_for(inside(), TIME_LIMIT_S))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{",
+        b"[]",
+        b'{"text": 1}',
+        b"{}",
+        b'{"text": "sit", "x": 1}',
+        b'{"text": "sit", "lang": "fr"}',
+        b'{"text": "\\ud83d"}',
+        b'{"text": "' + b"a" * 100_001 + b'"}',
+    ],
+)
+def test_a_wrong_body_is_refused_without_being_repeated(serve: Any, body: bytes) -> None:
+    async def test(http: httpx.AsyncClient, parts: Any) -> None:
+        headers = {"Content-Type": "application/json"}
+        answer = await http.post("/v1/utterances", content=body, headers=headers)
+        assert_error(answer, 422, "request_invalid")
+        assert parts.recognizer.asked == []
+
+    serve(test)
+
+
+def test_unknown_paths_and_methods(serve: Any) -> None:
+    async def test(http: httpx.AsyncClient, parts: Any) -> None:
+        assert_error(await http.get("/v2/state"), 404, "not_found")
+        assert_error(await http.get("/openapi.json"), 404, "not_found")
+        answer = await http.get("/v1/utterances")
+        assert_error(answer, 405, "request_invalid")
+        assert answer.headers["allow"] == "POST"
+
+    serve(test)
+
+
+def test_a_body_that_is_too_large(serve: Any) -> None:
+    async def test(http: httpx.AsyncClient, parts: Any) -> None:
+        large = b" " * (MAX_BODY_BYTES + 1)
+        headers = {"Content-Type": "application/json"}
+        declared = await http.post("/v1/utterances", content=large, headers=headers)
+        assert_error(declared, 413, "too_large")
+
+        async def chunks() -> Any:
+            for _ in range(MAX_BODY_BYTES // 65536 + 1):
+                yield b" " * 65536
+
+        streamed = await http.post("/v1/utterances", content=chunks(), headers=headers)
+        assert_error(streamed, 413, "too_large")
+
+    serve(test)
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["evil.example", "evil.example:8080", "127.0.0.1.evil.example", "192.168.1.5", "a@b", ""],
+)
+def test_a_foreign_host_is_refused(serve: Any, host: str) -> None:
+    async def test(http: httpx.AsyncClient, parts: Any) -> None:
+        for path in ("/", "/v1/state", "/healthz"):
+            assert_error(await http.get(path, headers={"Host": host}), 403, "forbidden")
+
+    serve(test)
+
+
+@pytest.mark.parametrize("host", ["localhost:8080", "127.0.0.1", "[::1]:8080", "dog.lan:8080"])
+def test_an_own_host_is_let_in(serve: Any, host: str) -> None:
+    async def test(http: httpx.AsyncClient, parts: Any) -> None:
+        assert (await http.get("/v1/state", headers={"Host": host})).status_code == 200
+
+    serve(test, allowed_hosts=("dog.lan",))
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://127.0.0.1:9999"},
+        {"Sec-Fetch-Site": "cross-site"},
+    ],
+)
+def test_another_sites_page_is_refused(serve: Any, headers: dict[str, str]) -> None:
+    async def test(http: httpx.AsyncClient, parts: Any) -> None:
+        assert_error(await http.post("/v1/stop", json={}, headers=headers), 403, "forbidden")
+        assert parts.robot.stops == 0
+
+    serve(test)
+
+
+def test_the_own_page_may_call(serve: Any) -> None:
+    async def test(http: httpx.AsyncClient, parts: Any) -> None:
+        headers = {"Origin": "http://127.0.0.1:8080", "Sec-Fetch-Site": "same-origin"}
+        assert (await http.post("/v1/stop", json={}, headers=headers)).status_code == 200
+
+    serve(test)
+
+
+def test_a_pairing_token_is_asked_for_where_one_is_set(serve: Any) -> None:
+    async def test(http: httpx.AsyncClient, parts: Any) -> None:
+        for given in (None, "Bearer wrong", "Basic " + TOKEN, "Bearer"):
+            headers = {"Authorization": given} if given else {}
+            for path in ("/v1/stop", "/v1/utterances", "/v1/unknown"):
+                answer = await http.post(path, json={"text": "sit"}, headers=headers)
+                assert_error(answer, 401, "unauthorized")
+            assert_error(await http.get("/v1/events", headers=headers), 401, "unauthorized")
+        assert (await http.get("/healthz")).status_code == 200
+        assert (await http.get("/")).status_code == 200
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        assert (await http.post("/v1/stop", json={}, headers=headers)).status_code == 200
+        lan = {**headers, "Host": "192.168.1.5:8080"}
+        assert (await http.get("/v1/state", headers=lan)).status_code == 200
+        rebound = {**headers, "Host": "evil.example"}
+        assert_error(await http.get("/v1/state", headers=rebound), 403, "forbidden")
+
+    serve(test, host="0.0.0.0", pairing_token=TOKEN)
+
+
+def test_an_unexpected_error_tells_nothing_but_its_form(serve: Any) -> None:
+    async def test(http: httpx.AsyncClient, parts: Any) -> None:
+        parts.robot.error = ZeroDivisionError("inside")
+        answer = await http.post("/v1/utterances", json={"text": "sit"})
+        assert_error(answer, 500, "internal")
+        assert "inside" not in answer.text
+
+    serve(test)

@@ -1,0 +1,117 @@
+"""The command `edge-agent`: help, exit codes, and what each command prints."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from edge_agent.cli import main
+from shared.skills import SKILL_NAMES
+
+
+@pytest.fixture(autouse=True)
+def own_places(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SHADOWDOG_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+
+
+def invoke(*arguments: str) -> Result:
+    return CliRunner().invoke(main, arguments, prog_name="edge-agent")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        [],
+        ["run"],
+        ["say"],
+        ["simulate"],
+        ["evaluate"],
+        ["skills"],
+        ["mock-robot"],
+        ["bundle", "verify"],
+    ],
+)
+def test_every_command_has_help(command: list[str]) -> None:
+    assert invoke(*command, "--help").exit_code == 0
+
+
+def test_help_needs_no_heavy_import() -> None:
+    heavy = "{'numpy', 'onnxruntime', 'fastapi', 'torch', 'pypinyin'}"
+    program = f"import sys, edge_agent.cli; sys.exit(len({heavy} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_skills_as_json() -> None:
+    result = invoke("skills", "--json")
+    entries = json.loads(result.stdout)
+    assert [entry["name"] for entry in entries] == list(SKILL_NAMES)
+    assert entries[0]["tag"] == "[Damp()]"
+    assert all(entry["movement"] for entry in entries)
+    assert invoke("skills").exit_code == 0
+
+
+def test_say_without_an_agent_tells_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGE_PORT", "1")
+    result = invoke("say", "sit")
+    assert result.exit_code == 2
+    assert "edge-agent run" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_wrong_setting_is_one_line_and_exit_code_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGE_HOST", "0.0.0.0")
+    result = invoke("run")
+    assert result.exit_code == 2
+    assert "EDGE_PAIRING_TOKEN" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_bundle_verify_without_a_bundle(tmp_path: Path) -> None:
+    result = invoke("bundle", "verify")
+    assert result.exit_code == 2
+    assert "export-edge" in result.stderr
+    (tmp_path / "there").mkdir()
+    assert invoke("bundle", "verify", str(tmp_path / "there")).exit_code == 2
+
+
+def test_a_report_needs_a_script(tmp_path: Path) -> None:
+    assert invoke("simulate", "--report", str(tmp_path / "r.json")).exit_code == 2
+
+
+def test_a_wrong_script_is_told_before_anything_starts(tmp_path: Path) -> None:
+    script = tmp_path / "script.jsonl"
+    script.write_text('{"text": "sit", "txet": 1}\n')
+    result = invoke("simulate", "--script", str(script))
+    assert result.exit_code == 2
+    assert "line 1" in result.stderr
+
+
+def test_evaluate_writes_the_report(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    class Recognizer:
+        manifest = SimpleNamespace(name="fake", fingerprint="f" * 64)
+
+        @classmethod
+        def load(cls, bundle: Path, threads: int) -> Any:
+            assert bundle == tmp_path
+            return cls()
+
+        def decide(self, text: str) -> Any:
+            return SimpleNamespace(tag="[Sit()]", probability=0.9)
+
+    monkeypatch.setitem(
+        sys.modules, "edge_agent.recognizer", SimpleNamespace(Recognizer=Recognizer)
+    )
+    data, report = tmp_path / "data.jsonl", tmp_path / "report.json"
+    data.write_text('{"text": "sit", "label": "Sit"}\n')
+    arguments = ["--data", str(data), "--report", str(report), "--bundle", str(tmp_path)]
+    result = invoke("evaluate", *arguments, "--json")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["accuracy"] == 1.0
+    assert json.loads(report.read_text())["items"][0]["predicted"] == "Sit"
+    assert "accuracy" in invoke("evaluate", *arguments).stdout

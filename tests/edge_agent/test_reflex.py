@@ -1,0 +1,64 @@
+"""The reflex: what stops the dog without any model, and what does not."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge_agent.reflex import is_stop
+
+STOPS = """
+stop | Stop! | STOP. | stop it | stoooop | Stooopppp!! | ｓｔｏｐ | hey dog, stop please |
+could you stop, please? | no, stop! | stop, stop, I said STOP | just stop moving now | freeze |
+FREEEEZE | halt! | whoa | whoooa there | don't move | don’t move | Do not move! | hold it |
+hold still, good boy | stay where you are | emergency stop | 停 | 停！ | 停停停 | 停！停！停！ | 停下 |
+停下来 | 停一下 | 停一停 | 停止 | 别动 | 別動 | 不许动 | 不許動 | 不要动了 | 站住！ | 住手 | 刹车 | 剎車 |
+打住 | 狗哥，停下 | 狗哥，站住！ | 给我停下来吧 | 请你停一下好吗 | 可以停下吗 | doger停下 | 狗哥 stop |
+挺下 | 亭下 | 婷下来 | 狗哥挺下吧 | 挺 | 别冻 | 憋动 | 站主 | 庭止 | 亭下 亭下 | 挺下，挺下 | 莫动莫动
+"""
+NO_STOPS_WHEN_IDLE = """
+don't stop | non-stop | where is the bus stop | stop signs are red | stop and sit | freezer |
+what does stop mean | how do I stop hiccups | one stop | sit | hello | please | good boy |
+停车场在哪里 | 不要停 | 别停 | 停电了吗 | 停止是什么意思 | 听 | 听一下 | 听下 | 听下来 | 挺直 | 挺好 | 我挺好 |
+助手 | 别 | 别跳舞 | 大猪 | 坐下 | 狗哥 | 请 | 站起来 | 站立 | 动一动 | 停课 | 你不能动 | 听下听下 | 挺直挺直 | 㐀㐀 | ? | 。
+"""
+STOPS_WHILE_MOVING = """
+I think you should stop right now dude | for heaven's sake freeze man | 你快停下来我怕 | 别跳了 | 够了 |
+哎呀别转了 | that is enough | the bus stop | 不要停
+"""
+NO_STOPS_WHILE_MOVING = "sit down | 你真棒 | what's your name | 听歌 | spin again | 再来一次"
+
+
+def each(table: str) -> list[str]:
+    return [text.strip() for text in table.split("|")]
+
+
+@pytest.mark.parametrize("text", each(STOPS))
+@pytest.mark.parametrize("moving", [False, True])
+def test_a_stop_phrase_stops(text: str, moving: bool) -> None:
+    assert is_stop(text, moving)
+
+
+@pytest.mark.parametrize("text", each(NO_STOPS_WHEN_IDLE))
+def test_an_idle_dog_is_not_stopped_by(text: str) -> None:
+    assert not is_stop(text, moving=False)
+
+
+@pytest.mark.parametrize("text", each(STOPS_WHILE_MOVING))
+def test_a_stop_word_anywhere_stops_a_moving_dog_only(text: str) -> None:
+    assert is_stop(text, moving=True)
+    assert not is_stop(text, moving=False)
+
+
+@pytest.mark.parametrize("text", each(NO_STOPS_WHILE_MOVING))
+def test_a_moving_dog_goes_on_with(text: str) -> None:
+    assert not is_stop(text, moving=True)
+
+
+@given(st.text())
+def test_any_text_has_an_answer_and_motion_only_adds_stops(text: str) -> None:
+    assert is_stop(text, moving=True) or not is_stop(text, moving=False)
+
+
+def test_a_long_ambiguous_utterance_ends() -> None:
+    assert is_stop("停一下" * 130, moving=False)
+    assert not is_stop("停一下" * 130 + "课", moving=False)

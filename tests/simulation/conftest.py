@@ -1,0 +1,71 @@
+"""A simulation without processes: an agent that answers at once and a mock that logs two calls."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from shared.outcome import Call, Execution, Outcome, Timings, now_rfc3339
+
+
+def make_outcome(text: str, state: str = "confirmed", skill: str | None = "Sit") -> Outcome:
+    calls = [Call(api_id=1009, name="Sit", parameter={}, code=0, at_ms=1.0)] if skill else []
+    return Outcome(
+        request_id=f"id-{text}",
+        time=now_rfc3339(),
+        source="text",
+        text=text,
+        lang="zh" if "坐" in text else "en",
+        route="edge" if skill else "cloud",
+        tag="[Sit()]" if skill else "[REMOTE]",
+        probability=0.9,
+        say="Sitting down.",
+        execution=Execution(state=state, skill=skill, calls=calls),  # type: ignore[arg-type]
+        timings_ms=Timings(intent=1.0, total=1500.0),
+    )
+
+
+class FakeAgent:
+    def __init__(self) -> None:
+        self.said: list[tuple[str, str | None]] = []
+        self.confirmed: list[tuple[str, bool]] = []
+
+    def say(self, text: str, lang: str | None = None, session_id: str | None = None) -> Outcome:
+        self.said.append((text, lang))
+        if "flip" in text:
+            return make_outcome(text, "needs_confirmation", "FrontFlip")
+        return make_outcome(text, *(("none", None) if "why" in text else ("confirmed", "Sit")))
+
+    def confirm(self, request_id: str, accept: bool) -> Outcome:
+        self.confirmed.append((request_id, accept))
+        return make_outcome("flip")
+
+
+class FakeSimulation:
+    def __init__(self) -> None:
+        self.agent = FakeAgent()
+        self.settled = 0
+        self.cloud_alive = True
+        self.mock_url, self.agent_url, self.logs = "http://mock", "http://agent", "/logs"
+
+    def check(self) -> None: ...
+
+    def settle(self) -> bool:
+        self.settled += 1
+        return True
+
+    def mock_state(self) -> dict[str, Any]:
+        return {"posture": "sitting"}
+
+    def mock_calls(self, after: int = 0) -> list[dict[str, Any]]:
+        return [{"sequence": after + 1, "name": "Sit"}, {"sequence": after + 2, "name": "Move"}]
+
+
+@pytest.fixture
+def simulation() -> FakeSimulation:
+    return FakeSimulation()
+
+
+@pytest.fixture
+def outcomes() -> SimpleNamespace:
+    return SimpleNamespace(make=make_outcome)

@@ -1,0 +1,143 @@
+"""The simulation's processes: awaited, told about when they die, ended for sure; free places."""
+
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from edge_agent.child_process import ChildProcess
+from edge_agent.free_places import choose_domain, choose_port, domain_is_free, port_is_free
+from edge_agent.preparation import prepare_base, prepare_bundle
+from edge_agent.settings import default_bundle
+from edge_agent.simulation import cloud_environment
+from shared.errors import BaseUnavailable, BundleError, ConfigurationError
+
+
+def start(module: list[str], folder: Path, name: str = "child") -> ChildProcess:
+    return ChildProcess(name, module, {**os.environ, "PYTHONPATH": str(folder)}, folder / "log")
+
+
+def test_a_child_is_awaited_and_ended(tmp_path: Path) -> None:
+    port = choose_port(0, set())
+    child = start(["http.server", str(port), "--bind", "127.0.0.1"], tmp_path)
+    try:
+        child.wait_until_ready(f"http://127.0.0.1:{port}/", 30)
+        assert child.alive()
+        # a session of its own, so that a terminal's Ctrl-C does not reach it
+        assert os.getsid(child.pid) != os.getsid(0)
+    finally:
+        child.end()
+    assert not child.alive()
+
+
+def test_a_dead_child_is_reported_with_the_end_of_its_log(tmp_path: Path) -> None:
+    (tmp_path / "dies.py").write_text("import sys; sys.exit('no such model')")
+    child = start(["dies"], tmp_path, "cloud")
+    with pytest.raises(ConfigurationError, match=r"(?s)the cloud has ended.*no such model"):
+        child.wait_until_ready("http://127.0.0.1:1/", 30)
+    child.end()
+
+
+def test_a_child_that_ignores_the_signal_is_ended_by_force(tmp_path: Path) -> None:
+    (tmp_path / "stubborn.py").write_text(
+        "import http.server, signal, sys\n"
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "handler = http.server.SimpleHTTPRequestHandler\n"
+        "http.server.HTTPServer(('127.0.0.1', int(sys.argv[1])), handler).serve_forever()\n"
+    )
+    port = choose_port(0, set())
+    child = start(["stubborn", str(port)], tmp_path)
+    try:
+        child.wait_until_ready(f"http://127.0.0.1:{port}/", 30)
+    finally:
+        child.end(timeout_s=0.05)
+    assert not child.alive()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a child with its parent")
+def test_a_child_ends_with_a_parent_that_is_killed(tmp_path: Path) -> None:
+    (tmp_path / "lives.py").write_text("import threading; threading.Event().wait(60)")
+    program = (
+        "import os, signal, sys, pathlib\n"
+        "from edge_agent.child_process import ChildProcess\n"
+        "folder = pathlib.Path(sys.argv[1])\n"
+        "given = {**os.environ, 'PYTHONPATH': str(folder)}\n"
+        "child = ChildProcess('child', ['lives'], given, folder / 'log')\n"
+        "print(child.pid, flush=True)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    parent = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE, check=False
+    )
+    assert parent.returncode == -signal.SIGKILL
+    assert _ends(int(parent.stdout))
+
+
+def _ends(pid: int) -> bool:
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:  # readable once the process has ended
+        return bool(select.select([descriptor], [], [], 20)[0])
+    finally:
+        os.close(descriptor)
+
+
+def test_a_taken_port_is_replaced() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert not port_is_free(port)
+        taken: set[int] = set()
+        other = choose_port(port, taken)
+        assert other != port
+        assert choose_port(other, taken) != other
+
+
+def test_a_taken_domain_is_seen() -> None:
+    domain = choose_domain()
+    assert domain > 0  # 0 is a real dog's
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as participant:
+        participant.bind(("127.0.0.1", 7400 + 250 * domain + 10))
+        assert not domain_is_free(domain)
+
+
+def test_the_cloud_gets_the_simulations_key_alone() -> None:
+    inherited = {"CLOUD_API_KEYS": "old", "CLOUD_PROFILE": "tiny", "EDGE_PORT": "1", "HOME": "/h"}
+    environment = cloud_environment(inherited, "new")
+    assert environment["CLOUD_API_KEYS"] == "new"
+    assert environment["CLOUD_PROFILE"] == "tiny"
+    assert "EDGE_PORT" not in environment
+    assert "new" not in inherited.values()
+
+
+def test_what_is_missing_is_prepared_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SHADOWDOG_CACHE", str(tmp_path))
+    ran: list[str] = []
+
+    def run(arguments: list[str]) -> int:
+        ran.append(arguments[0])
+        made = "bases/gemma-3-270m/base.json" if arguments[0] == "prepare" else ""
+        path = tmp_path / made if made else default_bundle() / "manifest.json"
+        path.parent.mkdir(parents=True)
+        path.write_text("{}")
+        return 0
+
+    for _ in range(2):
+        prepare_bundle(default_bundle(), run)
+        prepare_base(run)
+    assert ran == ["prepare", "export-edge"]
+
+
+def test_a_failed_preparation_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SHADOWDOG_CACHE", str(tmp_path))
+    with pytest.raises(BaseUnavailable, match="prepare"):
+        prepare_base(lambda _: 1)
+    with pytest.raises(BundleError, match="export-edge"):
+        prepare_bundle(default_bundle(), lambda arguments: int(arguments[0] != "prepare"))
+    prepare_bundle(tmp_path / "named", lambda _: 1)  # a bundle that was named is not made
