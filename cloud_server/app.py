@@ -15,7 +15,7 @@ from cloud_server.api.health import health_router
 from cloud_server.api.intents import intents_router
 from cloud_server.api.keys import Keys
 from cloud_server.engine import Engine, EngineLimits, ServedModel
-from cloud_server.profiles import load_profile
+from cloud_server.loading import load_profile
 from cloud_server.settings import CloudSettings
 from shared import __version__
 

@@ -6,6 +6,7 @@ from typing import Any, get_args
 
 import click
 
+from cloud_server.making import evaluate, export_edge, prepare, train
 from cloud_server.settings import CloudSettings, Precision, ProfileName
 from shared import __version__
 from shared.errors import ShadowdogError
@@ -59,3 +60,7 @@ def serve(**given: Any) -> None:
         serve_app(settings)
     except KeyboardInterrupt:  # uvicorn has shut down in order and passes Ctrl-C on
         return
+
+
+for command in (prepare, train, evaluate, export_edge):
+    main.add_command(command)

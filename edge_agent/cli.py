@@ -77,21 +77,24 @@ def say(text: str, lang: Any, as_json: bool) -> None:
 
 @main.command()
 @click.option("--script", type=_FILE, help='JSON Lines of {"text", "lang"?} in place of a prompt.')
-@click.option("--report", type=_FILE, help="With --script: where its outcomes are written (JSON).")
+@click.option("--report", type=_FILE, help="With --script: its outcomes, JSON Lines.")
+@click.option("--robot-report", type=_FILE, help="With --script: robot's state and calls, JSON.")
 @click.option("--confirm", is_flag=True, help="Dangerous skills wait for a yes.")
 @click.option("--domain", type=click.IntRange(1, 230), help="DDS domain; else a free one.")
 @click.option("--agent-port", type=click.IntRange(1, 65535), help="Else 8080 or a free one.")
 @click.option("--cloud-port", type=click.IntRange(1, 65535), help="Else 8090 or a free one.")
 @click.option("--mock-port", type=click.IntRange(1, 65535), help="Else 8070 or a free one.")
-def simulate(script: Path | None, report: Path | None, **given: Any) -> None:
+def simulate(
+    script: Path | None, report: Path | None, robot_report: Path | None, **given: Any
+) -> None:
     """Run mock robot, cloud and agent together, and talk to them."""
-    if report is not None and script is None:
-        raise click.UsageError("--report needs --script")
+    if script is None and (report or robot_report):
+        raise click.UsageError("--report and --robot-report need --script")
     from edge_agent.simulate_command import simulate as run_simulation
     from edge_agent.simulation import SimulationOptions
 
     try:
-        run_simulation(SimulationOptions(**given), script, report)
+        run_simulation(SimulationOptions(**given), script, report, robot_report)
     except KeyboardInterrupt:
         click.echo("", err=True)
         if script is not None:  # its report is not whole

@@ -4,9 +4,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from edge_agent.evaluation import evaluate, read_rows, write_report
+from edge_agent.evaluation import evaluate
 from edge_agent.preparation import prepare_bundle
 from edge_agent.settings import EdgeSettings
+from shared.report import read_rows, write_report
 
 PROGRESS_ROWS = 500
 

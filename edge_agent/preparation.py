@@ -3,15 +3,11 @@
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 from edge_agent.settings import default_bundle
-from shared.bundle import MANIFEST_NAME
 from shared.errors import BaseUnavailable, BundleError, ShadowdogError
-from shared.settings import cache_directory
-
-BASE_RECORD = Path("bases") / "gemma-3-270m" / "base.json"
-"""What `cloud-server prepare` writes last, in the cache."""
 
 Run = Callable[[list[str]], int]
 
@@ -23,21 +19,21 @@ def run_command(arguments: list[str]) -> int:
     ).returncode
 
 
+def can_export() -> bool:
+    """Return whether this installation has what exporting needs; a dog's own computer has not."""
+    return find_spec("torch") is not None
+
+
 def prepare_bundle(bundle: Path, run: Run = run_command) -> None:
-    """Make the default bundle where it is missing; one that was named must be there already."""
-    if (bundle / MANIFEST_NAME).is_file() or bundle != default_bundle():
-        return
-    prepare_base(run)
-    print("The edge's bundle is not there yet; exporting it.", file=sys.stderr, flush=True)
-    _must(run(["export-edge", "--out", str(bundle)]), "export-edge", BundleError)
+    """Make the default bundle where it is missing or out of date; a named one is used as it is."""
+    if bundle == default_bundle() and can_export():
+        _must(run(["export-edge", "--if-needed"]), "export-edge", BundleError)
 
 
 def prepare_base(run: Run = run_command) -> None:
     """Make the default base where it is missing."""
-    if (cache_directory() / BASE_RECORD).is_file():
-        return
-    print("The default base is not prepared yet; doing that once.", file=sys.stderr, flush=True)
-    _must(run(["prepare"]), "prepare", BaseUnavailable)
+    if can_export():
+        _must(run(["prepare", "--if-needed"]), "prepare", BaseUnavailable)
 
 
 def _must(status: int, command: str, error: type[ShadowdogError]) -> None:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
-from edge_agent.evaluation import read_json_lines
 from edge_agent.simulation import Simulation
 from shared.errors import DataError
 from shared.outcome import Outcome
+from shared.report import read_json_lines
 from shared.text import Language
 
 
@@ -22,7 +22,10 @@ class ScriptLine:
 
 
 def read_script(path: Path) -> list[ScriptLine]:
-    """Return the lines of a JSON Lines script; DataError names the one that is wrong."""
+    """Return the lines of a JSON Lines script (text, lang?; other keys are ignored).
+
+    DataError names the line that is wrong.
+    """
     lines = [_parse_line(where, value) for where, value in read_json_lines(path)]
     if not lines:
         raise DataError(f"{path} holds no lines")
@@ -32,8 +35,6 @@ def read_script(path: Path) -> list[ScriptLine]:
 def _parse_line(where: str, value: dict[str, Any]) -> ScriptLine:
     if "wav" in value:
         raise DataError(f"{where}: `wav` lines need speech, which this version does not have yet")
-    if unknown := set(value) - {"text", "lang"}:
-        raise DataError(f"{where}: unknown {', '.join(sorted(unknown))}; a line has text and lang")
     text, lang = value.get("text"), value.get("lang")
     if not isinstance(text, str):
         raise DataError(f"{where}: `text` is missing or no string")
@@ -45,9 +46,12 @@ def _parse_line(where: str, value: dict[str, Any]) -> ScriptLine:
 def run_script(
     simulation: Simulation,
     lines: Sequence[ScriptLine],
-    show: Callable[[ScriptLine, Outcome], None],
+    tell: Callable[[ScriptLine, Outcome], None],
 ) -> dict[str, Any]:
-    """Say each line once the dog has settled, and return the report: one outcome a line, in order."""
+    """Say each line once the dog has settled; `tell` gets one outcome a line, in order.
+
+    Returns what is known at the end: a summary, the mock robot's state and its log of calls.
+    """
     outcomes: list[Outcome] = []
     calls: list[dict[str, Any]] = []
     unsettled = 0
@@ -56,7 +60,7 @@ def run_script(
         simulation.check()
         outcome = simulation.agent.say(line.text, line.lang, session_id="script")
         outcomes.append(outcome)
-        show(line, outcome)
+        tell(line, outcome)
         unsettled += not simulation.settle()
         calls += simulation.mock_calls(after=calls[-1]["sequence"] if calls else 0)
     return {
@@ -65,7 +69,6 @@ def run_script(
             "unsettled": unsettled,
             "cloud_alive": simulation.cloud_alive,
         },
-        "outcomes": [outcome.model_dump() for outcome in outcomes],
         "robot": simulation.mock_state(),
         "calls": calls,
     }

@@ -24,6 +24,11 @@ def file_sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
+def text_sha256(text: str) -> str:
+    """Return the SHA-256 of a text's UTF-8 as lower-case hex."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 class BundleFile(BaseModel):
     """One file of the bundle beside the manifest."""
 

@@ -135,6 +135,11 @@ class PromptEncoder:
         """Return the token ids of the segments, each encoded by itself."""
         return [token for segment in segments for token in self.encode_segment(segment)]
 
+    @property
+    def end_token_id(self) -> int:
+        """The token that ends a turn."""
+        return self.encode_segment(Segment(self.chat.end, True))[0]
+
     def encode_plain(self, text: str) -> list[int]:
         """Return the token ids of text in which nothing is a control token."""
         return self.encode_segment(Segment(text, False))

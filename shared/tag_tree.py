@@ -40,7 +40,13 @@ def build_tag_tree(spellings: Sequence[Sequence[int]]) -> TagTree:
     for spelling in spellings:
         for length in range(len(spelling)):
             children.setdefault(tuple(spelling[:length]), set()).add(spelling[length])
-    if any(tuple(spelling) in children for spelling in spellings) or () not in children:
+    distinct = {tuple(spelling) for spelling in spellings}
+    if (
+        not distinct
+        or () in distinct
+        or len(distinct) < len(spellings)
+        or distinct & children.keys()
+    ):
         raise ConfigurationError("no tag may be the beginning of another tag")
     branching = sorted((node for node in children if len(children[node]) > 1), key=_by_length)
     if any(node == () for node in branching):

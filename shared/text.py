@@ -21,7 +21,7 @@ def clean_utterance(text: str) -> str:
     """
     kept = "".join(
         " "
-        if unicodedata.category(character) in ("Cc", "Cs", "Cf", "Co", "Zl", "Zp")
+        if unicodedata.category(character) in ("Cc", "Cs", "Cf", "Co", "Cn", "Zl", "Zp")
         else character
         for character in text[-4 * MAX_UTTERANCE_CHARACTERS :]
     )

@@ -8,11 +8,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from cloud_server.modeling.config import CONFIG_NAME
+from cloud_server.adapter_files import ADAPTER_NAME, CONFIG_NAME, MODULES_NAME
 from shared.errors import CheckpointForeign, CheckpointMismatch
-
-ADAPTER_NAME = "shadow_adapter.safetensors"
-MODULES_NAME = "shadow_modules.safetensors"
 
 
 def save_tensors(modules: dict[str, nn.Module], directory: Path) -> None:

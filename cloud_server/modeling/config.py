@@ -4,9 +4,8 @@ import json
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+from cloud_server.adapter_files import CONFIG_NAME
 from shared.errors import CheckpointMismatch, ConfigurationError
-
-CONFIG_NAME = "shadow_config.json"
 
 
 @dataclass(frozen=True)

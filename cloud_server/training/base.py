@@ -1,14 +1,15 @@
 """The frozen base and the prompt encoder that training, evaluation and export of a profile use."""
 
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import torch
 from tokenizers import Tokenizer
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
-from cloud_server.profiles import PROFILES, make_byte_tokenizer, make_tiny, read_tokenizer
-from shared.errors import BaseUnavailable, ConfigurationError
+from cloud_server.loading import GEMMA_MARKS, make_byte_tokenizer, make_tiny, read_tokenizer
+from cloud_server.profiles import find_profile
+from shared.errors import BaseUnavailable
 from shared.prompt import GEMMA, PromptEncoder
 from shared.settings import cache_directory
 
@@ -27,15 +28,10 @@ def load_training_base(profile_name: str, dtype: torch.dtype) -> TrainingBase:
     """Return the profile's base; BaseUnavailable where it is not prepared."""
     if profile_name == "tiny":
         served: Any = make_tiny()
-        marks = (GEMMA.begin, "<start_of_turn>", GEMMA.end)
-        control, plain = make_byte_tokenizer(marks), make_byte_tokenizer(marks)
+        control, plain = make_byte_tokenizer(GEMMA_MARKS), make_byte_tokenizer(GEMMA_MARKS)
         encoder = PromptEncoder(control, plain, GEMMA)
         return TrainingBase("tiny", served.model.base.to(dtype), encoder, control)
-    profile = PROFILES.get(cast(Any, profile_name))
-    if profile is None:
-        raise ConfigurationError(
-            f"profile {profile_name!r} is unknown; use one of {list(PROFILES)}"
-        )
+    profile = find_profile(profile_name)
     directory = cache_directory() / "bases" / profile.base
     if not (directory / "config.json").is_file():
         raise BaseUnavailable(f"no base at {directory}; run `cloud-server prepare`")

@@ -1,24 +1,22 @@
 """`cloud-server export-edge`: the bundle that an edge runs, written whole or not at all."""
 
-import hashlib
-import json
+import logging
 import os
 import shutil
 import tempfile
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Literal, cast
+from typing import cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from cloud_server.adapter_files import adapter_sha256, read_thresholds
+from cloud_server.bundle_state import Precision
 from cloud_server.modeling import ShadowModel
-from cloud_server.modeling.checkpoint import ADAPTER_NAME
-from cloud_server.modeling.config import CONFIG_NAME
 from cloud_server.training.base import TrainingBase, load_training_base
 from cloud_server.training.edge_graph import EdgeGraph, export_graph
-from cloud_server.training.train import THRESHOLDS_NAME
 from shared.bundle import (
     MANIFEST_NAME,
     BundleFile,
@@ -28,7 +26,6 @@ from shared.bundle import (
     file_sha256,
     fingerprint,
 )
-from shared.errors import ModelError
 from shared.prompt import prompt_segments, prompt_sha256
 from shared.tag_tree import build_tag_tree
 from shared.tags import TAGS
@@ -39,13 +36,6 @@ SCALES_NAME = "embedding_scales.f32"
 TOKENIZER_NAME = "tokenizer.json"
 WINDOW_TOKENS = 512
 BLOCK_SIZE = 32
-Precision = Literal["int8", "fp32"]
-
-
-def adapter_sha256(directory: Path) -> str:
-    """Return one hash over the adapter's configuration and tensors."""
-    both = file_sha256(directory / CONFIG_NAME) + file_sha256(directory / ADAPTER_NAME)
-    return hashlib.sha256(both.encode()).hexdigest()
 
 
 def export_bundle(
@@ -54,10 +44,7 @@ def export_bundle(
     """Write the bundle of `adapter` on the profile's base to `target`, replacing an older one whole."""
     loaded = load_training_base(profile, torch.float32)
     model = ShadowModel.from_pretrained(loaded.model, adapter)
-    try:
-        thresholds = json.loads((adapter / THRESHOLDS_NAME).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{adapter} has no {THRESHOLDS_NAME}; train it again") from error
+    thresholds = read_thresholds(adapter)
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".bundle-") as scratch:
         made = Path(scratch) / "bundle"
@@ -121,6 +108,8 @@ def quantise_graph(path: Path) -> None:
     posterior is the same in one pass as one tag at a time.
     """
     import onnx
+
+    logging.getLogger("onnxruntime.quantization").setLevel(logging.WARNING)
     from onnxruntime.quantization.matmul_nbits_quantizer import (
         DefaultWeightOnlyQuantConfig,
         MatMulNBitsQuantizer,

@@ -93,8 +93,7 @@ class BatchBuilder:
         if row.label != "REMOTE":
             said = f"{print_tag(row.label)} {skill(row.label).say(row.lang)}"
         answer = self.encoder.encode_plain(said or "")
-        ending = self.encoder.encode_segment(prompt_segments(self.encoder.chat, "")[-1])[:1]
-        for token in [*answer, *ending]:
+        for token in [*answer, self.encoder.end_token_id]:
             targets.base_at.append(parent)
             targets.base_token.append(token)
             parent = forest.add([token], parent)

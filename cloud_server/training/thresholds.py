@@ -12,22 +12,24 @@ from shared.tags import TAGS
 FLOORS = {Tier.SAFE: 0.5, Tier.IN_PLACE: 0.5, Tier.NEEDS_SPACE: 0.6, Tier.DANGEROUS: 0.9}
 """No threshold lies below its tier's floor, however clean the validation split is."""
 
+CEILINGS = {Tier.SAFE: 0.9, Tier.IN_PLACE: 0.95, Tier.NEEDS_SPACE: 0.97, Tier.DANGEROUS: 0.995}
+"""No threshold lies above its tier's ceiling: beyond it more commands are lost than mistakes kept out."""
+
 MOST_FALSE_SHARE = {
     Tier.SAFE: 0.002,
-    Tier.IN_PLACE: 0.004,
-    Tier.NEEDS_SPACE: 0.004,
+    Tier.IN_PLACE: 0.002,
+    Tier.NEEDS_SPACE: 0.002,
     Tier.DANGEROUS: 0.0,
 }
-"""The share of all remote rows that may be acted on with a skill of the tier."""
+"""The share of the remote rows of either kind that may be acted on with a skill of the tier."""
 
 
 def choose_thresholds(posteriors: Tensor, rows: Sequence[Row]) -> dict[str, float]:
     """Return for each tier ("0" to "3") the lowest threshold that keeps its false executes in bounds.
 
-    posteriors: [rows, 35]. Rule: among the remote rows whose best tag is a skill of the tier, at
-    most the tier's share of all remote rows may clear the threshold; it is set halfway between the
-    first probability that must be kept out and 1, or at the floor where none must. A threshold
-    never exceeds 0.999, so a tier is never switched off by one outlier.
+    posteriors: [rows, 35]. Rule: of the remote rows whose best tag is a skill of the tier, at most
+    the tier's share of all remote rows may reach the threshold; it lies just above the first
+    probability that must be kept out, never below the tier's floor nor above its ceiling.
     """
     best = posteriors.max(dim=1)
     remote = torch.tensor([row.label == "REMOTE" for row in rows])
@@ -37,10 +39,8 @@ def choose_thresholds(posteriors: Tensor, rows: Sequence[Row]) -> dict[str, floa
     for tier in Tier:
         wrong = sorted(best.values[remote & (tiers == int(tier))].tolist(), reverse=True)
         allowed = int(MOST_FALSE_SHARE[tier] * int(remote.sum()))
-        chosen = FLOORS[tier]
-        if len(wrong) > allowed:
-            chosen = max(chosen, (wrong[allowed] + 1) / 2)
-        thresholds[str(int(tier))] = round(min(chosen, 0.999), 6)
+        needed = wrong[allowed] + 1e-6 if len(wrong) > allowed else 0.0
+        thresholds[str(int(tier))] = round(min(max(needed, FLOORS[tier]), CEILINGS[tier]), 6)
     return thresholds
 
 

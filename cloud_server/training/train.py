@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from cloud_server.adapter_files import FIGURES_NAME, THRESHOLDS_NAME
 from cloud_server.modeling import ShadowConfig, ShadowModel
 from cloud_server.training.base import load_training_base
 from cloud_server.training.data import Row, draw, read_files
@@ -16,9 +17,6 @@ from cloud_server.training.posterior import tag_posteriors
 from cloud_server.training.recipe import DataSection, Recipe
 from cloud_server.training.thresholds import choose_thresholds, decide
 from cloud_server.training.trainer import run_stage
-
-THRESHOLDS_NAME = "thresholds.json"
-FIGURES_NAME = "figures.json"
 
 
 def stage_rows(data: DataSection, directory: Path, seed: int) -> list[Row]:

@@ -18,6 +18,8 @@ from cloud_server.training.data import Row
 from cloud_server.training.objective import BatchBuilder, TagHead, batch_losses
 from cloud_server.training.recipe import Recipe, Stage
 
+SAVE_STEPS = 100
+
 
 class JsonLinesLog(TrainerCallback):
     """Writes every log entry of the Trainer as one line of JSON."""
@@ -137,7 +139,7 @@ def run_stage(
         use_cpu=not torch.cuda.is_available(),
         seed=recipe.seed,
         logging_steps=10,
-        save_steps=100,
+        save_steps=SAVE_STEPS,
         save_total_limit=1,
         remove_unused_columns=False,
         report_to=[],

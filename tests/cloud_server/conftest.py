@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from cloud_server.engine import ServedModel
-from cloud_server.profiles import GEMMA_MARKS, make_byte_tokenizer
+from cloud_server.loading import GEMMA_MARKS, make_byte_tokenizer
 from shared.prompt import GEMMA, PromptEncoder
 
 

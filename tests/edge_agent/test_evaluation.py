@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from edge_agent.evaluation import evaluate, percentile, read_rows, write_report
+from edge_agent.evaluation import evaluate
 from shared.errors import DataError
+from shared.report import percentile, read_rows, write_report
 
 
 class Recognizer:

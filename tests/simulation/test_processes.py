@@ -116,22 +116,15 @@ def test_the_cloud_gets_the_simulations_key_alone() -> None:
     assert "new" not in inherited.values()
 
 
-def test_what_is_missing_is_prepared_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_clouds_commands_prepare_the_default_bundle(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("SHADOWDOG_CACHE", str(tmp_path))
-    ran: list[str] = []
-
-    def run(arguments: list[str]) -> int:
-        ran.append(arguments[0])
-        made = "bases/gemma-3-270m/base.json" if arguments[0] == "prepare" else ""
-        path = tmp_path / made if made else default_bundle() / "manifest.json"
-        path.parent.mkdir(parents=True)
-        path.write_text("{}")
-        return 0
-
-    for _ in range(2):
-        prepare_bundle(default_bundle(), run)
-        prepare_base(run)
-    assert ran == ["prepare", "export-edge"]
+    ran: list[list[str]] = []
+    prepare_bundle(default_bundle(), lambda arguments: ran.append(arguments) or 0)
+    prepare_base(lambda arguments: ran.append(arguments) or 0)
+    prepare_bundle(tmp_path / "named", lambda arguments: ran.append(arguments) or 0)
+    assert ran == [["export-edge", "--if-needed"], ["prepare", "--if-needed"]]
 
 
 def test_a_failed_preparation_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -139,5 +132,5 @@ def test_a_failed_preparation_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_p
     with pytest.raises(BaseUnavailable, match="prepare"):
         prepare_base(lambda _: 1)
     with pytest.raises(BundleError, match="export-edge"):
-        prepare_bundle(default_bundle(), lambda arguments: int(arguments[0] != "prepare"))
+        prepare_bundle(default_bundle(), lambda _: 1)
     prepare_bundle(tmp_path / "named", lambda _: 1)  # a bundle that was named is not made

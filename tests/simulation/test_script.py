@@ -15,9 +15,13 @@ def test_a_script_gives_one_outcome_a_line_in_order(simulation: Any, tmp_path: P
     script.write_text(
         '{"text": "sit"}\n\n{"text": "why?", "lang": "en"}\n{"text": ""}\n', encoding="utf-8"
     )
-    shown: list[str] = []
-    report = run_script(simulation, read_script(script), lambda line, _: shown.append(line.text))
-    assert [outcome["text"] for outcome in report["outcomes"]] == ["sit", "why?", ""] == shown
+    told: list[tuple[str, str]] = []
+    report = run_script(
+        simulation,
+        read_script(script),
+        lambda line, outcome: told.append((line.text, outcome.text)),
+    )
+    assert told == [("sit", "sit"), ("why?", "why?"), ("", "")]
     assert simulation.agent.said[1] == ("why?", "en")
     assert simulation.settled == 4  # before the first line and after each
     assert [call["sequence"] for call in report["calls"]] == [1, 2, 3, 4, 5, 6]
@@ -35,7 +39,7 @@ def test_a_script_gives_one_outcome_a_line_in_order(simulation: Any, tmp_path: P
 
 def test_lines_are_read_with_their_language(tmp_path: Path) -> None:
     script = tmp_path / "script.jsonl"
-    script.write_text('{"text": "坐下", "lang": "zh"}', encoding="utf-8")
+    script.write_text('{"text": "坐下", "lang": "zh", "expect": "Sit"}', encoding="utf-8")
     assert read_script(script) == [ScriptLine("坐下", "zh")]
 
 
@@ -43,7 +47,6 @@ def test_lines_are_read_with_their_language(tmp_path: Path) -> None:
     ("line", "what"),
     [
         ('{"wav": "a.wav"}', "speech"),
-        ('{"text": "sit", "speed": 2}', "speed"),
         ('{"lang": "en"}', "`text`"),
         ('{"text": "sit", "lang": "fr"}', "`lang`"),
         ("sit", "no JSON"),

@@ -61,7 +61,7 @@ def test_max_tokens_is_kept(scripted, exchange, intent):
 
 
 def test_a_tiny_random_model_answers(exchange, intent):
-    from cloud_server.profiles import make_tiny
+    from cloud_server.loading import make_tiny
 
     (response,) = exchange(make_tiny(), intent(text="天气怎么样？", max_tokens=8))
     assert response.status_code == 200

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models
 
 from cloud_server.engine.detokenizer import Detokenizer
-from cloud_server.profiles import GEMMA_MARKS, make_byte_tokenizer
+from cloud_server.loading import GEMMA_MARKS, make_byte_tokenizer
 
 BYTE_LEVEL = make_byte_tokenizer(GEMMA_MARKS)
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\ufffd"))

@@ -9,8 +9,8 @@ import torch
 from transformers import Qwen3Config, Qwen3ForCausalLM
 
 from cloud_server.engine import Engine, EngineLimits, GenerationRequest, ServedModel
+from cloud_server.loading import make_tiny
 from cloud_server.modeling import ShadowConfig, ShadowModel
-from cloud_server.profiles import make_tiny
 
 GUARD_S = 30
 """Ends a test that would hang; no test is measured by it."""

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from cloud_server.profiles import load_profile, load_served_model, make_tiny
+from cloud_server.loading import load_profile, load_served_model, make_tiny
 from cloud_server.settings import CloudSettings
 from shared.errors import BaseUnavailable, CheckpointMismatch, ConfigurationError, ModelError
 from shared.prompt import CHATML, GEMMA

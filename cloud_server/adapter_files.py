@@ -1,0 +1,33 @@
+"""The files of an adapter's folder: their names, their hash, the thresholds; needs no torch."""
+
+import hashlib
+import json
+from pathlib import Path
+
+from shared.bundle import file_sha256
+from shared.errors import ModelError
+
+CONFIG_NAME = "shadow_config.json"
+ADAPTER_NAME = "shadow_adapter.safetensors"
+MODULES_NAME = "shadow_modules.safetensors"
+THRESHOLDS_NAME = "thresholds.json"
+FIGURES_NAME = "figures.json"
+
+
+def adapter_sha256(directory: Path) -> str:
+    """Return one hash over the adapter's configuration and tensors; ModelError where one is missing."""
+    try:
+        both = file_sha256(directory / CONFIG_NAME) + file_sha256(directory / ADAPTER_NAME)
+    except OSError as error:
+        raise ModelError(f"{directory} is no shadow adapter ({error})") from error
+    return hashlib.sha256(both.encode()).hexdigest()
+
+
+def read_thresholds(directory: Path) -> dict[str, float]:
+    """Return the thresholds saved beside an adapter; ModelError where there are none."""
+    path = directory / THRESHOLDS_NAME
+    try:
+        thresholds: dict[str, float] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path} cannot be read; train the shadow again") from error
+    return thresholds

