@@ -1,0 +1,108 @@
+"""The whole system with real parts: real base and shadow, real DDS, real HTTP, three processes."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge_agent.preparation import prepare_base, prepare_bundle
+from edge_agent.settings import EdgeSettings, default_bundle
+from edge_agent.simulation import Simulation, SimulationOptions
+from shared.tags import print_tag
+
+EVERY_SKILL = Path(__file__).parent / "every_skill.jsonl"
+ENOUGH_S = 3000
+
+
+@pytest.fixture(scope="module", autouse=True)
+def prepared() -> None:
+    prepare_base()
+    prepare_bundle(default_bundle())
+
+
+def simulate(folder: Path, lines: list[dict[str, str]]) -> tuple[list[dict[str, Any]], Any]:
+    """Run `edge-agent simulate` on the lines; return its outcomes and the robot's report."""
+    script, report, robot = (folder / name for name in ("script", "report", "robot"))
+    script.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    command = [sys.executable, "-m", "edge_agent", "simulate", "--script", str(script)]
+    command += ["--report", str(report), "--robot-report", str(robot)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=ENOUGH_S, check=False)
+    assert done.returncode == 0, done.stderr[-4000:]
+    outcomes = [json.loads(line) for line in report.read_text().splitlines()]
+    assert [outcome["text"] for outcome in outcomes] == [line["text"] for line in lines]
+    return outcomes, json.loads(robot.read_text())
+
+
+def names(outcome: dict[str, Any]) -> list[str]:
+    return [call["name"] for call in outcome["execution"]["calls"]]
+
+
+def test_an_utterance_goes_the_whole_way(tmp_path: Path) -> None:
+    texts = [
+        "hey dog, sit down please",
+        "转个圈",
+        "What's the weather like today?",
+        "停下！",
+        "狗哥，坐下",
+    ]
+    outcomes, robot = simulate(tmp_path, [{"text": text} for text in texts])
+    sit, spin, weather, stop, sit_again = outcomes
+    assert [sit["tag"], sit["route"], sit["execution"]["state"]] == ["[Sit()]", "edge", "confirmed"]
+    assert names(sit)[-1] == "Sit"
+    assert spin["execution"] == {**spin["execution"], "skill": "TurnAround", "state": "confirmed"}
+    assert abs(robot["robot"]["yaw_total_rad"]) == pytest.approx(2 * 3.14159, abs=0.26)
+    assert [weather["tag"], weather["route"]] == ["[REMOTE]", "cloud"]
+    assert re.search("[a-zA-Z]{3}", weather["say"])
+    assert "[" not in weather["say"]
+    assert [stop["route"], stop["execution"]["state"]] == ["reflex", "confirmed"]
+    assert names(stop) == ["StopMove"]
+    assert sit_again["execution"]["state"] == "confirmed"
+    assert robot["robot"]["posture"] == "sitting"
+    logged = [call["name"] for call in robot["calls"]]
+    assert [logged.count("Sit"), logged.count("Damp")] == [2, 0]
+
+
+def test_local_skills_go_on_when_the_cloud_dies() -> None:
+    settings = EdgeSettings.from_environment(
+        host="127.0.0.1", simulation=True, robot_interface="lo", confirm_dangerous=False
+    )
+    with Simulation(SimulationOptions(), settings) as simulation:
+        assert simulation.agent.say("坐下").execution.state == "confirmed"
+        cloud = next(child for child in simulation._children if child.name == "cloud")
+        os.kill(cloud.pid, signal.SIGKILL)
+        simulation.settle()
+        question = simulation.agent.say("今天天气怎么样")
+        assert [question.route, question.execution.state] == ["offline", "none"]
+        assert question.say
+        simulation.settle()
+        stand = simulation.agent.say("okay, on your feet")
+        assert [stand.route, stand.execution.state] == ["edge", "confirmed"]
+        assert simulation.mock_state()["posture"] == "standing"
+
+
+@pytest.mark.slow
+def test_every_skill_and_ten_questions(tmp_path: Path) -> None:
+    lines = [json.loads(line) for line in EVERY_SKILL.read_text(encoding="utf-8").splitlines()]
+    outcomes, robot = simulate(tmp_path, lines)
+    wrong = []
+    for line, outcome in zip(lines, outcomes, strict=True):
+        if line["expect"] == "REMOTE":
+            right = outcome["route"] == "cloud" and outcome["say"] and not names(outcome)
+        else:
+            right = (
+                outcome["tag"] == print_tag(line["expect"])
+                and outcome["execution"]["state"] == "confirmed"
+                and names(outcome)
+            )
+        if not right:
+            wrong.append((line, outcome["tag"], outcome["execution"], outcome["say"]))
+    skills = [each for each in wrong if each[0]["expect"] != "REMOTE"]
+    assert len(skills) <= 1, skills
+    assert len(wrong) == len(skills), wrong
+    assert robot["robot"]["posture"] == "damped"
