@@ -85,18 +85,14 @@ class ShadowTrainer(Trainer):
         return DataLoader(rows, batch_size=self.stage.batch_rows, collate_fn=self.data_collator)
 
     def create_optimizer(self, *_: Any) -> torch.optim.Optimizer:
-        """AdamW with the shadow's own share of the learning rate; joint trains all, detached the shadow."""
+        """AdamW; the shadow learns at its share of the rate, what is beside it in joint stages only."""
         rate = self.stage.learning_rate
         model: Any = self.model
-        groups = [
-            {
-                "params": [
-                    *model.shadow_model.parameters(),
-                    *model.shadow_hidden_projection.parameters(),
-                ],
-                "lr": rate * self.stage.shadow_rate_multiplier,
-            }
-        ]
+        groups: list[dict[str, Any]] = []
+        if self.stage.shadow_rate_multiplier > 0:
+            shadow = (model.shadow_model, model.shadow_hidden_projection)
+            parameters = [p for part in shadow for p in part.parameters()]
+            groups.append({"params": parameters, "lr": rate * self.stage.shadow_rate_multiplier})
         if self.stage.mode == "joint":
             beside = (model.shadow_injection_model, model.shadow_update_model)
             groups.append({"params": [p for part in beside for p in part.parameters()], "lr": rate})
@@ -122,6 +118,8 @@ def run_stage(
 ) -> None:
     """Train one stage, resuming from its last checkpoint where there is one."""
     output = run_directory / stage.name
+    for part in (model.shadow_model, model.shadow_hidden_projection):
+        part.requires_grad_(stage.shadow_rate_multiplier > 0)
     steps = max(1, round(len(rows) / stage.batch_rows * stage.epochs))
     shuffle = random.Random(recipe.seed)
     sequence = [
