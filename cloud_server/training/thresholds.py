@@ -12,13 +12,13 @@ from shared.tags import TAGS
 FLOORS = {Tier.SAFE: 0.5, Tier.IN_PLACE: 0.5, Tier.NEEDS_SPACE: 0.6, Tier.DANGEROUS: 0.9}
 """No threshold lies below its tier's floor, however clean the validation split is."""
 
-CEILINGS = {Tier.SAFE: 0.8, Tier.IN_PLACE: 0.85, Tier.NEEDS_SPACE: 0.9, Tier.DANGEROUS: 0.99}
+CEILINGS = {Tier.SAFE: 0.9, Tier.IN_PLACE: 0.95, Tier.NEEDS_SPACE: 0.97, Tier.DANGEROUS: 0.995}
 """No threshold lies above its tier's ceiling: beyond it more commands are lost than mistakes kept out."""
 
 MOST_FALSE_SHARE = {
     Tier.SAFE: 0.002,
-    Tier.IN_PLACE: 0.003,
-    Tier.NEEDS_SPACE: 0.003,
+    Tier.IN_PLACE: 0.002,
+    Tier.NEEDS_SPACE: 0.002,
     Tier.DANGEROUS: 0.0,
 }
 """The share of the remote rows of either kind that may be acted on with a skill of the tier."""

@@ -133,4 +133,4 @@ def test_thresholds_keep_false_executes_out() -> None:
     assert decided[:4] == ["REMOTE"] * 3 + ["Dance"], "no outlier switches a tier off"
     assert decided[100:] == ["Sit"] * 10
     assert thresholds["0"] == 0.5
-    assert thresholds["2"] == 0.9
+    assert thresholds["2"] == 0.97
