@@ -103,7 +103,7 @@ def make_tiny() -> ServedModel:
         num_attention_heads=2,
         num_key_value_heads=1,
         head_dim=16,
-        sliding_window=64,
+        sliding_window=512,
         max_position_embeddings=4096,
         bos_token_id=control.token_to_id(GEMMA.begin),
         eos_token_id=control.token_to_id(GEMMA.end),

@@ -11,6 +11,7 @@ from typing import cast
 import numpy as np
 import torch
 from torch import Tensor, nn
+from transformers import PretrainedConfig
 
 from cloud_server.adapter_files import adapter_sha256, read_thresholds
 from cloud_server.bundle_state import Precision
@@ -63,6 +64,11 @@ def export_bundle(
             shutil.rmtree(target)
         os.replace(made, target)
     return manifest
+
+
+def window_tokens(configuration: PretrainedConfig) -> int:
+    """Return how many tokens the graph may see at once: within a sliding window its mask is exact."""
+    return min(WINDOW_TOKENS, getattr(configuration, "sliding_window", None) or WINDOW_TOKENS)
 
 
 def vocabulary_size(embeddings: nn.Module) -> int:
@@ -157,7 +163,7 @@ def _manifest(
             head_dimension=configuration.head_dim,
             hidden_size=int(embeddings.embedding_dim),  # type: ignore[arg-type]
             vocabulary_size=vocabulary_size(embeddings),
-            window_tokens=WINDOW_TOKENS,
+            window_tokens=window_tokens(configuration),
         ),
         prefix_token_ids=encoder.encode_segment(prompt_segments(encoder.chat, "")[0]),
         tags=[BundleTag(tag=tag, token_ids=ids) for tag, ids in zip(TAGS, spellings, strict=True)],

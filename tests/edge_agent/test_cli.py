@@ -86,7 +86,7 @@ def test_a_report_needs_a_script(tmp_path: Path) -> None:
 
 def test_a_wrong_script_is_told_before_anything_starts(tmp_path: Path) -> None:
     script = tmp_path / "script.jsonl"
-    script.write_text('{"text": "sit", "txet": 1}\n')
+    script.write_text('{"txet": "sit"}\n')
     result = invoke("simulate", "--script", str(script))
     assert result.exit_code == 2
     assert "line 1" in result.stderr
