@@ -124,7 +124,7 @@ def quantise_graph(path: Path) -> None:
     configuration = DefaultWeightOnlyQuantConfig(
         block_size=BLOCK_SIZE, is_symmetric=True, accuracy_level=4, bits=8
     )
-    quantizer = MatMulNBitsQuantizer(onnx.load(str(path)), bits=8, algo_config=configuration)
+    quantizer = MatMulNBitsQuantizer(onnx.load(str(path)), algo_config=configuration)
     quantizer.process()
     quantizer.model.save_model_to_file(str(path))
 
