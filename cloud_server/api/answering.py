@@ -5,7 +5,11 @@ from collections.abc import AsyncIterator
 from cloud_server.engine import Done, Engine, GenerationRequest, SpokenAnswer, Token
 from shared.errors import NotFound, RequestError
 from shared.messages import IntentReply, IntentRequest, IntentTimings, TokenEvent, Usage
+from shared.tags import print_tag
 from shared.text import clean_utterance
+
+LEAST_BELIEF = 0.05
+"""The probability on the edge below which a skill of the attached model's is not passed on."""
 
 
 class Answering:
@@ -38,7 +42,7 @@ class Answering:
 
     async def events(self) -> AsyncIterator[TokenEvent | IntentReply]:
         """Yield what may be spoken and then the reply; nothing more after `cancel`."""
-        spoken = SpokenAnswer(self._request.lang)
+        spoken = SpokenAnswer(self._request.lang, self._edge_believes)
         async for event in self._stream:
             if isinstance(event, Token):
                 if piece := spoken.feed(event.text):
@@ -48,6 +52,15 @@ class Answering:
             if ending.rest:
                 yield TokenEvent(text=ending.rest)
             yield self._reply(event, ending.say, ending.skills)
+
+    def _edge_believes(self, name: str) -> bool:
+        """Return whether the detached shadow, if it was asked, holds the skill possible at all.
+
+        The shadow knows commands better than the attached base does, so a skill that it rules out
+        is a mistake of the base's and must not move a dog.
+        """
+        edge = self._request.edge
+        return edge is None or dict(edge.posterior).get(print_tag(name), 0.0) >= LEAST_BELIEF
 
     def _reply(self, done: Done, say: str, skills: list[str]) -> IntentReply:
         return IntentReply(

@@ -39,6 +39,19 @@ def test_a_skill_comes_from_the_leading_tag(scripted, exchange, intent):
     assert response.json()["say"] == "As you wish, not [Bark()]."
 
 
+@pytest.mark.parametrize(("belief", "passed"), [(0.001, False), (0.4, True)])
+def test_a_skill_that_the_edge_rules_out_moves_no_dog(scripted, exchange, intent, belief, passed):
+    edge = {
+        "tag": "[REMOTE]",
+        "probability": 1 - belief,
+        "posterior": [["[REMOTE]", 1 - belief], ["[Sit()]", belief]],
+        "fingerprint": "f",
+    }
+    (response,) = exchange(scripted("[Sit()] Sitting."), intent(edge=edge))
+    assert response.json()["skills"] == (["Sit"] if passed else [])
+    assert ("Sitting" in response.json()["say"]) == passed
+
+
 def test_an_empty_answer_is_owned_up_to(scripted, exchange, intent):
     (response,) = exchange(scripted("[REMOTE]"), intent(lang="zh"))
     assert "答不上来" in response.json()["say"]
