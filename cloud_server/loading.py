@@ -8,11 +8,10 @@ import torch
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
 from cloud_server.engine import ServedModel
-from cloud_server.profiles import PROFILES, REPOSITORY
+from cloud_server.profiles import PROFILES
 from cloud_server.settings import CloudSettings, Precision
 from shared.errors import BaseUnavailable, ConfigurationError, ModelError
 from shared.prompt import GEMMA, ChatFormat, PromptEncoder
-from shared.settings import cache_directory
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -33,8 +32,8 @@ def load_profile(settings: CloudSettings) -> ServedModel:
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
     profile = PROFILES[settings.profile]
-    base = settings.base_directory or cache_directory() / "bases" / profile.base
-    adapter = settings.adapter_directory or REPOSITORY / "models" / profile.adapter
+    base = settings.base_directory or profile.base_directory
+    adapter = settings.adapter_directory or profile.adapter_directory
     return load_served_model(settings.profile, base, adapter, profile.chat, settings.precision)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from cloud_server.settings import ProfileName
 from shared.errors import ConfigurationError
 from shared.prompt import CHATML, GEMMA, ChatFormat
+from shared.settings import cache_directory
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -17,6 +18,16 @@ class Profile:
     base: str
     adapter: str
     chat: ChatFormat
+
+    @property
+    def base_directory(self) -> Path:
+        """Where the prepared base lies."""
+        return cache_directory() / "bases" / self.base
+
+    @property
+    def adapter_directory(self) -> Path:
+        """Where the repository's shadow lies."""
+        return REPOSITORY / "models" / self.adapter
 
 
 PROFILES: dict[ProfileName, Profile] = {
@@ -36,4 +47,4 @@ def find_profile(name: str) -> Profile:
 
 def shipped_adapter(name: str) -> Path:
     """Return the repository's shadow of a profile."""
-    return REPOSITORY / "models" / find_profile(name).adapter
+    return find_profile(name).adapter_directory

@@ -11,7 +11,6 @@ from cloud_server.loading import GEMMA_MARKS, make_byte_tokenizer, make_tiny, re
 from cloud_server.profiles import find_profile
 from shared.errors import BaseUnavailable
 from shared.prompt import GEMMA, PromptEncoder
-from shared.settings import cache_directory
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,7 @@ def load_training_base(profile_name: str, dtype: torch.dtype) -> TrainingBase:
         encoder = PromptEncoder(control, plain, GEMMA)
         return TrainingBase("tiny", served.model.base.to(dtype), encoder, control)
     profile = find_profile(profile_name)
-    directory = cache_directory() / "bases" / profile.base
+    directory = profile.base_directory
     if not (directory / "config.json").is_file():
         raise BaseUnavailable(f"no base at {directory}; run `cloud-server prepare`")
     control, plain = (read_tokenizer(directory / "tokenizer.json") for _ in range(2))

@@ -119,11 +119,15 @@ class TagHead:
         logits = state.float() @ self.weight.to(state.device).T
         return F.log_softmax(logits + self.allowed.to(state.device)[branch], dim=-1)
 
+    def column(self, branch: int, child: int) -> int:
+        """Return where the child's token of a branch stands among the head's tokens."""
+        return self._column[self.tree.branches[branch].children[child]]
+
     def loss(self, state: Tensor, branch: Tensor, child: Tensor) -> Tensor:
         """Return the mean of -log P(child) at n branching nodes."""
         columns = torch.tensor(
             [
-                self._column[self.tree.branches[number].children[index]]
+                self.column(number, index)
                 for number, index in zip(branch.tolist(), child.tolist(), strict=True)
             ],
             device=state.device,

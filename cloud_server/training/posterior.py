@@ -46,14 +46,10 @@ def _batch(
     state = model.initial_state(**model_inputs(forest))[0, nodes]  # type: ignore[arg-type]
     branches = torch.arange(len(tree.branches)).repeat(len(texts))
     logs = head.log_softmax(state, branches).view(len(texts), len(tree.branches), -1)
-    columns = {token: column for column, token in enumerate(tree.head_token_ids)}
     return torch.stack(
         [
             sum(
-                (
-                    logs[:, number, columns[tree.branches[number].children[child]]]
-                    for number, child in path
-                ),
+                (logs[:, number, head.column(number, child)] for number, child in path),
                 torch.zeros(len(texts)),
             ).exp()
             for path in tree.paths

@@ -108,24 +108,8 @@ class ShadowTrainer(Trainer):
         load_tensors(target.adapter_modules(), Path(resume_from_checkpoint))
 
 
-def run_stage(
-    model: ShadowModel,
-    stage: Stage,
-    rows: list[Row],
-    builder: BatchBuilder,
-    recipe: Recipe,
-    run_directory: Path,
-) -> None:
-    """Train one stage, resuming from its last checkpoint where there is one."""
-    output = run_directory / stage.name
-    for part in (model.shadow_model, model.shadow_hidden_projection):
-        part.requires_grad_(stage.shadow_rate_multiplier > 0)
-    steps = max(1, round(len(rows) / stage.batch_rows * stage.epochs))
-    shuffle = random.Random(recipe.seed)
-    sequence = [
-        row for _ in range(math.ceil(stage.epochs)) for row in shuffle.sample(rows, len(rows))
-    ]
-    arguments = TrainingArguments(
+def _arguments(stage: Stage, recipe: Recipe, output: Path, steps: int) -> TrainingArguments:
+    return TrainingArguments(
         output_dir=str(output),
         max_steps=steps,
         per_device_train_batch_size=stage.batch_rows,
@@ -144,11 +128,30 @@ def run_stage(
         disable_tqdm=False,
         dataloader_pin_memory=False,
     )
+
+
+def run_stage(
+    model: ShadowModel,
+    stage: Stage,
+    rows: list[Row],
+    builder: BatchBuilder,
+    recipe: Recipe,
+    run_directory: Path,
+) -> None:
+    """Train one stage, resuming from its last checkpoint where there is one."""
+    output = run_directory / stage.name
+    for part in (model.shadow_model, model.shadow_hidden_projection):
+        part.requires_grad_(stage.shadow_rate_multiplier > 0)
+    steps = max(1, round(len(rows) / stage.batch_rows * stage.epochs))
+    shuffle = random.Random(recipe.seed)
+    sequence = [
+        row for _ in range(math.ceil(stage.epochs)) for row in shuffle.sample(rows, len(rows))
+    ]
     trainer = ShadowTrainer(
         model,
         stage,
         builder,
-        args=arguments,
+        args=_arguments(stage, recipe, output, steps),
         train_dataset=sequence,
         callbacks=[JsonLinesLog(run_directory / "log.jsonl", stage.name)],
     )
