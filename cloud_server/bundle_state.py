@@ -9,10 +9,12 @@ from shared.errors import BundleError
 from shared.prompt import chat_format, prompt_sha256
 
 Precision = Literal["int8", "fp32"]
+Coverage = Literal["pruned", "whole"]
+"""Which tokens a bundle carries: what English and Chinese need, or the base's whole vocabulary."""
 
 
-def is_current(target: Path, adapter: Path, precision: Precision) -> bool:
-    """Return whether `target` holds a whole bundle of this adapter, prompt and precision."""
+def is_current(target: Path, adapter: Path, precision: Precision, coverage: Coverage) -> bool:
+    """Return whether `target` holds a whole bundle of this adapter, prompt and these options."""
     try:
         manifest = read_manifest(target, check_files=False)
     except BundleError:
@@ -22,4 +24,5 @@ def is_current(target: Path, adapter: Path, precision: Precision) -> bool:
         and manifest.prompt_sha256 == prompt_sha256(chat_format(manifest.chat_format))
         and manifest.thresholds == read_thresholds(adapter)
         and manifest.precision == precision
+        and manifest.coverage == coverage
     )

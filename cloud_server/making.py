@@ -8,9 +8,9 @@ from typing import Any, get_args
 
 import click
 
-from cloud_server.bundle_state import is_current
+from cloud_server.bundle_state import Coverage, is_current
 from cloud_server.prepare import base_directory, is_prepared, prepare_base
-from cloud_server.profiles import shipped_adapter
+from cloud_server.profiles import find_profile, shipped_adapter
 from cloud_server.settings import ProfileName
 from shared.settings import cache_directory
 
@@ -84,6 +84,12 @@ def evaluate(
 @click.option("--adapter", type=_FOLDER, help="Shadow's folder; default: the profile's own.")
 @click.option("--out", type=_FOLDER, help="Bundle's folder; default: in the cache.")
 @click.option("--precision", type=click.Choice(["int8", "fp32"]), default="int8", show_default=True)
+@click.option(
+    "--vocabulary",
+    "coverage",
+    type=click.Choice(get_args(Coverage)),
+    help="pruned: the tokens that English and Chinese need (default where they are listed).",
+)
 @click.option("--again", is_flag=True, help="Export anew even if the bundle is up to date.")
 @_IF_NEEDED
 @_PROFILE
@@ -91,6 +97,7 @@ def export_edge(
     adapter: Path | None,
     out: Path | None,
     precision: Any,
+    coverage: Any,
     again: bool,
     if_needed: bool,
     profile: str,
@@ -98,7 +105,8 @@ def export_edge(
     """Write the bundle that an edge runs; nothing is done where it is up to date."""
     chosen = adapter or shipped_adapter(profile)
     target = out or cache_directory() / "bundles" / profile
-    if not again and is_current(target, chosen, precision):
+    coverage = coverage or find_profile(profile).coverage
+    if not again and is_current(target, chosen, precision, coverage):
         if not if_needed:
             click.echo(f"bundle at {target} is up to date")
         return
@@ -108,5 +116,5 @@ def export_edge(
         warnings.simplefilter("ignore")  # the exporter's own deprecations
     from cloud_server.training.export import export_bundle
 
-    manifest = export_bundle(profile, chosen, target, precision)
+    manifest = export_bundle(profile, chosen, target, precision, coverage)
     click.echo(f"bundle ready at {target}, fingerprint {manifest.fingerprint[:16]}")

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from cloud_server.bundle_state import Coverage
 from cloud_server.settings import ProfileName
 from shared.errors import ConfigurationError
 from shared.prompt import CHATML, GEMMA, ChatFormat
@@ -18,6 +19,8 @@ class Profile:
     base: str
     adapter: str
     chat: ChatFormat
+    coverage: Coverage = "whole"
+    """Which tokens the edge's bundle carries unless asked otherwise."""
 
     @property
     def base_directory(self) -> Path:
@@ -31,7 +34,7 @@ class Profile:
 
 
 PROFILES: dict[ProfileName, Profile] = {
-    "gemma-270m": Profile("gemma-3-270m", "gemma-270m-shadow", GEMMA),
+    "gemma-270m": Profile("gemma-3-270m", "gemma-270m-shadow", GEMMA, "pruned"),
     "qwen3-8b": Profile("qwen3-8b", "qwen3-8b-shadow", CHATML),
 }
 """Profiles that are read from disk; "tiny" is made in memory."""

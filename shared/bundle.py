@@ -65,7 +65,7 @@ class BundleManifest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    format_version: Literal[1] = 1
+    format_version: Literal[2] = 2
     name: str
     created: str
     base: str
@@ -75,6 +75,7 @@ class BundleManifest(BaseModel):
     fingerprint: Sha256
     chat_format: str
     precision: Literal["int8", "fp32"]
+    coverage: Literal["pruned", "whole"]
     graph: GraphShape
     prefix_token_ids: list[int]
     tags: list[BundleTag]

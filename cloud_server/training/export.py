@@ -4,20 +4,23 @@ import logging
 import os
 import shutil
 import tempfile
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import cast
 
 import numpy as np
 import torch
+from tokenizers import Tokenizer
 from torch import Tensor, nn
 from transformers import PretrainedConfig
 
 from cloud_server.adapter_files import adapter_sha256, read_thresholds
-from cloud_server.bundle_state import Precision
+from cloud_server.bundle_state import Coverage, Precision
 from cloud_server.modeling import ShadowModel
 from cloud_server.training.base import TrainingBase, load_training_base
 from cloud_server.training.edge_graph import EdgeGraph, export_graph
+from cloud_server.training.vocabulary import Vocabulary, prune, read_kept, whole_vocabulary
 from shared.bundle import (
     MANIFEST_NAME,
     BundleFile,
@@ -27,7 +30,8 @@ from shared.bundle import (
     file_sha256,
     fingerprint,
 )
-from shared.prompt import prompt_segments, prompt_sha256
+from shared.errors import ModelError
+from shared.prompt import PromptEncoder, prompt_segments, prompt_sha256
 from shared.tag_tree import build_tag_tree
 from shared.tags import TAGS
 
@@ -40,10 +44,19 @@ BLOCK_SIZE = 32
 
 
 def export_bundle(
-    profile: str, adapter: Path, target: Path, precision: Precision = "int8"
+    profile: str,
+    adapter: Path,
+    target: Path,
+    precision: Precision = "int8",
+    coverage: Coverage = "whole",
 ) -> BundleManifest:
-    """Write the bundle of `adapter` on the profile's base to `target`, replacing an older one whole."""
+    """Write the bundle of `adapter` on the profile's base to `target`, replacing an older one whole.
+
+    coverage: "pruned" carries only the tokens that English and Chinese need, listed for the base;
+    every text can still be encoded, other languages in more tokens.
+    """
     loaded = load_training_base(profile, torch.float32)
+    vocabulary = _choose_vocabulary(loaded, coverage)
     model = ShadowModel.from_pretrained(loaded.model, adapter)
     thresholds = read_thresholds(adapter)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -51,12 +64,14 @@ def export_bundle(
         made = Path(scratch) / "bundle"
         made.mkdir()
         print("1/3 writing embeddings and tokenizer", flush=True)
-        write_embeddings(loaded.model.get_input_embeddings(), made)
-        loaded.tokenizer.save(str(made / TOKENIZER_NAME), pretty=False)
+        write_embeddings(loaded.model.get_input_embeddings(), made, vocabulary.kept)
+        vocabulary.tokenizer.save(str(made / TOKENIZER_NAME), pretty=False)
         print(f"2/3 exporting the graph ({precision}), about half a minute", flush=True)
         _write_graph(model, loaded, made, precision)
         print("3/3 writing the manifest", flush=True)
-        manifest = _manifest(profile, adapter, loaded, model, made, thresholds, precision)
+        manifest = _manifest(
+            profile, adapter, loaded, model, made, thresholds, precision, coverage, vocabulary
+        )
         (made / MANIFEST_NAME).write_text(
             manifest.model_dump_json(indent=1) + "\n", encoding="utf-8"
         )
@@ -64,6 +79,26 @@ def export_bundle(
             shutil.rmtree(target)
         os.replace(made, target)
     return manifest
+
+
+def _choose_vocabulary(loaded: TrainingBase, coverage: Coverage) -> Vocabulary:
+    """Return the bundle's vocabulary; ModelError where pruning would change prompt or tags."""
+    whole = whole_vocabulary(loaded.tokenizer, vocabulary_size(loaded.model.get_input_embeddings()))
+    if coverage == "whole":
+        return whole
+    pruned = prune(loaded.tokenizer, read_kept(loaded.name))
+    encoder = _encoder_of(pruned, loaded)
+    for text in ("", *TAGS):
+        ids = [pruned.kept[each] for each in encoder.encode_prompt(text)]
+        if ids != loaded.encoder.encode_prompt(text):
+            raise ModelError(f"the smaller vocabulary lacks tokens of the prompt or of {text!r}")
+    return pruned
+
+
+def _encoder_of(vocabulary: Vocabulary, loaded: TrainingBase) -> PromptEncoder:
+    text = vocabulary.tokenizer.to_str()
+    control, plain = Tokenizer.from_str(text), Tokenizer.from_str(text)
+    return PromptEncoder(control, plain, loaded.encoder.chat)
 
 
 def window_tokens(configuration: PretrainedConfig) -> int:
@@ -77,18 +112,17 @@ def vocabulary_size(embeddings: nn.Module) -> int:
 
 
 @torch.no_grad()
-def write_embeddings(embeddings: nn.Module, directory: Path) -> None:
-    """Write what the base's embedding module returns for every token, int8 with one scale a row.
+def write_embeddings(embeddings: nn.Module, directory: Path, kept: Sequence[int]) -> None:
+    """Write what the base's embedding module returns for the kept tokens, int8 with a scale a row.
 
     The module is asked, not its weight, since Gemma scales what it looks up.
     """
-    vocabulary = vocabulary_size(embeddings)
     with (
         (directory / EMBEDDINGS_NAME).open("wb") as table,
         (directory / SCALES_NAME).open("wb") as scales,
     ):
-        for start in range(0, vocabulary, 8192):
-            ids = torch.arange(start, min(start + 8192, vocabulary))
+        for start in range(0, len(kept), 8192):
+            ids = torch.tensor(kept[start : start + 8192])
             rows = embeddings(ids).float()
             scale = rows.abs().amax(dim=1, keepdim=True).clamp(min=1e-8) / 127
             table.write((rows / scale).round().to(torch.int8).numpy().tobytes())
@@ -137,8 +171,10 @@ def _manifest(
     directory: Path,
     thresholds: dict[str, float],
     precision: Precision,
+    coverage: Coverage,
+    vocabulary: Vocabulary,
 ) -> BundleManifest:
-    encoder, configuration = loaded.encoder, model.shadow_model.config
+    encoder, configuration = _encoder_of(vocabulary, loaded), model.shadow_model.config
     spellings = [encoder.encode_plain(tag) for tag in TAGS]
     files = {
         path.name: BundleFile(sha256=file_sha256(path), size_bytes=path.stat().st_size)
@@ -157,12 +193,13 @@ def _manifest(
         fingerprint=fingerprint(shadow, tokenizer, prompt),
         chat_format=encoder.chat.name,
         precision=precision,
+        coverage=coverage,
         graph=GraphShape(
             layers=configuration.num_hidden_layers,
             key_value_heads=configuration.num_key_value_heads,
             head_dimension=configuration.head_dim,
             hidden_size=int(embeddings.embedding_dim),  # type: ignore[arg-type]
-            vocabulary_size=vocabulary_size(embeddings),
+            vocabulary_size=len(vocabulary.kept),
             window_tokens=window_tokens(configuration),
         ),
         prefix_token_ids=encoder.encode_segment(prompt_segments(encoder.chat, "")[0]),

@@ -25,6 +25,7 @@ def write_bundle(directory: Path, **changes: Any) -> dict[str, Any]:
         "fingerprint": fingerprint(HASH, HASH, HASH),
         "chat_format": "gemma",
         "precision": "int8",
+        "coverage": "pruned",
         "graph": {
             "layers": 1,
             "key_value_heads": 1,
@@ -56,7 +57,7 @@ def test_a_whole_bundle_is_read(tmp_path: Path) -> None:
         {"tags": []},
         {"thresholds": {"0": 0.5}},
         {"thresholds": {"0": 0.5, "1": 0.5, "2": 0.5, "3": 1.9}},
-        {"format_version": 2},
+        {"format_version": 1},
         {"surprise": 1},
         {"files": {"../graph.onnx": {"sha256": HASH, "size_bytes": 5}}},
         {"files": {"graph.onnx": {"sha256": HASH, "size_bytes": 5}}},
