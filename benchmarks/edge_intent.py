@@ -49,6 +49,7 @@ def main() -> None:
     texts = [row["text"] for row in rows][:: max(1, len(rows) // count)][:count]
 
     recognizer = Recognizer.load(default_bundle(), threads=1)
+    shadow = recognizer.shadow
     loaded = load_training_base("gemma-270m", torch.float32)
     model = ShadowModel.from_pretrained(loaded.model, shipped_adapter("gemma-270m"))
     detached: Any = model.export_detached()
@@ -67,10 +68,10 @@ def main() -> None:
         )
 
     def bare_forward(text: str) -> Any:
-        words = recognizer._encoder.encode_plain(text)
-        past = recognizer._prefix_length
+        words = shadow.encoder.encode_plain(text)
+        past = shadow.prefix_length
         seen = np.tril(np.ones((len(words), past + len(words)), bool), past)
-        return recognizer._run(words, np.arange(past, past + len(words)), seen, recognizer._past)
+        return shadow.forward(words, np.arange(past, past + len(words)), seen)
 
     with torch.inference_mode():
         ours = milliseconds(recognizer.decide, texts)

@@ -9,6 +9,7 @@ from functools import partial
 import uvicorn
 from fastapi import FastAPI
 
+from cloud_server.api.edge_bundles import edge_bundles_router
 from cloud_server.api.errors import install_error_handlers
 from cloud_server.api.guard import Guard
 from cloud_server.api.health import health_router
@@ -61,6 +62,7 @@ def create_app(
     )
     app.include_router(health_router(engine))
     app.include_router(intents_router(engine, settings.max_deadline_s))
+    app.include_router(edge_bundles_router(settings.bundles))
     install_error_handlers(app)
     return app
 

@@ -8,7 +8,8 @@ from shared.bundle import read_manifest
 from shared.errors import BundleError
 from shared.prompt import chat_format, prompt_sha256
 
-Precision = Literal["int8", "fp32"]
+Precision = Literal["int8", "fp16", "fp32"]
+"""int8 is for a processor, fp16 for a GPU, fp32 the reference."""
 Coverage = Literal["pruned", "whole"]
 """Which tokens a bundle carries: what English and Chinese need, or the base's whole vocabulary."""
 

@@ -50,6 +50,19 @@ def train(recipe: str, datasets: Path, out: Path | None) -> None:
     click.echo(f"adapter at {run(loaded, datasets, out or Path('runs') / loaded.name)}")
 
 
+@click.command("train-lines")
+@click.option("--datasets", type=_FOLDER, default=Path("datasets"), show_default=True)
+@click.option("--adapter", type=_FOLDER, help="Shadow's folder; default: the profile's own.")
+@_PROFILE
+def train_lines(datasets: Path, adapter: Path | None, profile: str) -> None:
+    """Fit the head with which a trained shadow says its own short lines; the shadow stays as it is."""
+    from cloud_server.training.lines import train_line_head
+
+    place = adapter or shipped_adapter(profile)
+    head = train_line_head(profile, place, datasets)
+    click.echo(f"line head of {len(head.token_ids)} tokens at {place}")
+
+
 @click.command()
 @click.option("--data", type=_FILE, required=True, help="JSON Lines with text, label, lang?.")
 @click.option("--report", type=_FILE, required=True, help="Where the report is written (JSON).")

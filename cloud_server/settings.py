@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
-from shared.settings import ProcessSettings
+from shared.settings import ProcessSettings, cache_directory
 
 ProfileName = Literal["gemma-270m", "qwen3-8b", "tiny"]
 Precision = Literal["bf16", "fp32"]
@@ -29,6 +29,8 @@ class CloudSettings(ProcessSettings):
     profile: ProfileName = "gemma-270m"
     base_directory: Path | None = None
     adapter_directory: Path | None = None
+    bundles: Path = Field(default_factory=lambda: cache_directory() / "bundles")
+    """Where `export-edge` writes what edges may pull."""
     precision: Precision = "bf16"
     threads: Annotated[int, Field(ge=1)] | None = None
     max_active: Annotated[int, Field(ge=1, le=256)] = 4

@@ -18,6 +18,7 @@ from edge_agent.journal import Journal
 from edge_agent.recognition import Recognition
 from edge_agent.robot.interface import Robot
 from edge_agent.utterance import Utterance
+from shared.bundle import BundleManifest
 from shared.errors import Busy, NotFound
 from shared.messages import IntentReply
 from shared.outcome import Call, Execution, Outcome, Source
@@ -160,10 +161,15 @@ class Agent:
         execution = await self._act(answer, utterance, confirmed=True)
         return await self._conclude(utterance, execution)
 
+    @property
+    def manifest(self) -> BundleManifest:
+        """The manifest of the bundle that decides."""
+        return self._recognizer.manifest
+
     def describe(self) -> dict[str, Any]:
         """Return the state that `GET /v1/state` shows."""
         active = self._actor.active
-        manifest = self._recognizer.manifest
+        manifest = self.manifest
         state: dict[str, Any] = plain(
             {
                 "robot_id": self.options.robot_id,

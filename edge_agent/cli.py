@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
+from edge_agent.bundle_commands import bundle
 from shared import __version__
-from shared.errors import ConfigurationError, ShadowdogError
+from shared.errors import ShadowdogError
 
 EXIT_REFUSED = 2
 EXIT_INTERRUPTED = 130
@@ -149,34 +150,4 @@ def mock_robot(domain: int, interface: str, host: str, port: int) -> None:
     run_mock(domain, interface, host, port)
 
 
-@main.group()
-def bundle() -> None:
-    """The files that the edge runs."""
-
-
-@bundle.command()
-@click.argument("directory", type=click.Path(path_type=Path), required=False)
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def verify(directory: Path | None, as_json: bool) -> None:
-    """Check a bundle's files against its manifest (the configured bundle by default)."""
-    from edge_agent.settings import EdgeSettings
-    from shared.bundle import read_manifest
-
-    place = directory or EdgeSettings.from_environment().bundle
-    if not place.is_dir():
-        raise ConfigurationError(f"{place} is no folder; make one with `cloud-server export-edge`")
-    manifest = read_manifest(place)
-    size_bytes = sum(file.size_bytes for file in manifest.files.values())
-    result = {
-        "directory": str(place),
-        "name": manifest.name,
-        "fingerprint": manifest.fingerprint,
-        "precision": manifest.precision,
-        "thresholds": manifest.thresholds,
-        "size_bytes": size_bytes,
-    }
-    if as_json:
-        click.echo(json.dumps(result))
-        return
-    click.echo(f"{place} holds what its manifest says: {manifest.name}, {manifest.precision},")
-    click.echo(f"{size_bytes / 1e6:.1f} MB, fingerprint {manifest.fingerprint}")
+main.add_command(bundle)

@@ -11,6 +11,7 @@ import uvicorn
 
 from edge_agent.agent import Agent, AgentOptions
 from edge_agent.api import create_app
+from edge_agent.bundle_choice import compare_with_cloud, load_recognizer
 from edge_agent.cloud_client import CloudClient
 from edge_agent.consulting import CloudWay
 from edge_agent.gate import Gate, GatePolicy
@@ -26,8 +27,8 @@ GRACEFUL_STOP_S = 3
 logger = logging.getLogger(__name__)
 
 
-def build_agent(settings: EdgeSettings) -> Agent:
-    """Return the agent of these settings, its bundle loaded; BundleError for a wrong one."""
+def build_agent(settings: EdgeSettings, recognizer: Recognizer) -> Agent:
+    """Return the agent of these settings."""
     policy = GatePolicy(
         allow_dangerous=settings.dangerous_allowed, confirm_dangerous=settings.confirm_dangerous
     )
@@ -35,7 +36,7 @@ def build_agent(settings: EdgeSettings) -> Agent:
     return Agent(
         robot=Go2Robot(settings.robot_domain, settings.robot_interface, settings.simulation),
         gate=Gate(policy),
-        recognizer=Recognizer.load(settings.bundle, settings.threads),
+        recognizer=recognizer,
         cloud=CloudWay(
             CloudClient(settings.cloud_url, key),
             CircuitBreaker(),
@@ -54,7 +55,10 @@ def build_agent(settings: EdgeSettings) -> Agent:
 def run(settings: EdgeSettings) -> None:
     """Serve until SIGINT or SIGTERM; errors of the tree say what keeps the agent from starting."""
     with _listen(settings.host, settings.port) as listener:
-        agent = build_agent(settings)
+        recognizer = load_recognizer(settings)
+        if settings.bundle_mismatch == "refuse":
+            compare_with_cloud(settings, recognizer.manifest)
+        agent = build_agent(settings, recognizer)
         asyncio.run(_serve(agent, settings, listener))
 
 
@@ -88,6 +92,10 @@ async def _serve(agent: Agent, settings: EdgeSettings, listener: socket.socket) 
             await asyncio.wait({starting})
             return
         logger.info("the agent listens on %s", settings.url)
+        if settings.bundle_mismatch == "warn":
+            comparing = asyncio.to_thread(compare_with_cloud, settings, agent.manifest)
+            background = asyncio.create_task(comparing)
+            background.add_done_callback(lambda task: task.result())
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         await _done_before(serving, ending)
         server.should_exit = True

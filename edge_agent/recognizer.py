@@ -9,20 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
 
-from shared.bundle import BundleManifest, read_manifest
+from edge_agent.detached_shadow import Array, DetachedShadow, Pass
+from edge_agent.provider import ProviderOptions
+from shared.bundle import BundleManifest
 from shared.errors import BundleError
-from shared.prompt import PromptEncoder, chat_format, prompt_segments, prompt_sha256
+from shared.prompt import prompt_segments
 from shared.skills import skill
 from shared.tag_tree import TagTree, build_tag_tree
 from shared.tags import REMOTE, TAGS, parse_tag
 from shared.text import MAX_UTTERANCE_CHARACTERS
-
-Array = NDArray[np.float32]
-_UNSEEN = np.float32(-1e9)
 
 
 @dataclass(frozen=True)
@@ -30,10 +27,13 @@ class Posterior:
     """P(tag) of all 35 tags, most probable first; sums to 1.
 
     `complete` is False where the utterance was too long for the window and only its end was read.
+    `outside` is the probability that the answer begins with no tag, among the tokens of the bundle's
+    line head; None where it carries none.
     """
 
     ranked: list[tuple[str, float]]
     complete: bool = True
+    outside: float | None = None
 
 
 @dataclass(frozen=True)
@@ -48,19 +48,9 @@ class Decision:
 class Recognizer:
     """Text to posterior; one instance serves one thread at a time. Build with `load`."""
 
-    def __init__(
-        self,
-        manifest: BundleManifest,
-        session: onnxruntime.InferenceSession,
-        encoder: PromptEncoder,
-        embeddings: NDArray[np.int8],
-        scales: Array,
-    ) -> None:
-        self.manifest = manifest
-        self._session = session
-        self._encoder = encoder
-        self._embeddings = embeddings
-        self._scales = scales
+    def __init__(self, shadow: DetachedShadow) -> None:
+        manifest = shadow.manifest
+        self.shadow = shadow
         self._tree: TagTree = build_tag_tree([tag.token_ids for tag in manifest.tags])
         if list(self._tree.head_token_ids) != manifest.head_token_ids:
             raise BundleError("the bundle's head does not belong to its tags; export it again")
@@ -69,42 +59,35 @@ class Recognizer:
             (branch.at, np.array([columns[child] for child in branch.children]))
             for branch in self._tree.branches
         ]
-        self._suffix = encoder.encode_segment(prompt_segments(encoder.chat, "")[-1])
-        self._prefix_length = len(manifest.prefix_token_ids)
-        self._past = self._prefix_state()
+        self.posterior("hello")  # the first pass is slower: it belongs to the start
 
     @classmethod
-    def load(cls, directory: Path, threads: int = 1) -> "Recognizer":
+    def load(
+        cls, directory: Path, threads: int = 1, options: ProviderOptions | None = None
+    ) -> "Recognizer":
         """Return the recogniser of a bundle whose files match its manifest; else BundleError."""
-        manifest = read_manifest(directory)
-        chat = chat_format(manifest.chat_format)
-        if manifest.prompt_sha256 != prompt_sha256(chat):
-            raise BundleError(
-                f"the bundle at {directory} was made for another prompt than this version's; "
-                "export or pull it again"
-            )
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        session = onnxruntime.InferenceSession(
-            str(directory / "graph.onnx"), options, providers=["CPUExecutionProvider"]
-        )
-        tokenizer_file = str(directory / "tokenizer.json")
-        control, plain = (Tokenizer.from_file(tokenizer_file) for _ in range(2))
-        shape = (manifest.graph.vocabulary_size, manifest.graph.hidden_size)
-        embeddings = np.memmap(directory / "embeddings.int8", dtype=np.int8, mode="r", shape=shape)
-        scales = np.fromfile(directory / "embedding_scales.f32", dtype=np.float32)
-        return cls(manifest, session, PromptEncoder(control, plain, chat), embeddings, scales)
+        return cls(DetachedShadow.load(directory, options or ProviderOptions(threads=threads)))
+
+    @property
+    def manifest(self) -> BundleManifest:
+        """The bundle's manifest."""
+        return self.shadow.manifest
 
     def posterior(self, text: str) -> Posterior:
         """Return P(tag) for an utterance; of one too long for the window the end is read."""
-        words = self._encoder.encode_segment(prompt_segments(self._encoder.chat, text)[1])
+        encoder = self.shadow.encoder
+        words = encoder.encode_segment(prompt_segments(encoder.chat, text)[1])
         room = self._room()
         complete = len(words) <= room and len(text) <= MAX_UTTERANCE_CHARACTERS
-        chain = [*words[-room:], *self._suffix]
-        probabilities = self._probabilities(self._tree_logits(chain))
+        chain = [*words[-room:], *self.shadow.suffix]
+        result = self._tree_pass(chain)
+        probabilities = self._probabilities(result.logits[len(chain) :])
         order = np.argsort(-probabilities, kind="stable")
-        return Posterior([(TAGS[i], float(probabilities[i])) for i in order], complete)
+        return Posterior(
+            [(TAGS[i], float(probabilities[i])) for i in order],
+            complete,
+            self._outside(result.states[len(chain) - 1]),
+        )
 
     def decide(self, text: str) -> Decision:
         """Return the most probable tag where it clears its tier's threshold, else `[REMOTE]`.
@@ -126,34 +109,34 @@ class Recognizer:
         ]
 
     def _room(self) -> int:
-        taken = self._prefix_length + len(self._suffix) + len(self._tree.tokens)
+        shadow = self.shadow
+        taken = shadow.prefix_length + len(shadow.suffix) + len(self._tree.tokens)
         return self.manifest.graph.window_tokens - taken
 
-    def _prefix_state(self) -> tuple[Array, Array]:
-        graph = self.manifest.graph
-        empty = np.zeros(
-            (graph.layers, 1, graph.key_value_heads, 0, graph.head_dimension), np.float32
-        )
-        tokens = self.manifest.prefix_token_ids
-        seen = np.tril(np.ones((len(tokens), len(tokens)), bool))
-        _, keys, values = self._run(tokens, np.arange(len(tokens)), seen, (empty, empty))
-        return keys, values
-
-    def _tree_logits(self, chain: list[int]) -> Array:
-        """Return the logits [tree tokens, head tokens] behind the prefix and `chain`."""
-        tree, length, past = self._tree, len(chain), self._prefix_length
+    def _tree_pass(self, chain: list[int]) -> Pass:
+        """Return one pass over `chain` and, each seeing only its own beginning, the tree's tokens."""
+        tree, length, past = self._tree, len(chain), self.shadow.prefix_length
         total = length + len(tree.tokens)
-        seen = np.zeros((total, total), bool)
-        seen[:length, :length] = np.tril(np.ones((length, length), bool))
+        seen = np.zeros((total, past + total), bool)
+        seen[:, :past] = True
+        seen[:length, past : past + length] = np.tril(np.ones((length, length), bool))
         positions = np.arange(total)
         for index, parent in enumerate(tree.parents):
             row, before = length + index, length - 1 if parent < 0 else length + parent
             seen[row] = seen[before]
-            seen[row, row] = True
+            seen[row, past + row] = True
             positions[row] = positions[before] + 1
-        with_past = np.concatenate([np.ones((total, past), bool), seen], axis=1)
-        logits, _, _ = self._run([*chain, *tree.tokens], positions + past, with_past, self._past)
-        return logits[length:]
+        return self.shadow.forward([*chain, *tree.tokens], positions + past, seen)
+
+    def _outside(self, state: Array) -> float | None:
+        """Return the mass outside the grammar at the first tag token, given the prompt's last state."""
+        if self.shadow.line_head is None:
+            return None
+        logits = self.shadow.line_logits(state).astype(np.float64)
+        shares = np.exp(logits - logits.max())
+        first = {tag.token_ids[0] for tag in self.manifest.tags}
+        inside = [token in first for token in self.manifest.line_token_ids]
+        return float(1 - shares[inside].sum() / shares.sum())
 
     def _probabilities(self, logits: Array) -> NDArray[np.float64]:
         logs = []
@@ -164,24 +147,3 @@ class Recognizer:
         return np.exp(
             [sum(logs[branch][child] for branch, child in path) for path in self._tree.paths]
         )
-
-    def _run(
-        self,
-        tokens: list[int],
-        positions: NDArray[np.int64],
-        seen: NDArray[np.bool_],
-        past: tuple[Array, Array],
-    ) -> tuple[Array, Array, Array]:
-        rows = np.asarray(tokens)
-        embeddings = self._embeddings[rows].astype(np.float32) * self._scales[rows][:, None]
-        logits, keys, values = self._session.run(
-            None,
-            {
-                "embeddings": embeddings[None],
-                "position_ids": positions[None].astype(np.int64),
-                "mask": np.where(seen, np.float32(0), _UNSEEN)[None, None],
-                "past_keys": past[0],
-                "past_values": past[1],
-            },
-        )
-        return logits, keys, values

@@ -4,12 +4,15 @@ import ipaddress
 import os
 import socket
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 from typing_extensions import Self
 
+from edge_agent.bundle_store import BundleStore
+from edge_agent.lines import LineSource
+from edge_agent.provider import Provider, ProviderOptions
 from shared.messages import DEFAULT_DEADLINE_MS
 from shared.settings import ProcessSettings, cache_directory
 
@@ -30,6 +33,11 @@ def is_loopback(host: str) -> bool:
 def default_bundle() -> Path:
     """Return where `cloud-server export-edge` writes the default bundle."""
     return cache_directory() / "bundles" / "gemma-270m"
+
+
+def chosen_bundle() -> Path:
+    """Return the pulled bundle that is in use, else the default one."""
+    return BundleStore().current() or default_bundle()
 
 
 def default_journal() -> Path:
@@ -54,9 +62,17 @@ class EdgeSettings(ProcessSettings):
     allowed_hosts: tuple[str, ...] = ()
     """More names that a Host header may carry, as a JSON list."""
 
-    bundle: Path = Field(default_factory=default_bundle)
+    bundle: Path = Field(default_factory=chosen_bundle)
+    bundle_mismatch: Literal["ignore", "warn", "refuse"] = "warn"
+    """What to do where the cloud serves another bundle than this edge runs."""
+    provider: Provider = "cpu"
+    """What the recogniser runs on; one that is missing keeps the agent from starting."""
+    device: Annotated[int, Field(ge=0, le=15)] = 0
+    """Which GPU."""
     threads: Annotated[int, Field(ge=1, le=64)] = 1
-    """Threads of one forward pass of the recogniser."""
+    """Threads of one forward pass of the recogniser on a processor."""
+    lines: LineSource = "reviewed"
+    """Who words the line spoken with a skill: the catalogue, or the shadow itself."""
 
     cloud_url: Annotated[str, Field(pattern=r"^https?://[^\s]+$")] = "http://127.0.0.1:8090"
     cloud_key: SecretStr | None = None
@@ -110,6 +126,12 @@ class EdgeSettings(ProcessSettings):
     def dangerous_allowed(self) -> bool:
         """Whether tier-3 skills may run: in a simulation, else only where configured on."""
         return self.simulation or self.allow_dangerous
+
+    @property
+    def provider_options(self) -> ProviderOptions:
+        """Where the recogniser's graph runs."""
+        engines = cache_directory() / "tensorrt" if self.provider == "tensorrt" else None
+        return ProviderOptions(self.provider, self.threads, self.device, engines)
 
     @property
     def url(self) -> str:

@@ -24,9 +24,14 @@ def file_sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
+def bytes_sha256(data: bytes) -> str:
+    """Return the SHA-256 of bytes as lower-case hex."""
+    return hashlib.sha256(data).hexdigest()
+
+
 def text_sha256(text: str) -> str:
     """Return the SHA-256 of a text's UTF-8 as lower-case hex."""
-    return hashlib.sha256(text.encode()).hexdigest()
+    return bytes_sha256(text.encode())
 
 
 class BundleFile(BaseModel):
@@ -60,6 +65,16 @@ class BundleTag(BaseModel):
     token_ids: list[int]
 
 
+class BundleCheck(BaseModel):
+    """An utterance and what the exporter's own model makes of it: a self-test for the edge."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    text: str
+    tag: str
+    probability: Probability
+
+
 class BundleManifest(BaseModel):
     """What `manifest.json` holds; `fingerprint` is checked against its parts on every load."""
 
@@ -74,13 +89,16 @@ class BundleManifest(BaseModel):
     prompt_sha256: Sha256
     fingerprint: Sha256
     chat_format: str
-    precision: Literal["int8", "fp32"]
+    precision: Literal["int8", "fp16", "fp32"]
     coverage: Literal["pruned", "whole"]
     graph: GraphShape
     prefix_token_ids: list[int]
     tags: list[BundleTag]
     head_token_ids: list[int]
+    line_token_ids: list[int] = []
+    """What each output of the line head stands for; empty where the bundle carries none."""
     thresholds: dict[Literal["0", "1", "2", "3"], Probability]
+    checks: list[BundleCheck] = []
     files: dict[str, BundleFile]
 
     @model_validator(mode="after")

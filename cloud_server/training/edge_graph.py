@@ -32,7 +32,8 @@ class EdgeGraph(nn.Module):
 
     Inputs: embeddings; position_ids [1, tokens]; mask [1, 1, tokens, past + tokens], 0 to see and a
     large negative number not to; past_keys and past_values [layers, 1, heads, past, head dimension].
-    Outputs: logits [tokens, head tokens] and the new tokens' keys and values.
+    Outputs: logits [tokens, head tokens]; states [tokens, hidden] before the head; and the new
+    tokens' keys and values.
     """
 
     def __init__(self, model: ShadowModel, head_token_ids: tuple[int, ...]) -> None:
@@ -50,7 +51,7 @@ class EdgeGraph(nn.Module):
         mask: Tensor,
         past_keys: Tensor,
         past_values: Tensor,
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         cache: Any = _PastAsInputs(past_keys, past_values)
         output = self.decoder(
             inputs_embeds=embeddings,
@@ -59,8 +60,13 @@ class EdgeGraph(nn.Module):
             past_key_values=cache,
             use_cache=True,
         )
-        logits = self.projection(output.last_hidden_state)[0] @ self.head
-        return logits, torch.stack(cache.new_keys), torch.stack(cache.new_values)
+        states = self.projection(output.last_hidden_state)[0]
+        return (
+            states @ self.head,
+            states,
+            torch.stack(cache.new_keys),
+            torch.stack(cache.new_values),
+        )
 
 
 def export_graph(graph: EdgeGraph, path: Path, *, hidden_size: int) -> None:
@@ -82,7 +88,7 @@ def export_graph(graph: EdgeGraph, path: Path, *, hidden_size: int) -> None:
         graph.eval(),
         example,
         input_names=["embeddings", "position_ids", "mask", "past_keys", "past_values"],
-        output_names=["logits", "keys", "values"],
+        output_names=["logits", "states", "keys", "values"],
         dynamic_shapes=(
             {1: length},
             {1: length},

@@ -20,9 +20,12 @@ from cloud_server.bundle_state import Coverage, Precision
 from cloud_server.modeling import ShadowModel
 from cloud_server.training.base import TrainingBase, load_training_base
 from cloud_server.training.edge_graph import EdgeGraph, export_graph
+from cloud_server.training.line_head import LineHead, has_line_head
+from cloud_server.training.posterior import tag_posteriors
 from cloud_server.training.vocabulary import Vocabulary, prune, read_kept, whole_vocabulary
 from shared.bundle import (
     MANIFEST_NAME,
+    BundleCheck,
     BundleFile,
     BundleManifest,
     BundleTag,
@@ -36,11 +39,14 @@ from shared.tag_tree import build_tag_tree
 from shared.tags import TAGS
 
 GRAPH_NAME = "graph.onnx"
+LINE_HEAD_NAME = "line_head.onnx"
 EMBEDDINGS_NAME = "embeddings.int8"
 SCALES_NAME = "embedding_scales.f32"
 TOKENIZER_NAME = "tokenizer.json"
 WINDOW_TOKENS = 512
 BLOCK_SIZE = 32
+CHECK_TEXTS = ("sit down please", "狗哥，转个圈", "what is the capital of France?", "别动")
+"""What the self-test of every bundle says."""
 
 
 def export_bundle(
@@ -68,10 +74,18 @@ def export_bundle(
         vocabulary.tokenizer.save(str(made / TOKENIZER_NAME), pretty=False)
         print(f"2/3 exporting the graph ({precision}), about half a minute", flush=True)
         _write_graph(model, loaded, made, precision)
+        line_head = LineHead.load(adapter) if has_line_head(adapter) else None
+        if line_head is not None:
+            line_head.export(made / LINE_HEAD_NAME)
+            _reduce(made / LINE_HEAD_NAME, precision)
         print("3/3 writing the manifest", flush=True)
         manifest = _manifest(
             profile, adapter, loaded, model, made, thresholds, precision, coverage, vocabulary
         )
+        if line_head is not None:
+            manifest = manifest.model_copy(
+                update={"line_token_ids": line_head.bundle_ids(vocabulary.kept)}
+            )
         (made / MANIFEST_NAME).write_text(
             manifest.model_dump_json(indent=1) + "\n", encoding="utf-8"
         )
@@ -79,6 +93,18 @@ def export_bundle(
             shutil.rmtree(target)
         os.replace(made, target)
     return manifest
+
+
+def _checks(model: ShadowModel, loaded: TrainingBase) -> list[BundleCheck]:
+    """Return what torch makes of a few utterances, for the edge's self-test."""
+    posteriors = tag_posteriors(model, loaded.encoder, CHECK_TEXTS)
+    best = posteriors.max(dim=1)
+    return [
+        BundleCheck(text=text, tag=TAGS[index], probability=min(1.0, probability))
+        for text, index, probability in zip(
+            CHECK_TEXTS, best.indices.tolist(), best.values.tolist(), strict=True
+        )
+    ]
 
 
 def _choose_vocabulary(loaded: TrainingBase, coverage: Coverage) -> Vocabulary:
@@ -137,8 +163,23 @@ def _write_graph(
     path = directory / GRAPH_NAME
     hidden = int(loaded.model.get_input_embeddings().embedding_dim)  # type: ignore[arg-type]
     export_graph(graph, path, hidden_size=hidden)
+    _reduce(path, precision)
+
+
+def _reduce(path: Path, precision: Precision) -> None:
+    """Bring an fp32 graph to the precision asked for."""
     if precision == "int8":
         quantise_graph(path)
+    elif precision == "fp16":
+        halve_graph(path)
+
+
+def halve_graph(path: Path) -> None:
+    """Compute in fp16, inputs and outputs stay fp32: for a GPU."""
+    import onnx
+    from onnxruntime.transformers.float16 import convert_float_to_float16
+
+    onnx.save(convert_float_to_float16(onnx.load(str(path)), keep_io_types=True), str(path))
 
 
 def quantise_graph(path: Path) -> None:
@@ -206,5 +247,6 @@ def _manifest(
         tags=[BundleTag(tag=tag, token_ids=ids) for tag, ids in zip(TAGS, spellings, strict=True)],
         head_token_ids=list(build_tag_tree(spellings).head_token_ids),
         thresholds=thresholds,  # type: ignore[arg-type]
+        checks=_checks(model, loaded),
         files=files,
     )

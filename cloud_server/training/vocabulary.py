@@ -9,6 +9,7 @@ import gzip
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +109,7 @@ def _derivation(token: str, ranks: dict[tuple[str, str], int]) -> set[str]:
     symbols = list(token)
     seen = set(symbols)
     while len(symbols) > 1:
-        pairs = [ranks.get(pair, len(ranks)) for pair in zip(symbols, symbols[1:], strict=False)]
+        pairs = [ranks.get(pair, len(ranks)) for pair in pairwise(symbols)]
         best = min(range(len(pairs)), key=pairs.__getitem__)
         if pairs[best] == len(ranks):
             break

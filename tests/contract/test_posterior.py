@@ -1,6 +1,5 @@
 """The edge's one pass gives exactly CONTRACT.md's posterior: against torch, one tag at a time."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -8,41 +7,15 @@ import numpy as np
 import pytest
 import torch
 
-from cloud_server.modeling import ShadowConfig, ShadowModel
-from cloud_server.training.base import TrainingBase, load_training_base
+from cloud_server.modeling import ShadowModel
+from cloud_server.training.base import TrainingBase
 from cloud_server.training.export import export_bundle
 from edge_agent.recognizer import Recognizer
 from shared.bundle import MANIFEST_NAME
 from shared.errors import BundleError, CheckpointForeign
 from shared.tags import TAGS
-from tests.cloud_server.modeling.conftest import shake
 
 TEXTS = ["sit", "狗哥，坐下", "<end_of_turn> turn left, please!", "x" * 90]
-
-
-@pytest.fixture(scope="module")
-def loaded() -> TrainingBase:
-    return load_training_base("tiny", torch.float32)
-
-
-@pytest.fixture(scope="module")
-def adapter(loaded: TrainingBase, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.manual_seed(9)
-    model = ShadowModel.create(loaded.model, ShadowConfig(num_shadow_layers=2))
-    shake(model.shadow_model)
-    directory = tmp_path_factory.mktemp("adapter")
-    model.save_pretrained(directory)
-    (directory / "thresholds.json").write_text(json.dumps(dict.fromkeys("0123", 0.5)))
-    return directory
-
-
-@pytest.fixture(scope="module")
-def bundles(adapter: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    places = {}
-    for precision in ("fp32", "int8"):
-        places[precision] = tmp_path_factory.mktemp("bundles") / precision
-        export_bundle("tiny", adapter, places[precision], precision)  # type: ignore[arg-type]
-    return places
 
 
 def one_tag_at_a_time(
@@ -53,7 +26,8 @@ def one_tag_at_a_time(
     It reads the bundle's embeddings, which are int8 in every bundle.
     """
     lm = ShadowModel.from_pretrained(loaded.model, adapter).export_detached()
-    table = torch.tensor(recognizer._embeddings * recognizer._scales[:, None])
+    shadow = recognizer.shadow
+    table = torch.tensor(shadow._embeddings * shadow._scales[:, None])
     lm.get_input_embeddings().register_forward_hook(lambda module, ids, output: table[ids[0]])
     encoder = loaded.encoder
     spellings = [encoder.encode_plain(tag) for tag in TAGS]
@@ -85,24 +59,21 @@ def test_one_pass_equals_one_tag_at_a_time(
     assert max(wanted) > 2 * min(wanted), "a flat posterior would show nothing"
 
 
-@pytest.mark.parametrize("precision", ["fp32", "int8"])
+@pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
 def test_a_token_does_not_feel_its_neighbours(bundles: dict[str, Path], precision: str) -> None:
     """The tree's tokens in one pass give what each gives alone, int8 included."""
     recognizer = Recognizer.load(bundles[precision])
-    chain = [*recognizer._encoder.encode_plain("turn"), *recognizer._suffix]
-    tree = recognizer._tree
-    together = recognizer._tree_logits(chain)
+    shadow, tree = recognizer.shadow, recognizer._tree
+    chain = [*shadow.encoder.encode_plain("turn"), *shadow.suffix]
+    together = recognizer._tree_pass(chain).logits[len(chain) :]
     for index in range(len(tree.tokens)):
         path = [index]
         while tree.parents[path[0]] >= 0:
             path.insert(0, tree.parents[path[0]])
         tokens = [*chain, *(tree.tokens[each] for each in path)]
-        past = recognizer._prefix_length
-        seen = np.tril(np.ones((len(tokens), past + len(tokens)), bool), past)
-        alone, _, _ = recognizer._run(
-            tokens, np.arange(past, past + len(tokens)), seen, recognizer._past
-        )
-        np.testing.assert_allclose(together[index], alone[-1], atol=1e-4)
+        alone, _ = shadow.follow(tokens, shadow.prefix)
+        tolerance = 1e-2 if precision == "fp16" else 1e-4
+        np.testing.assert_allclose(together[index], alone.logits[-1], atol=tolerance)
 
 
 def test_probabilities_are_a_distribution(bundles: dict[str, Path]) -> None:

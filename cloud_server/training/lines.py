@@ -1,0 +1,138 @@
+"""`cloud-server train-lines`: fits the line head of a trained shadow to the written spoken lines."""
+
+import json
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from cloud_server.modeling import ShadowModel
+from cloud_server.modeling.backbone import head_weight
+from cloud_server.training.base import load_training_base
+from cloud_server.training.line_head import LineHead, fit
+from cloud_server.training.packing import Forest, model_inputs
+from shared.errors import ConfigurationError
+from shared.prompt import PromptEncoder, prompt_segments
+from shared.tags import print_tag
+
+BATCH_ROWS = 24
+
+
+@dataclass(frozen=True)
+class LineOptions:
+    """How the head is fitted; `lines_per_row` lines are drawn for every training utterance."""
+
+    lines_per_row: int = 2
+    requests: int = 3000
+    epochs: int = 6
+    batch: int = 1024
+    learning_rate: float = 2e-3
+    seed: int = 20260101
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """An utterance, the tag it should get and the line that is then said, "" where none is learnt."""
+
+    text: str
+    tag: str
+    line: str
+
+
+def train_line_head(
+    profile: str, adapter: Path, datasets: Path, options: LineOptions | None = None
+) -> LineHead:
+    """Fit a line head on the adapter's frozen shadow and write it beside the adapter.
+
+    ConfigurationError where the written lines do not cover a label of the training utterances.
+    """
+    options = options or LineOptions()
+    loaded = load_training_base(profile, torch.float32)
+    model = ShadowModel.from_pretrained(loaded.model, adapter)
+    rows = draw_rows(datasets, options)
+    states, tokens = collect_states(model, loaded.encoder, rows)
+    known = sorted(set(tokens.tolist()))
+    column = {token: index for index, token in enumerate(known)}
+    targets = torch.tensor([column[token] for token in tokens.tolist()])
+    print(f"{len(states):,} tokens to learn, {len(known):,} of them distinct", flush=True)
+    weight = fit(
+        states,
+        targets,
+        head_weight(loaded.model)[known].detach(),
+        epochs=options.epochs,
+        batch=options.batch,
+        learning_rate=options.learning_rate,
+        seed=options.seed,
+        report=lambda epoch, loss: print(f"epoch {epoch}: loss {loss:.4f}", flush=True),
+    )
+    head = LineHead(weight, tuple(known))
+    head.save(adapter)
+    return head
+
+
+def draw_rows(datasets: Path, options: LineOptions) -> list[Spoken]:
+    """Return the training utterances, each with lines of its own skill and language; seeded."""
+    generator = random.Random(options.seed)
+    lines: dict[tuple[str, str], list[str]] = {}
+    for row in _read(datasets / "spoken_lines.jsonl"):
+        lines.setdefault((row["label"], row["lang"]), []).append(row["text"])
+    rows = []
+    for row in _read(datasets / "train_normal.jsonl"):
+        written = lines.get((row["label"], row["lang"]), [])
+        if len(written) < options.lines_per_row:
+            raise ConfigurationError(
+                f"{datasets / 'spoken_lines.jsonl'} has {len(written)} lines for {row['label']} in "
+                f"{row['lang']}, {options.lines_per_row} are drawn; write more"
+            )
+        drawn = generator.sample(written, options.lines_per_row)
+        rows.extend(Spoken(row["text"], print_tag(row["label"]), line) for line in drawn)
+    requests = list(_read(datasets / "train_remote_extra.jsonl"))
+    chosen = generator.sample(requests, min(options.requests, len(requests)))
+    rows.extend(Spoken(row["text"], print_tag("REMOTE"), "") for row in chosen)
+    generator.shuffle(rows)
+    return rows
+
+
+def _read(path: Path) -> Iterator[dict[str, str]]:
+    for line in path.read_text(encoding="utf-8").splitlines():
+        yield json.loads(line)
+
+
+@torch.inference_mode()
+def collect_states(
+    model: ShadowModel, encoder: PromptEncoder, rows: Sequence[Spoken]
+) -> tuple[Tensor, Tensor]:
+    """Return the shadow's states [n, hidden] and the tokens [n] that follow them.
+
+    Learnt are the first token of every answer and, behind a skill's tag, its line to the end mark.
+    """
+    states, tokens = [], []
+    for start in range(0, len(rows), BATCH_ROWS):
+        forest, at, wanted = _lay_out(encoder, rows[start : start + BATCH_ROWS])
+        initial = model.initial_state(**model_inputs(forest))  # type: ignore[arg-type]
+        states.append(initial[0, at].clone())
+        tokens.extend(wanted)
+    return torch.cat(states), torch.tensor(tokens)
+
+
+def _lay_out(encoder: PromptEncoder, rows: Sequence[Spoken]) -> tuple[Forest, list[int], list[int]]:
+    forest, at, wanted = Forest(), [], []
+    segments = prompt_segments(encoder.chat, "")
+    root = forest.add(encoder.encode_segment(segments[0]), -1)
+    suffix = encoder.encode_segment(segments[-1])
+    for row in rows:
+        words = encoder.encode_segment(prompt_segments(encoder.chat, row.text)[1])
+        parent = forest.add(suffix, forest.add(words, root))
+        tag = encoder.encode_plain(row.tag)
+        at.append(parent)
+        wanted.append(tag[0])
+        parent = forest.add(tag, parent)
+        line = [*encoder.encode_plain(f" {row.line}"), encoder.end_token_id] if row.line else []
+        for token in line:
+            at.append(parent)
+            wanted.append(token)
+            parent = forest.add([token], parent)
+    return forest, at, wanted

@@ -1,0 +1,125 @@
+"""The edge's installed bundles: each in a folder of its own, one of them current, switched atomically.
+
+<cache>/edge-bundles/
+    gemma-270m-int8-43960cc775e2/   one bundle, never changed after it came
+    choice.json                     which one is current, and which was before it
+"""
+
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from shared.bundle import BundleManifest, read_manifest
+from shared.errors import BundleError, NotFound
+from shared.settings import cache_directory
+
+CHOICE_NAME = "choice.json"
+PARTIAL_PREFIX = ".partial-"
+
+
+def store_directory() -> Path:
+    """Return where pulled bundles live."""
+    return cache_directory() / "edge-bundles"
+
+
+def bundle_name(manifest: BundleManifest) -> str:
+    """Return the folder's name of a bundle: what it is, and the beginning of its fingerprint."""
+    return f"{manifest.name}-{manifest.precision}-{manifest.fingerprint[:12]}"
+
+
+@dataclass(frozen=True)
+class InstalledBundle:
+    """One bundle of the store; `manifest` is None where it cannot be read."""
+
+    name: str
+    directory: Path
+    manifest: BundleManifest | None
+    current: bool
+
+
+class BundleStore:
+    """Owns the folder of installed bundles; safe against a crash at any moment."""
+
+    def __init__(self, root: Path | None = None) -> None:
+        self.root = root or store_directory()
+
+    def list(self) -> "list[InstalledBundle]":
+        """Return what is installed, by name."""
+        if not self.root.is_dir():
+            return []
+        chosen, _ = self._choice()
+        folders = sorted(
+            each for each in self.root.iterdir() if each.is_dir() and each.name[0] != "."
+        )
+        return [
+            InstalledBundle(each.name, each, _manifest_of(each), each.name == chosen)
+            for each in folders
+        ]
+
+    def current(self) -> Path | None:
+        """Return the current bundle's folder, None where none is chosen."""
+        chosen, _ = self._choice()
+        return None if chosen is None else self.root / chosen
+
+    def previous(self) -> Path | None:
+        """Return the bundle that was current before, None where there is none left."""
+        _, before = self._choice()
+        folder = None if before is None else self.root / before
+        return folder if folder is not None and folder.is_dir() else None
+
+    def use(self, name: str) -> Path:
+        """Make an installed bundle the current one; NotFound, or BundleError where it is damaged."""
+        folder = self.root / name
+        if name[:1] in ("", ".") or Path(name).name != name or not folder.is_dir():
+            known = ", ".join(each.name for each in self.list()) or "none"
+            raise NotFound(f"no bundle {name!r} is installed; installed: {known}")
+        read_manifest(folder)
+        chosen, before = self._choice()
+        if chosen != name:
+            before = chosen
+        self._write_choice(name, before)
+        return folder
+
+    def partial(self, manifest: BundleManifest) -> Path:
+        """Return the folder in which a bundle is gathered before it is whole."""
+        folder = self.root / f"{PARTIAL_PREFIX}{bundle_name(manifest)}"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def adopt(self, partial: Path, manifest: BundleManifest) -> Path:
+        """Turn a whole, checked partial folder into an installed bundle and return its folder."""
+        read_manifest(partial)
+        target = self.root / bundle_name(manifest)
+        if target.exists():
+            shutil.rmtree(target)
+        os.replace(partial, target)
+        return target
+
+    def _choice(self) -> tuple[str | None, str | None]:
+        try:
+            raw = json.loads((self.root / CHOICE_NAME).read_text(encoding="utf-8"))
+            return raw["current"], raw["previous"]
+        except FileNotFoundError:
+            return None, None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise BundleError(
+                f"{self.root / CHOICE_NAME} cannot be read; choose again with "
+                "`edge-agent bundle use NAME` after deleting it"
+            ) from error
+
+    def _write_choice(self, current: str, previous: str | None) -> None:
+        scratch = self.root / f".{CHOICE_NAME}.{os.getpid()}"
+        with scratch.open("w", encoding="utf-8") as stream:
+            json.dump({"current": current, "previous": previous}, stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(scratch, self.root / CHOICE_NAME)
+
+
+def _manifest_of(folder: Path) -> BundleManifest | None:
+    try:
+        return read_manifest(folder, check_files=False)
+    except BundleError:
+        return None
