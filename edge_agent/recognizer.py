@@ -51,13 +51,13 @@ class Recognizer:
     def __init__(self, shadow: DetachedShadow) -> None:
         manifest = shadow.manifest
         self.shadow = shadow
-        self._tree: TagTree = build_tag_tree([tag.token_ids for tag in manifest.tags])
-        if list(self._tree.head_token_ids) != manifest.head_token_ids:
+        self.tree: TagTree = build_tag_tree([tag.token_ids for tag in manifest.tags])
+        if list(self.tree.head_token_ids) != manifest.head_token_ids:
             raise BundleError("the bundle's head does not belong to its tags; export it again")
         columns = {token: column for column, token in enumerate(manifest.head_token_ids)}
         self._branches = [
             (branch.at, np.array([columns[child] for child in branch.children]))
-            for branch in self._tree.branches
+            for branch in self.tree.branches
         ]
         self.posterior("hello")  # the first pass is slower: it belongs to the start
 
@@ -80,7 +80,7 @@ class Recognizer:
         room = self._room()
         complete = len(words) <= room and len(text) <= MAX_UTTERANCE_CHARACTERS
         chain = [*words[-room:], *self.shadow.suffix]
-        result = self._tree_pass(chain)
+        result = tree_pass(self.shadow, self.tree, chain)
         probabilities = self._probabilities(result.logits[len(chain) :])
         order = np.argsort(-probabilities, kind="stable")
         return Posterior(
@@ -110,23 +110,8 @@ class Recognizer:
 
     def _room(self) -> int:
         shadow = self.shadow
-        taken = shadow.prefix_length + len(shadow.suffix) + len(self._tree.tokens)
+        taken = shadow.prefix_length + len(shadow.suffix) + len(self.tree.tokens)
         return self.manifest.graph.window_tokens - taken
-
-    def _tree_pass(self, chain: list[int]) -> Pass:
-        """Return one pass over `chain` and, each seeing only its own beginning, the tree's tokens."""
-        tree, length, past = self._tree, len(chain), self.shadow.prefix_length
-        total = length + len(tree.tokens)
-        seen = np.zeros((total, past + total), bool)
-        seen[:, :past] = True
-        seen[:length, past : past + length] = np.tril(np.ones((length, length), bool))
-        positions = np.arange(total)
-        for index, parent in enumerate(tree.parents):
-            row, before = length + index, length - 1 if parent < 0 else length + parent
-            seen[row] = seen[before]
-            seen[row, past + row] = True
-            positions[row] = positions[before] + 1
-        return self.shadow.forward([*chain, *tree.tokens], positions + past, seen)
 
     def _outside(self, state: Array) -> float | None:
         """Return the mass outside the grammar at the first tag token, given the prompt's last state."""
@@ -145,5 +130,21 @@ class Recognizer:
             shifted = children - children.max()
             logs.append(shifted - np.log(np.exp(shifted).sum()))
         return np.exp(
-            [sum(logs[branch][child] for branch, child in path) for path in self._tree.paths]
+            [sum(logs[branch][child] for branch, child in path) for path in self.tree.paths]
         )
+
+
+def tree_pass(shadow: DetachedShadow, tree: TagTree, chain: list[int]) -> Pass:
+    """Return one pass over `chain` and the tree's tokens, each of which sees only its own beginning."""
+    length, past = len(chain), shadow.prefix_length
+    total = length + len(tree.tokens)
+    seen = np.zeros((total, past + total), bool)
+    seen[:, :past] = True
+    seen[:length, past : past + length] = np.tril(np.ones((length, length), bool))
+    positions = np.arange(total)
+    for index, parent in enumerate(tree.parents):
+        row, before = length + index, length - 1 if parent < 0 else length + parent
+        seen[row] = seen[before]
+        seen[row, past + row] = True
+        positions[row] = positions[before] + 1
+    return shadow.forward([*chain, *tree.tokens], positions + past, seen)

@@ -9,6 +9,7 @@ import torch
 from cloud_server.modeling import ShadowConfig, ShadowModel
 from cloud_server.training.base import TrainingBase, load_training_base
 from cloud_server.training.export import export_bundle
+from cloud_server.training.line_head import LineHead
 from tests.cloud_server.modeling.conftest import shake
 
 
@@ -24,6 +25,9 @@ def adapter(loaded: TrainingBase, tmp_path_factory: pytest.TempPathFactory) -> P
     shake(model.shadow_model)
     directory = tmp_path_factory.mktemp("adapter")
     model.save_pretrained(directory)
+    tokens = sorted({*loaded.encoder.encode_plain("[abc .!"), loaded.encoder.end_token_id})
+    hidden = loaded.model.config.hidden_size
+    LineHead(torch.randn(len(tokens), hidden), tuple(tokens)).save(directory)
     (directory / "thresholds.json").write_text(json.dumps(dict.fromkeys("0123", 0.5)))
     return directory
 

@@ -10,7 +10,7 @@ import torch
 from cloud_server.modeling import ShadowModel
 from cloud_server.training.base import TrainingBase
 from cloud_server.training.export import export_bundle
-from edge_agent.recognizer import Recognizer
+from edge_agent.recognizer import Recognizer, tree_pass
 from shared.bundle import MANIFEST_NAME
 from shared.errors import BundleError, CheckpointForeign
 from shared.tags import TAGS
@@ -63,9 +63,9 @@ def test_one_pass_equals_one_tag_at_a_time(
 def test_a_token_does_not_feel_its_neighbours(bundles: dict[str, Path], precision: str) -> None:
     """The tree's tokens in one pass give what each gives alone, int8 included."""
     recognizer = Recognizer.load(bundles[precision])
-    shadow, tree = recognizer.shadow, recognizer._tree
+    shadow, tree = recognizer.shadow, recognizer.tree
     chain = [*shadow.encoder.encode_plain("turn"), *shadow.suffix]
-    together = recognizer._tree_pass(chain).logits[len(chain) :]
+    together = tree_pass(shadow, tree, chain).logits[len(chain) :]
     for index in range(len(tree.tokens)):
         path = [index]
         while tree.parents[path[0]] >= 0:
