@@ -97,7 +97,9 @@ def fit(
     decay = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: 1 - step / steps)
     for epoch in range(epochs):
         total = 0.0
-        for rows in torch.randperm(len(states), generator=generator).split(batch):
+        order = torch.randperm(len(states), generator=generator)
+        for begin in range(0, len(order), batch):
+            rows = order[begin : begin + batch]
             loss = F.cross_entropy(states[rows].float() @ weight.T, targets[rows])
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]

@@ -79,7 +79,7 @@ def draw_rows(datasets: Path, options: LineOptions) -> list[Spoken]:
     lines: dict[tuple[str, str], list[str]] = {}
     for row in _read(datasets / "spoken_lines.jsonl"):
         lines.setdefault((row["label"], row["lang"]), []).append(row["text"])
-    rows = []
+    rows: list[Spoken] = []
     for row in _read(datasets / "train_normal.jsonl"):
         written = lines.get((row["label"], row["lang"]), [])
         if len(written) < options.lines_per_row:

@@ -46,7 +46,7 @@ def read_words(path: Path) -> list[str]:
 
 def read_texts(paths: Iterable[Path]) -> list[str]:
     """Return the `text` of every row of JSON Lines files, and the `answer` of those that have one."""
-    found = []
+    found: list[str] = []
     for path in paths:
         for line in path.read_text(encoding="utf-8").splitlines():
             row = json.loads(line)
