@@ -12,6 +12,7 @@ ADAPTER_NAME = "shadow_adapter.safetensors"
 MODULES_NAME = "shadow_modules.safetensors"
 THRESHOLDS_NAME = "thresholds.json"
 FIGURES_NAME = "figures.json"
+LINE_HEAD_NAME = "line_head.safetensors"
 
 
 def adapter_sha256(directory: Path) -> str:
@@ -21,6 +22,12 @@ def adapter_sha256(directory: Path) -> str:
     except OSError as error:
         raise ModelError(f"{directory} is no shadow adapter ({error})") from error
     return hashlib.sha256(both.encode()).hexdigest()
+
+
+def line_head_sha256(directory: Path) -> str | None:
+    """Return the hash of the line head beside an adapter, None where there is none."""
+    path = directory / LINE_HEAD_NAME
+    return file_sha256(path) if path.is_file() else None
 
 
 def read_thresholds(directory: Path) -> dict[str, float]:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from cloud_server.adapter_files import adapter_sha256, read_thresholds
+from cloud_server.adapter_files import adapter_sha256, line_head_sha256, read_thresholds
 from shared.bundle import read_manifest
 from shared.errors import BundleError
 from shared.prompt import chat_format, prompt_sha256
@@ -24,6 +24,7 @@ def is_current(target: Path, adapter: Path, precision: Precision, coverage: Cove
         manifest.shadow_sha256 == adapter_sha256(adapter)
         and manifest.prompt_sha256 == prompt_sha256(chat_format(manifest.chat_format))
         and manifest.thresholds == read_thresholds(adapter)
+        and manifest.line_head_sha256 == line_head_sha256(adapter)
         and manifest.precision == precision
         and manifest.coverage == coverage
     )

@@ -10,6 +10,8 @@ from shared.tags import print_tag
 from shared.text import Language, guess_language
 
 LineSource = Literal["reviewed", "shadow"]
+FEWEST_LETTERS = 4
+"""An English line of fewer is the torn end of one."""
 
 
 class Writer(Protocol):
@@ -17,7 +19,7 @@ class Writer(Protocol):
 
     @property
     def able(self) -> bool: ...
-    def pieces(self, text: str, tag: str) -> Iterator[str]: ...
+    def pieces(self, text: str, tag: str, language: Language) -> Iterator[str]: ...
 
 
 class Lines:
@@ -45,7 +47,7 @@ class Lines:
         if self._writer is None or not self._writer.able or skill.tier == 3:
             return reviewed
         loop = asyncio.get_running_loop()
-        pieces = self._writer.pieces(text, print_tag(skill.name))
+        pieces = self._writer.pieces(text, print_tag(skill.name), language)
         line = ""
         while (piece := await loop.run_in_executor(self._executor, next, pieces, None)) is not None:
             line += piece
@@ -56,7 +58,9 @@ class Lines:
 def is_fit(line: str, language: Language) -> bool:
     """Return whether a written line may be spoken: whole, in the language, and no tag in it."""
     words = line.strip()
-    if not words or any(mark in words for mark in "[]<>"):
+    letters = sum(character.isalnum() for character in words)
+    if not letters or any(mark in words for mark in "[]<>") or words[-1] not in ".!?。！？":
         return False
-    ended = words[-1] in ".!?。！？~～"
-    return ended and (guess_language(words) == "zh") == (language == "zh")
+    if language == "zh":
+        return guess_language(words) == "zh"
+    return guess_language(words) == "en" and words[0].isupper() and letters >= FEWEST_LETTERS

@@ -95,6 +95,8 @@ class BundleManifest(BaseModel):
     prefix_token_ids: list[int]
     tags: list[BundleTag]
     head_token_ids: list[int]
+    line_head_sha256: Sha256 | None = None
+    """The trained line head that the bundle's was made from; None where it carries none."""
     line_token_ids: list[int] = []
     """What each output of the line head stands for; empty where the bundle carries none."""
     thresholds: dict[Literal["0", "1", "2", "3"], Probability]

@@ -15,12 +15,12 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 from transformers import PretrainedConfig
 
-from cloud_server.adapter_files import adapter_sha256, read_thresholds
+from cloud_server.adapter_files import adapter_sha256, line_head_sha256, read_thresholds
 from cloud_server.bundle_state import Coverage, Precision
 from cloud_server.modeling import ShadowModel
 from cloud_server.training.base import TrainingBase, load_training_base
 from cloud_server.training.edge_graph import EdgeGraph, export_graph
-from cloud_server.training.line_head import LineHead, has_line_head
+from cloud_server.training.line_head import LineHead
 from cloud_server.training.posterior import tag_posteriors
 from cloud_server.training.vocabulary import Vocabulary, prune, read_kept, whole_vocabulary
 from shared.bundle import (
@@ -39,7 +39,7 @@ from shared.tag_tree import build_tag_tree
 from shared.tags import TAGS
 
 GRAPH_NAME = "graph.onnx"
-LINE_HEAD_NAME = "line_head.onnx"
+LINE_GRAPH_NAME = "line_head.onnx"
 EMBEDDINGS_NAME = "embeddings.int8"
 SCALES_NAME = "embedding_scales.f32"
 TOKENIZER_NAME = "tokenizer.json"
@@ -65,6 +65,7 @@ def export_bundle(
     vocabulary = _choose_vocabulary(loaded, coverage)
     model = ShadowModel.from_pretrained(loaded.model, adapter)
     thresholds = read_thresholds(adapter)
+    checks = _checks(model, loaded)  # before the graph, whose export changes how the model attends
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".bundle-") as scratch:
         made = Path(scratch) / "bundle"
@@ -74,18 +75,18 @@ def export_bundle(
         vocabulary.tokenizer.save(str(made / TOKENIZER_NAME), pretty=False)
         print(f"2/3 exporting the graph ({precision}), about half a minute", flush=True)
         _write_graph(model, loaded, made, precision)
-        line_head = LineHead.load(adapter) if has_line_head(adapter) else None
-        if line_head is not None:
-            line_head.export(made / LINE_HEAD_NAME)
-            _reduce(made / LINE_HEAD_NAME, precision)
+        line_ids = _write_line_head(adapter, made, precision, vocabulary)
         print("3/3 writing the manifest", flush=True)
         manifest = _manifest(
             profile, adapter, loaded, model, made, thresholds, precision, coverage, vocabulary
         )
-        if line_head is not None:
-            manifest = manifest.model_copy(
-                update={"line_token_ids": line_head.bundle_ids(vocabulary.kept)}
-            )
+        manifest = manifest.model_copy(
+            update={
+                "checks": checks,
+                "line_token_ids": line_ids,
+                "line_head_sha256": line_head_sha256(adapter),
+            }
+        )
         (made / MANIFEST_NAME).write_text(
             manifest.model_dump_json(indent=1) + "\n", encoding="utf-8"
         )
@@ -164,6 +165,18 @@ def _write_graph(
     hidden = int(loaded.model.get_input_embeddings().embedding_dim)  # type: ignore[arg-type]
     export_graph(graph, path, hidden_size=hidden)
     _reduce(path, precision)
+
+
+def _write_line_head(
+    adapter: Path, directory: Path, precision: Precision, vocabulary: Vocabulary
+) -> list[int]:
+    """Write the adapter's line head, if it has one, and return its tokens as the bundle's ids."""
+    if line_head_sha256(adapter) is None:
+        return []
+    head = LineHead.load(adapter)
+    head.export(directory / LINE_GRAPH_NAME)
+    _reduce(directory / LINE_GRAPH_NAME, precision)
+    return head.bundle_ids(vocabulary.kept)
 
 
 def _reduce(path: Path, precision: Precision) -> None:
@@ -247,6 +260,5 @@ def _manifest(
         tags=[BundleTag(tag=tag, token_ids=ids) for tag, ids in zip(TAGS, spellings, strict=True)],
         head_token_ids=list(build_tag_tree(spellings).head_token_ids),
         thresholds=thresholds,  # type: ignore[arg-type]
-        checks=_checks(model, loaded),
         files=files,
     )

@@ -14,15 +14,10 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from cloud_server.adapter_files import LINE_HEAD_NAME
 from shared.errors import CheckpointMismatch, ModelError
 
-LINE_HEAD_NAME = "line_head.safetensors"
 OPSET = 21
-
-
-def has_line_head(adapter: Path) -> bool:
-    """Return whether an adapter's folder holds a line head."""
-    return (adapter / LINE_HEAD_NAME).is_file()
 
 
 @dataclass(frozen=True)

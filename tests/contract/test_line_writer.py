@@ -39,24 +39,30 @@ def test_the_line_is_the_reference_line(
     writer = LineWriter(DetachedShadow.load(bundles["fp32"]))
     wanted = greedy_reference(loaded, adapter, bundles["fp32"], text, "[Sit()]")
     assert writer.able
-    assert writer.line(text, "[Sit()]") == wanted
+    assert writer.line(text, "[Sit()]", "other") == wanted
+
+
+def test_a_chinese_line_has_no_latin_letter(bundles: dict[str, Path]) -> None:
+    writer = LineWriter(DetachedShadow.load(bundles["fp32"]))
+    line = writer.line("坐下", "[Sit()]", "zh")
+    assert not any(letter.isascii() and letter.isalpha() for letter in line)
 
 
 def test_pieces_join_to_the_line(bundles: dict[str, Path]) -> None:
     writer = LineWriter(DetachedShadow.load(bundles["int8"]))
-    pieces = list(writer.pieces("sit", "[Sit()]"))
-    assert "".join(pieces) == writer.line("sit", "[Sit()]")
+    pieces = list(writer.pieces("sit", "[Sit()]", "en"))
+    assert "".join(pieces) == writer.line("sit", "[Sit()]", "en")
 
 
 def test_what_does_not_fit_the_window_gets_no_line(bundles: dict[str, Path]) -> None:
     writer = LineWriter(DetachedShadow.load(bundles["int8"]))
-    assert writer.line("sit " * 200, "[Sit()]") == ""
+    assert writer.line("sit " * 200, "[Sit()]", "en") == ""
 
 
 def test_writing_a_line_changes_no_decision(bundles: dict[str, Path]) -> None:
     recognizer = Recognizer.load(bundles["int8"])
     before = recognizer.posterior("sit")
-    LineWriter(recognizer.shadow).line("sit", "[Sit()]")
+    LineWriter(recognizer.shadow).line("sit", "[Sit()]", "en")
     assert recognizer.posterior("sit") == before
 
 

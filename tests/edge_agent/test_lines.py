@@ -15,7 +15,7 @@ class FakeWriter:
     def __init__(self, *pieces: str) -> None:
         self._pieces = pieces
 
-    def pieces(self, text: str, tag: str) -> Iterator[str]:
+    def pieces(self, text: str, tag: str, language: str) -> Iterator[str]:
         assert (text, tag[0]) == ("sit", "[")
         yield from self._pieces
 
@@ -57,6 +57,11 @@ def test_a_dangerous_skill_keeps_its_warning() -> None:
         ("[Sit()] yes.", "en", False),
         ("no end", "en", False),
         ("  ", "en", False),
+        ("!", "en", False),
+        ("is.", "en", False),
+        ("Woof!", "en", True),
+        ("汪！", "zh", True),
+        ("！", "zh", False),
         ("<b>hi!", "en", False),
     ],
 )
