@@ -14,7 +14,7 @@ from cloud_server.api.guard import Guard
 from cloud_server.api.health import health_router
 from cloud_server.api.intents import intents_router
 from cloud_server.api.keys import Keys
-from cloud_server.engine import Engine, EngineLimits, ServedModel
+from cloud_server.engine import Engine, EngineLimits, ServedBase
 from cloud_server.loading import load_profile
 from cloud_server.settings import CloudSettings
 from shared import __version__
@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 def create_app(
     settings: CloudSettings,
-    load: Callable[[], ServedModel] | None = None,
+    load: Callable[[], ServedBase] | None = None,
     on_load_failure: Callable[[], None] = lambda: None,
 ) -> FastAPI:
     """Return the app; it loads its model in the background once its lifespan has begun.

@@ -5,13 +5,13 @@ from typing import Any
 
 import torch
 
-from cloud_server.engine.served_model import ServedModel
+from cloud_server.engine.served_base import ServedBase
 
 
 class Decoder:
     """Runs the model greedily on the owner thread; a request's state is its cache and nothing else."""
 
-    def __init__(self, served: ServedModel) -> None:
+    def __init__(self, served: ServedBase) -> None:
         self._model = served.model
         self._device = served.device
 

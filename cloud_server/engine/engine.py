@@ -6,14 +6,16 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
+from pathlib import Path
 
 from cloud_server.engine.decoder import Decoder
 from cloud_server.engine.generation import Generation
+from cloud_server.engine.observer import EngineObserver, NoObserver
 from cloud_server.engine.request import FinishReason, GenerationRequest
 from cloud_server.engine.schedule import Schedule
-from cloud_server.engine.served_model import ServedModel
+from cloud_server.engine.served_base import ServedBase, ServedName
 from cloud_server.engine.stream import EventStream
-from shared.errors import Busy, ShadowdogError
+from shared.errors import Busy, NotFound, ShadowdogError
 
 logger = logging.getLogger(__name__)
 
@@ -35,22 +37,24 @@ class Engine:
 
     def __init__(
         self,
-        load: Callable[[], ServedModel],
+        load: Callable[[], ServedBase],
         limits: EngineLimits | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
+        observer: EngineObserver | None = None,
     ) -> None:
         limits = limits or EngineLimits()
-        self.loaded: Future[ServedModel] = Future()
+        self.loaded: Future[ServedBase] = Future()
         self._load = load
         self._clock = clock
+        self._observer = observer or NoObserver()
         self._schedule = Schedule(queue_size=limits.queue_size, max_active=limits.max_active)
         self._stepping: Generation | None = None
         # A daemon: Ctrl-C while a model of gigabytes is being read must not wait for its end.
         self._thread = threading.Thread(target=self._own, name="engine-owner", daemon=True)
 
     @property
-    def served(self) -> ServedModel:
+    def served(self) -> ServedBase:
         """The loaded model; Busy while it is loading, the error itself where loading failed."""
         if not self.loaded.done():
             raise Busy("the model is still loading; ask again in a moment")
@@ -73,12 +77,30 @@ class Engine:
     def submit(self, request: GenerationRequest) -> EventStream:
         """Queue a request and return its events; call on the event loop that reads them.
 
-        Busy when the queue is full or the model is not loaded.
+        Busy when the queue is full or the model is not loaded, NotFound for a model's name that is
+        not served.
         """
-        assert self.served is not None
+        if request.model not in (None, self.served.name):
+            raise NotFound(f"this service serves {self.served.name} and no other model")
         stream = EventStream(on_cancel=self._schedule.forget)
         self._schedule.add(Generation(request, stream, self._clock()))
         return stream
+
+    def models(self) -> tuple[ServedName, ...]:
+        """Return the names that requests may use, the default first; empty while loading."""
+        return (ServedName(self.served.name, "shadow", default=True, in_use=0),)
+
+    def load_shadow(self, name: str, directory: Path) -> Future[None]:
+        """Serve another shadow of the base, too."""
+        return _refused(f"{name} cannot be loaded from {directory}: one shadow is served")
+
+    def unload_shadow(self, name: str) -> Future[None]:
+        """Serve a shadow no longer."""
+        return _refused(f"{name} cannot be unloaded: one shadow is served")
+
+    def drain(self, timeout_s: float) -> None:
+        """Take no more requests and let those under way finish, for `timeout_s` at most; blocks."""
+        self._schedule.close()
 
     def _own(self) -> None:
         """Load, then work until closed: the owner thread's root, and the only catch-all."""
@@ -131,6 +153,7 @@ class Engine:
     def _finish(self, generation: Generation, reason: FinishReason) -> None:
         self._schedule.end(generation)
         done = generation.finish(reason, self._clock())
+        self._observer.finished(generation.request, done)
         logger.info(
             "request %s %s: %d + %d tokens, queue %.0f ms, total %.0f ms",
             generation.request.request_id,
@@ -148,3 +171,9 @@ class Engine:
             self._schedule.end(generation)
             generation.stream.emit(ShadowdogError(message))
         self._stepping = None
+
+
+def _refused(message: str) -> Future[None]:
+    future: Future[None] = Future()
+    future.set_exception(Busy(message))
+    return future

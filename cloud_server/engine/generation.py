@@ -4,7 +4,7 @@ from typing import Any
 
 from cloud_server.engine.detokenizer import Detokenizer
 from cloud_server.engine.request import Done, FinishReason, GenerationRequest, Token
-from cloud_server.engine.served_model import ServedModel
+from cloud_server.engine.served_base import ServedBase
 from cloud_server.engine.stream import EventStream
 
 
@@ -26,7 +26,7 @@ class Generation:
         self._completion_tokens = 0
         self._text = ""
 
-    def start(self, served: ServedModel, cache: Any, now_s: float) -> None:
+    def start(self, served: ServedBase, cache: Any, now_s: float) -> None:
         """Leave the queue with an empty cache of its own."""
         self.cache = cache
         self._started_at_s = now_s
@@ -61,6 +61,7 @@ class Generation:
             text=self._text,
             finish_reason=reason,
             prompt_tokens=len(self.request.prompt_ids),
+            cached_tokens=0,
             completion_tokens=self._completion_tokens,
             queue_ms=1000 * (started - self._submitted_at_s),
             first_token_ms=None if first is None else 1000 * (first - self._submitted_at_s),

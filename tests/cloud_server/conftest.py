@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from cloud_server.engine import ServedModel
+from cloud_server.engine import ServedBase
 from cloud_server.loading import GEMMA_MARKS, make_byte_tokenizer
 from shared.prompt import GEMMA, PromptEncoder
 
@@ -72,15 +72,16 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def scripted() -> Callable[..., ServedModel]:
+def scripted() -> Callable[..., ServedBase]:
     """Return a maker of served models that answer with a fixed text, byte by byte."""
 
-    def make(answer: str, *, endless: bool = False) -> ServedModel:
+    def make(answer: str, *, endless: bool = False) -> ServedBase:
         control, plain = make_byte_tokenizer(GEMMA_MARKS), make_byte_tokenizer(GEMMA_MARKS)
         end = control.token_to_id(GEMMA.end)
         tokens = control.encode(answer, add_special_tokens=False).ids
-        return ServedModel(
+        return ServedBase(
             name="scripted",
+            base_name="scripted-base",
             model=ScriptedModel(
                 tokens if endless else [*tokens, end], endless, control.get_vocab_size()
             ),

@@ -13,7 +13,7 @@ from cloud_server.engine import (
     EngineLimits,
     EventStream,
     GenerationRequest,
-    ServedModel,
+    ServedBase,
     Token,
 )
 from shared.errors import Busy, ModelError, ShadowdogError
@@ -37,7 +37,7 @@ async def read(stream: EventStream) -> tuple[list[str], Done | None]:
 
 
 @contextmanager
-def running(served: ServedModel | Callable[[], ServedModel], **options):
+def running(served: ServedBase | Callable[[], ServedBase], **options):
     engine = Engine(served if callable(served) else lambda: served, **options)
     engine.start()
     engine.loaded.exception(GUARD_S)

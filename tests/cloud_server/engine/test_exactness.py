@@ -8,7 +8,7 @@ import pytest
 import torch
 from transformers import Qwen3Config, Qwen3ForCausalLM
 
-from cloud_server.engine import Engine, EngineLimits, GenerationRequest, ServedModel
+from cloud_server.engine import Engine, EngineLimits, GenerationRequest, ServedBase
 from cloud_server.loading import make_tiny
 from cloud_server.modeling import ShadowConfig, ShadowModel
 
@@ -54,7 +54,7 @@ def tiny_qwen() -> ShadowModel:
 
 
 @pytest.fixture(params=["gemma3", "qwen3"])
-def tiny(request) -> ServedModel:
+def tiny(request) -> ServedBase:
     """A random model whose injection is not zero, so that the shadow shows in the tokens."""
     served = make_tiny()
     model = served.model if request.param == "gemma3" else tiny_qwen()

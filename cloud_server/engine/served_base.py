@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor
@@ -45,13 +45,25 @@ class TokenDecoder(Protocol):
 
 
 @dataclass(frozen=True)
-class ServedModel:
-    """A loaded model, ready to be owned by an engine's thread.
+class ServedName:
+    """A name that requests may use; `in_use` requests wait or run under it."""
 
-    `stop_token_ids` end an answer and are no part of it.
+    name: str
+    kind: Literal["shadow", "base"]
+    default: bool
+    in_use: int
+
+
+@dataclass(frozen=True)
+class ServedBase:
+    """A loaded base with its default shadow, ready to be owned by an engine's thread.
+
+    `name` is the shadow's, `base_name` that of the bare base. `stop_token_ids` end an answer and
+    are no part of it.
     """
 
     name: str
+    base_name: str
     model: CausalModel
     encoder: PromptEncoder
     tokenizer: TokenDecoder
