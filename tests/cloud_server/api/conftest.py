@@ -15,6 +15,7 @@ from cloud_server.settings import CloudSettings
 
 GUARD_S = 30
 """Ends a test that would hang; no test is measured by it."""
+GRACE_S = 1
 
 
 @pytest.fixture
@@ -56,7 +57,7 @@ def intent() -> Callable[..., httpx.Request]:
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def serving() -> Callable[..., object]:
     """Return a context manager that serves an app over real HTTP and gives its address."""
 
@@ -64,7 +65,9 @@ def serving() -> Callable[..., object]:
     def serve(app) -> Iterator[str]:
         listener = socket.create_server(("127.0.0.1", 0))  # clients may connect at once: they queue
         server = uvicorn.Server(
-            uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=GRACE_S)
+            uvicorn.Config(
+                app, log_config=None, access_log=False, timeout_graceful_shutdown=GRACE_S
+            )
         )
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
@@ -75,6 +78,3 @@ def serving() -> Callable[..., object]:
             thread.join(GUARD_S)
 
     return serve
-
-
-GRACE_S = 1
