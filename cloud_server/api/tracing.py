@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 
 SERVICE_NAME = "shadowdog-cloud"
+EXPORT_TIMEOUT_S = 3
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +53,9 @@ class Tracing:
         except ImportError:
             logger.warning("no traces: install shadowdog[telemetry] to send them to a collector")
             return cls()
-        exporter = OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces")
+        exporter = OTLPSpanExporter(
+            endpoint=f"{endpoint.rstrip('/')}/v1/traces", timeout=EXPORT_TIMEOUT_S
+        )
         return cls.through(BatchSpanProcessor(exporter))
 
     @classmethod
