@@ -2,40 +2,39 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
-from shared.prompt import PromptEncoder
+from cloud_server.engine.batch import Batch
+from shared.prompt import SYSTEM_PROMPT, PromptEncoder, Segment
+
+if TYPE_CHECKING:
+    from cloud_server.modeling import ShadowModel
 
 
-class CausalOutput(Protocol):
-    """Logits [batch, kept tokens, vocabulary]."""
+class BatchDecoder(Protocol):
+    """What the engine needs of a model; `cloud_server.engine.decoder.Decoder` is one.
 
-    @property
-    def logits(self) -> Tensor | None: ...
-
-
-class CausalModel(Protocol):
-    """What the engine needs of a model; `cloud_server.modeling.ShadowModel` is one.
-
-    All state of a request lies in the cache that the caller owns: calls may interleave.
+    `slot_bytes`: what one token's keys and values take; `context_tokens`: the longest sequence.
     """
 
-    def new_cache(self) -> Any:
-        """Return an empty cache for one request."""
+    vocabulary_size: int
+    context_tokens: int
 
-    def __call__(
-        self,
-        input_ids: Tensor,
-        attention_mask: None = None,
-        cache: Any = None,
-        *,
-        logits_to_keep: int = 0,
-        shadow_logits: bool = True,
-    ) -> CausalOutput:
-        """Return the logits of `input_ids` [batch, new tokens] after what `cache` has seen."""
+    @property
+    def slot_bytes(self) -> int: ...
+
+    def add_shadow(self, name: str, model: Any) -> None:
+        """Let rows of that model name use this shadow."""
+
+    def remove_shadow(self, name: str) -> None:
+        """Forget a shadow that no row uses any more."""
+
+    def run(self, batch: Batch) -> Tensor:
+        """Store the batch's new tokens and return logits [asking rows, vocabulary] in its order."""
 
 
 class TokenDecoder(Protocol):
@@ -44,8 +43,7 @@ class TokenDecoder(Protocol):
     def decode(self, ids: Sequence[int], skip_special_tokens: bool = True) -> str: ...
 
 
-@dataclass(frozen=True)
-class ServedName:
+class ServedName(NamedTuple):
     """A name that requests may use; `in_use` requests wait or run under it."""
 
     name: str
@@ -64,8 +62,28 @@ class ServedBase:
 
     name: str
     base_name: str
-    model: CausalModel
+    model: "ShadowModel"
     encoder: PromptEncoder
     tokenizer: TokenDecoder
     stop_token_ids: frozenset[int]
     device: torch.device
+
+    @property
+    def system_ids(self) -> tuple[int, ...]:
+        """The tokens that every prompt of the chat format begins with."""
+        prefix = self.encoder.chat.prefix(SYSTEM_PROMPT)
+        return tuple(self.encoder.encode_segment(Segment(prefix, control=True)))
+
+    def make_decoder(self, capacity: int) -> BatchDecoder:
+        """Return what runs the base and its default shadow, with room for `capacity` tokens."""
+        from cloud_server.engine.decoder import Decoder  # takes seconds: transformers
+
+        decoder = Decoder(self.base_name, self.model, capacity)
+        decoder.add_shadow(self.name, self.model)
+        return decoder
+
+    def read_shadow(self, directory: Path) -> "ShadowModel":
+        """Return another shadow of the base from its folder; CheckpointForeign, CheckpointMismatch."""
+        from cloud_server.modeling import ShadowModel
+
+        return ShadowModel.from_pretrained(self.model.base, directory)
