@@ -53,7 +53,13 @@ def create_app(
     tracing = tracing or Tracing.to_collector(settings.trace_endpoint)
     engine = Engine(
         load or partial(load_profile, settings),
-        EngineLimits(max_active=settings.max_active, queue_size=settings.queue_size),
+        EngineLimits(
+            max_active=settings.max_active,
+            queue_size=settings.queue_size,
+            cache_tokens=settings.cache_tokens,
+            prefill_tokens=settings.prefill_tokens,
+            kept_s=settings.session_idle_s,
+        ),
         observer=metrics,
     )
     sessions = Sessions(

@@ -36,7 +36,7 @@ class CloudSettings(ProcessSettings):
     """What each key may ask in the long run; a key that was quiet may ask as many at once as
     `request_burst` says."""
     request_burst: Annotated[int, Field(ge=1)] = 100
-    max_concurrent_per_key: Annotated[int, Field(ge=1)] = 32
+    max_concurrent_per_key: Annotated[int, Field(ge=1)] = 64
     shadows_directory: Path | None = None
     """The only folder under which a shadow may be loaded while the service runs."""
     profile: ProfileName = "gemma-270m"
@@ -44,8 +44,12 @@ class CloudSettings(ProcessSettings):
     adapter_directory: Path | None = None
     precision: Precision = "bf16"
     threads: Annotated[int, Field(ge=1)] | None = None
-    max_active: Annotated[int, Field(ge=1, le=256)] = 4
-    queue_size: Annotated[int, Field(ge=0, le=10_000)] = 16
+    max_active: Annotated[int, Field(ge=1, le=256)] = 16
+    queue_size: Annotated[int, Field(ge=0, le=10_000)] = 64
+    cache_tokens: Annotated[int, Field(ge=512)] = 16_384
+    """Tokens whose keys and values there is room for, in active requests and kept together."""
+    prefill_tokens: Annotated[int, Field(ge=1)] = 128
+    """Prompt tokens computed in one step, so that a long prompt holds nobody up."""
     max_deadline_s: Annotated[float, Field(gt=0, le=3600)] = 120.0
     max_body_bytes: Annotated[int, Field(ge=1024)] = 1 << 20
     max_completion_tokens: Annotated[int, Field(ge=1, le=32_768)] = 1024

@@ -11,6 +11,7 @@ import pytest
 import uvicorn
 
 from cloud_server.app import create_app
+from cloud_server.engine import EventStream
 from cloud_server.settings import CloudSettings
 
 GUARD_S = 30
@@ -78,3 +79,19 @@ def serving() -> Callable[..., object]:
             thread.join(GUARD_S)
 
     return serve
+
+
+@pytest.fixture
+def cancelled(monkeypatch) -> threading.Event:
+    """Set as soon as any request's stream has been cancelled."""
+    happened = threading.Event()
+    cancel = EventStream.cancel
+
+    def cancel_and_tell(stream):
+        ended = stream._ended
+        cancel(stream)
+        if not ended:
+            happened.set()
+
+    monkeypatch.setattr(EventStream, "cancel", cancel_and_tell)
+    return happened

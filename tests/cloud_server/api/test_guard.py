@@ -69,6 +69,7 @@ def admin_request(method: str, path: str, key: str | None) -> httpx.Request:
         (None, 401, "unauthorized"),
         ("wrong", 401, "unauthorized"),
         (KEY, 403, "forbidden"),
+        (ADMIN_KEY, 404, "not_found"),  # let in: there is only no such folder, no such shadow
     ],
 )
 def test_shadows_come_and_go_with_the_admins_key_only(
