@@ -26,6 +26,7 @@ from cloud_server.api.shadows import shadows_router
 from cloud_server.api.tracing import Tracing
 from cloud_server.engine import Engine, EngineLimits, ServedBase
 from cloud_server.loading import load_profile
+from cloud_server.profiles import prompt_turns
 from cloud_server.settings import CloudSettings
 from shared import __version__
 
@@ -90,7 +91,10 @@ def create_app(
         lifespan=lifespan,
     )
     app.state.engine = engine
-    _add_routes(app, Service(engine, sessions, metrics, tracing), settings)
+    turns = prompt_turns(settings.profile)
+    if settings.prompt_turns is not None:
+        turns = settings.prompt_turns
+    _add_routes(app, Service(engine, sessions, metrics, tracing, turns), settings)
     _add_protection(app, settings)
     # The last one added is the outermost: what the guard refuses is recorded, too.
     app.add_middleware(RequestRecord, metrics=metrics, tracing=tracing)

@@ -55,7 +55,9 @@ class CloudSettings(ProcessSettings):
     max_completion_tokens: Annotated[int, Field(ge=1, le=32_768)] = 1024
     """The most that a chat completion may ask for."""
     session_turns: Annotated[int, Field(ge=0, le=32)] = 4
-    """How many earlier exchanges of a session an utterance is answered with; 0 remembers none."""
+    """How many exchanges of a session are remembered, so that "do it again" has a meaning."""
+    prompt_turns: Annotated[int, Field(ge=0, le=32)] | None = None
+    """How many of them the prompt holds, too; None: as many as the profile's shadow can take."""
     session_tokens: Annotated[int, Field(ge=1)] = 256
     session_idle_s: Annotated[float, Field(gt=0)] = 300.0
     max_sessions: Annotated[int, Field(ge=1)] = 1000

@@ -18,9 +18,9 @@ LEAST_BELIEF = 0.05
 class Answering:
     """Submits the utterance when made; iterate once for TokenEvents and the IntentReply.
 
-    The pieces' text, joined, is the reply's `say`. The utterance is answered in the light of what
-    its session remembers and of what the dog did alone since; both are remembered once the answer
-    is whole. Raises, when made: Busy, NotFound for a model that is not served, RequestError for a
+    The pieces' text, joined, is the reply's `say`. What "again" means comes from what its session
+    remembers and what the dog did alone since; the prompt holds as much of both as the model can
+    take. Both are remembered once the answer is whole. Raises, when made: Busy, NotFound for a model that is not served, RequestError for a
     text of nothing but control characters.
     """
 
@@ -42,7 +42,8 @@ class Answering:
             [*service.sessions.recall(self._session), *self._alone], self._encoder
         )
         self._repeated = skill_to_repeat(request.text, history)
-        turns = [turn for exchange in history for turn in exchange.turns]
+        in_prompt = history[-service.prompt_turns :] if service.prompt_turns else []
+        turns = [turn for exchange in in_prompt for turn in exchange.turns]
         tag = self._encoder.encode_plain(print_tag(self._repeated)) if self._repeated else ()
         self._generation = service.generate(
             GenerationRequest(
@@ -52,7 +53,7 @@ class Answering:
                 deadline_s=deadline_s,
                 model=request.model,
                 owner=f"{caller}/{request.robot_id}",
-                session_id=request.session_id,
+                session_id=request.session_id if service.prompt_turns else None,
                 forced_ids=tuple(tag),
             )
         )

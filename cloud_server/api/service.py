@@ -11,12 +11,13 @@ from cloud_server.engine import Done, Engine, EventStream, GenerationRequest, To
 
 @dataclass(frozen=True)
 class Service:
-    """The parts that outlive a request."""
+    """The parts that outlive a request; prompt_turns: the exchanges of a session in a prompt."""
 
     engine: Engine
     sessions: Sessions
     metrics: CloudMetrics
     tracing: Tracing
+    prompt_turns: int
 
     def generate(self, request: GenerationRequest) -> "Generation":
         """Queue a request; raises what `Engine.submit` does."""

@@ -189,15 +189,21 @@ class Core:
         self._remember_session(generation)
         generation.release(self._slots)
         self._observer.finished(generation.request, done)
+        figures = {
+            "request_id": generation.request.request_id,
+            "model": generation.model,
+            "reason": reason,
+            "prompt_tokens": done.prompt_tokens,
+            "cached_tokens": done.cached_tokens,
+            "completion_tokens": done.completion_tokens,
+            "queue_ms": round(done.queue_ms, 1),
+            "answer_ms": round(done.total_ms, 1),
+        }
         logger.info(
-            "request %s %s: %d (%d kept) + %d tokens, queue %.0f ms, total %.0f ms",
-            generation.request.request_id,
-            reason,
-            done.prompt_tokens,
-            done.cached_tokens,
-            done.completion_tokens,
-            done.queue_ms,
-            done.total_ms,
+            "request %(request_id)s %(reason)s: %(prompt_tokens)d (%(cached_tokens)d kept) + "
+            "%(completion_tokens)d tokens, queue %(queue_ms).0f ms, total %(answer_ms).0f ms",
+            figures,
+            extra={"figures": figures},
         )
 
     def _drop(self, generation: Generation, reason: DropReason, message: str = "") -> None:
@@ -206,7 +212,8 @@ class Core:
         if reason == "failed":
             generation.listener.emit(ShadowdogError(message))
         self._observer.dropped(generation.request, reason)
-        logger.info("request %s %s", generation.request.request_id, reason)
+        figures = {"request_id": generation.request.request_id, "reason": reason}
+        logger.info("request %(request_id)s %(reason)s", figures, extra={"figures": figures})
 
     # --- what is kept for later requests ---------------------------------------------------------
 

@@ -30,12 +30,14 @@ def prompts(monkeypatch) -> list[list[Turn]]:
 
 
 def test_an_utterance_is_answered_after_what_was_said_before(scripted, exchange, intent, prompts):
+    """The tiny profile's prompts hold earlier exchanges."""
     exchange(
         scripted("[Sit()] As you wish."),
         intent(text="sit down"),
         intent(text="why?"),
         intent(text="hi", session_id="another"),
         intent(text="hi", robot_id="another"),
+        profile="tiny",
     )
     assert prompts == [
         [],
@@ -43,6 +45,28 @@ def test_an_utterance_is_answered_after_what_was_said_before(scripted, exchange,
         [],
         [],
     ]
+
+
+@pytest.mark.parametrize("turns", [{}, {"prompt_turns": 0}, {"profile": "tiny", "prompt_turns": 0}])
+def test_a_shadow_that_takes_no_turns_is_asked_without_and_again_works(
+    scripted, exchange, intent, prompts, turns
+):
+    """The default profile's shadow was trained on single utterances."""
+    first, again = exchange(
+        scripted("[Sit()] Down."),
+        intent(text="sit down"),
+        intent(text="again", edge=BELIEVES_NOTHING),
+        **turns,
+    )
+    assert first.json()["skills"] == again.json()["skills"] == ["Sit"]
+    assert prompts == [[], []]
+
+
+@pytest.mark.parametrize(("turns", "told"), [(1, ["b"]), (2, ["a", "b"]), (9, ["a", "b"])])
+def test_the_prompt_holds_only_the_newest_turns(scripted, exchange, intent, prompts, turns, told):
+    said = [intent(text=text) for text in ("a", "b", "c")]
+    exchange(scripted("x"), *said, prompt_turns=turns)
+    assert [turn.text for turn in prompts[2] if turn.role == "user"] == told
 
 
 def test_another_keys_session_of_the_same_name_is_not_seen(scripted, exchange, intent, prompts):
@@ -72,6 +96,7 @@ def test_again_means_what_the_dog_did_on_its_own(scripted, exchange, intent, pro
         scripted(" Here I go."),
         intent(text="do it again", recent=[SPIN], edge=BELIEVES_NOTHING),
         intent(text="one more time", edge=BELIEVES_NOTHING),
+        prompt_turns=4,
     )
     assert once.json()["skills"] == twice.json()["skills"] == ["TurnAround"]
     assert once.json()["say"] == "Here I go."
@@ -111,6 +136,6 @@ def test_a_wrong_recent_is_refused(scripted, exchange, intent, recent):
 def test_an_answer_that_met_its_deadline_is_not_remembered(scripted, exchange, intent, prompts):
     served = scripted("a", endless=True)
     late = intent({"Shadowdog-Deadline-Ms": "1"}, text="quick", max_tokens=512)
-    reply, _ = exchange(served, late, intent(max_tokens=1))
+    reply, _ = exchange(served, late, intent(max_tokens=1), prompt_turns=4)
     assert reply.json()["finish_reason"] == "deadline"
     assert prompts == [[], []]
