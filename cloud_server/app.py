@@ -7,19 +7,33 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 import uvicorn
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
+from fastapi.security import HTTPBearer
 
+from cloud_server.api.chat import chat_router
 from cloud_server.api.edge_bundles import edge_bundles_router
 from cloud_server.api.errors import install_error_handlers
 from cloud_server.api.guard import Guard
 from cloud_server.api.health import health_router
 from cloud_server.api.intents import intents_router
 from cloud_server.api.keys import Keys
-from cloud_server.engine import Engine, EngineLimits, ServedModel
+from cloud_server.api.metrics import CloudMetrics, metrics_router
+from cloud_server.api.models import models_router
+from cloud_server.api.quotas import KeyLimits, Quotas
+from cloud_server.api.record import RequestRecord
+from cloud_server.api.service import Service
+from cloud_server.api.sessions import SessionLimits, Sessions
+from cloud_server.api.shadows import shadows_router
+from cloud_server.api.tracing import Tracing
+from cloud_server.engine import Engine, EngineLimits, ServedBase
 from cloud_server.loading import load_profile
+from cloud_server.profiles import prompt_turns
 from cloud_server.settings import CloudSettings
 from shared import __version__
 
+DESCRIPTION = """The large base with shadows attached, for robot dogs and for OpenAI's clients.
+
+Every refusal has a stable `code`; every answer carries its id in `X-Request-Id`."""
 GRACEFUL_STOP_S = 5
 """How long answers that are under way may go on after the signal to stop."""
 
@@ -28,18 +42,37 @@ logger = logging.getLogger(__name__)
 
 def create_app(
     settings: CloudSettings,
-    load: Callable[[], ServedModel] | None = None,
+    load: Callable[[], ServedBase] | None = None,
     on_load_failure: Callable[[], None] = lambda: None,
+    tracing: Tracing | None = None,
 ) -> FastAPI:
     """Return the app; it loads its model in the background once its lifespan has begun.
 
-    `load` replaces the profile's loader. `on_load_failure` is called on the event loop where the
-    model cannot be loaded; `app.state.engine.loaded` then says why.
+    `load` replaces the profile's loader, `tracing` that of the settings. `on_load_failure` is called
+    on the event loop where the model cannot be loaded; `app.state.engine.loaded` then says why.
     """
+    metrics = CloudMetrics()
+    tracing = tracing or Tracing.to_collector(settings.trace_endpoint)
     engine = Engine(
         load or partial(load_profile, settings),
-        EngineLimits(max_active=settings.max_active, queue_size=settings.queue_size),
+        EngineLimits(
+            max_active=settings.max_active,
+            queue_size=settings.queue_size,
+            cache_tokens=settings.cache_tokens,
+            prefill_tokens=settings.prefill_tokens,
+            kept_s=settings.session_idle_s,
+        ),
+        observer=metrics,
     )
+    sessions = Sessions(
+        SessionLimits(
+            turns=settings.session_turns,
+            tokens=settings.session_tokens,
+            sessions=settings.max_sessions,
+            idle_s=settings.session_idle_s,
+        )
+    )
+    metrics.watch_sessions(sessions.count)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -48,23 +81,54 @@ def create_app(
         yield
         watcher.cancel()
         await asyncio.to_thread(engine.close)
+        await asyncio.to_thread(tracing.close)
 
     app = FastAPI(
         title="Shadowdog cloud",
+        description=DESCRIPTION,
         version=__version__,
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
     )
     app.state.engine = engine
-    app.add_middleware(
-        Guard, keys=Keys.from_settings(settings), max_body_bytes=settings.max_body_bytes
-    )
-    app.include_router(health_router(engine))
-    app.include_router(intents_router(engine, settings.max_deadline_s))
-    app.include_router(edge_bundles_router(settings.bundles))
+    turns = prompt_turns(settings.profile)
+    if settings.prompt_turns is not None:
+        turns = settings.prompt_turns
+    _add_routes(app, Service(engine, sessions, metrics, tracing, turns), settings)
+    _add_protection(app, settings)
+    # The last one added is the outermost: what the guard refuses is recorded, too.
+    app.add_middleware(RequestRecord, metrics=metrics, tracing=tracing)
     install_error_handlers(app)
     return app
+
+
+def _add_routes(app: FastAPI, service: Service, settings: CloudSettings) -> None:
+    app.include_router(health_router(service.engine))
+    for router in (
+        intents_router(service, settings.max_deadline_s),
+        chat_router(service, settings.max_deadline_s, settings.max_completion_tokens),
+        models_router(service),
+        shadows_router(service, settings.shadows_directory),
+        edge_bundles_router(settings.bundles),
+        metrics_router(service.metrics),
+    ):
+        # For the OpenAPI document; the guard has let the request in.
+        app.include_router(router, dependencies=[Depends(HTTPBearer(auto_error=False))])
+
+
+def _add_protection(app: FastAPI, settings: CloudSettings) -> None:
+    limits = KeyLimits(
+        requests_per_minute=settings.requests_per_minute,
+        burst=settings.request_burst,
+        concurrent=settings.max_concurrent_per_key,
+    )
+    app.add_middleware(
+        Guard,
+        keys=Keys.from_settings(settings),
+        quotas=Quotas(limits),
+        max_body_bytes=settings.max_body_bytes,
+    )
 
 
 def serve(settings: CloudSettings) -> None:
@@ -81,6 +145,7 @@ def serve(settings: CloudSettings) -> None:
             host=settings.host,
             port=settings.port,
             log_config=None,
+            access_log=False,  # RequestRecord writes one line, without what callers spelt
             server_header=False,
             timeout_graceful_shutdown=GRACEFUL_STOP_S,
         )

@@ -1,11 +1,12 @@
 """The command `cloud-server`; each command imports what it needs when it runs, so that help is instant."""
 
-import logging
 from pathlib import Path
 from typing import Any, get_args
 
 import click
 
+from cloud_server.key_commands import keys
+from cloud_server.logs import configure_logs
 from cloud_server.making import evaluate, export_edge, prepare, train, train_lines
 from cloud_server.settings import CloudSettings, Precision, ProfileName
 from shared import __version__
@@ -47,13 +48,11 @@ def main() -> None:
 def serve(**given: Any) -> None:
     """Serve the attached model over HTTP.
 
-    Every option can also be set as CLOUD_..., as can the keys (CLOUD_API_KEYS, CLOUD_API_KEY_FILE)
-    and the limits; options go first.
+    Every option can also be set as CLOUD_..., as can the keys (CLOUD_API_KEY_FILE,
+    CLOUD_ADMIN_KEY_FILE; see `cloud-server keys`) and the limits; options go first.
     """
     settings = CloudSettings.from_environment(**given)
-    logging.basicConfig(
-        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s"
-    )
+    configure_logs(settings.log_level, settings.log_format)
     from cloud_server.app import serve as serve_app
 
     try:
@@ -62,5 +61,5 @@ def serve(**given: Any) -> None:
         return
 
 
-for command in (prepare, train, train_lines, evaluate, export_edge):
+for command in (prepare, train, train_lines, evaluate, export_edge, keys):
     main.add_command(command)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
-from cloud_server.engine import ServedModel
+from cloud_server.engine import ServedBase
 from cloud_server.profiles import PROFILES
 from cloud_server.settings import CloudSettings, Precision
 from shared.errors import BaseUnavailable, ConfigurationError, ModelError
@@ -20,7 +20,7 @@ TINY_SEED = 20260101
 GEMMA_MARKS = ("<bos>", "<start_of_turn>", "<end_of_turn>")
 
 
-def load_profile(settings: CloudSettings) -> ServedModel:
+def load_profile(settings: CloudSettings) -> ServedBase:
     """Return the model of `settings.profile`, ready to serve.
 
     BaseUnavailable where the base is not prepared, ModelError where the shadow is missing or does
@@ -34,13 +34,22 @@ def load_profile(settings: CloudSettings) -> ServedModel:
     profile = PROFILES[settings.profile]
     base = settings.base_directory or profile.base_directory
     adapter = settings.adapter_directory or profile.adapter_directory
-    return load_served_model(settings.profile, base, adapter, profile.chat, settings.precision)
+    names = settings.profile, profile.base
+    return load_served_base(names, base, adapter, profile.chat, settings.precision)
 
 
-def load_served_model(
-    name: str, base_directory: Path, adapter_directory: Path, chat: ChatFormat, precision: Precision
-) -> ServedModel:
-    """Return the shadow of `adapter_directory` attached to the base of `base_directory`."""
+def load_served_base(
+    names: tuple[str, str],
+    base_directory: Path,
+    adapter_directory: Path,
+    chat: ChatFormat,
+    precision: Precision,
+) -> ServedBase:
+    """Return the base of `base_directory` with the shadow of `adapter_directory` attached.
+
+    names: the shadow's and the bare base's, as requests call them.
+    """
+    name, base_name = names
     if not (base_directory / "config.json").is_file():
         raise BaseUnavailable(
             f"no base at {base_directory}; run `cloud-server prepare` or set CLOUD_BASE_DIRECTORY"
@@ -55,8 +64,9 @@ def load_served_model(
     base = _load_base(base_directory, precision).to(device)  # type: ignore[arg-type]
     tokenizer_file = base_directory / "tokenizer.json"
     control, plain = (read_tokenizer(tokenizer_file) for _ in range(2))
-    return ServedModel(
+    return ServedBase(
         name=name,
+        base_name=base_name,
         model=ShadowModel.from_pretrained(base, adapter_directory).eval(),
         encoder=PromptEncoder(control, plain, chat),
         tokenizer=control,
@@ -84,7 +94,7 @@ def stop_token_ids(
     return frozenset({end, *([own] if isinstance(own, int) else own)})
 
 
-def make_tiny() -> ServedModel:
+def make_tiny() -> ServedBase:
     """Return a random Gemma 3 of three thin layers, the same each time, with a byte tokenizer.
 
     For tests and for trying the service without a download; what it says means nothing.
@@ -112,8 +122,9 @@ def make_tiny() -> ServedModel:
         torch.manual_seed(TINY_SEED)
         base = Gemma3ForCausalLM(config)
         model = ShadowModel.create(base, ShadowConfig(num_shadow_layers=1)).eval()
-    return ServedModel(
+    return ServedBase(
         name="tiny",
+        base_name="tiny-base",
         model=model,
         encoder=PromptEncoder(control, plain, GEMMA),
         tokenizer=control,

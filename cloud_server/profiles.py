@@ -10,17 +10,22 @@ from shared.prompt import CHATML, GEMMA, ChatFormat
 from shared.settings import cache_directory
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+TINY_PROMPT_TURNS = 4
 
 
 @dataclass(frozen=True)
 class Profile:
-    """A base in the cache's `bases/` and a shadow in the repository's `models/`, by folder name."""
+    """A base in the cache's `bases/` and a shadow in the repository's `models/`, by folder name.
+
+    prompt_turns: how many earlier exchanges of a session its prompts may hold. coverage: which
+    tokens the edge's bundle carries unless asked otherwise.
+    """
 
     base: str
     adapter: str
     chat: ChatFormat
+    prompt_turns: int
     coverage: Coverage = "whole"
-    """Which tokens the edge's bundle carries unless asked otherwise."""
 
     @property
     def base_directory(self) -> Path:
@@ -34,10 +39,18 @@ class Profile:
 
 
 PROFILES: dict[ProfileName, Profile] = {
-    "gemma-270m": Profile("gemma-3-270m", "gemma-270m-shadow", GEMMA, "pruned"),
-    "qwen3-8b": Profile("qwen3-8b", "qwen3-8b-shadow", CHATML),
+    # Trained on single utterances: after other turns it answers worse (docs/decisions/0005).
+    "gemma-270m": Profile(
+        "gemma-3-270m", "gemma-270m-shadow", GEMMA, prompt_turns=0, coverage="pruned"
+    ),
+    "qwen3-8b": Profile("qwen3-8b", "qwen3-8b-shadow", CHATML, prompt_turns=4),
 }
 """Profiles that are read from disk; "tiny" is made in memory."""
+
+
+def prompt_turns(name: ProfileName) -> int:
+    """Return how many earlier exchanges a profile's prompts may hold."""
+    return PROFILES[name].prompt_turns if name in PROFILES else TINY_PROMPT_TURNS
 
 
 def find_profile(name: str) -> Profile:

@@ -1,5 +1,6 @@
 """The cloud process's settings: environment variables with the prefix `CLOUD_`, or the command line."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,9 +16,12 @@ Precision = Literal["bf16", "fp32"]
 class CloudSettings(ProcessSettings):
     """What `cloud-server serve` runs with; build it with `from_environment`.
 
-    Without a key (`api_keys`, separated by commas, or `api_key_file`, one a line) only a loopback
-    `host` is allowed. `base_directory` and `adapter_directory` override the profile's own.
-    `threads` is torch's; None leaves its choice. A caller's deadline is cut to `max_deadline_s`.
+    Without a key only a loopback `host` is allowed. `api_key_file` and `admin_key_file` hold a
+    name and a digest a line, as `cloud-server keys new` prints them; `api_keys` and `admin_keys` are
+    plain keys separated by commas, for a parent process that makes a key for its child. Without an
+    admin key shadows cannot be loaded or unloaded, without `shadows_directory` none can be loaded.
+    `base_directory` and `adapter_directory` override the profile's own. `threads` is torch's; None
+    leaves its choice. A caller's deadline is cut to `max_deadline_s`.
     """
 
     model_config = SettingsConfigDict(env_prefix="CLOUD_")
@@ -26,6 +30,15 @@ class CloudSettings(ProcessSettings):
     port: Annotated[int, Field(ge=0, le=65535)] = 8090
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
     api_key_file: Path | None = None
+    admin_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
+    admin_key_file: Path | None = None
+    requests_per_minute: Annotated[float, Field(gt=0)] = 600.0
+    """What each key may ask in the long run; a key that was quiet may ask as many at once as
+    `request_burst` says."""
+    request_burst: Annotated[int, Field(ge=1)] = 100
+    max_concurrent_per_key: Annotated[int, Field(ge=1)] = 64
+    shadows_directory: Path | None = None
+    """The only folder under which a shadow may be loaded while the service runs."""
     profile: ProfileName = "gemma-270m"
     base_directory: Path | None = None
     adapter_directory: Path | None = None
@@ -33,13 +46,31 @@ class CloudSettings(ProcessSettings):
     """Where `export-edge` writes what edges may pull."""
     precision: Precision = "bf16"
     threads: Annotated[int, Field(ge=1)] | None = None
-    max_active: Annotated[int, Field(ge=1, le=256)] = 4
-    queue_size: Annotated[int, Field(ge=0, le=10_000)] = 16
+    max_active: Annotated[int, Field(ge=1, le=256)] = 16
+    queue_size: Annotated[int, Field(ge=0, le=10_000)] = 64
+    cache_tokens: Annotated[int, Field(ge=512)] = 16_384
+    """Tokens whose keys and values there is room for, in active requests and kept together."""
+    prefill_tokens: Annotated[int, Field(ge=1)] = 128
+    """Prompt tokens computed in one step, so that a long prompt holds nobody up."""
     max_deadline_s: Annotated[float, Field(gt=0, le=3600)] = 120.0
     max_body_bytes: Annotated[int, Field(ge=1024)] = 1 << 20
+    max_completion_tokens: Annotated[int, Field(ge=1, le=32_768)] = 1024
+    """The most that a chat completion may ask for."""
+    session_turns: Annotated[int, Field(ge=0, le=32)] = 4
+    """How many exchanges of a session are remembered, so that "do it again" has a meaning."""
+    prompt_turns: Annotated[int, Field(ge=0, le=32)] | None = None
+    """How many of them the prompt holds, too; None: as many as the profile's shadow can take."""
+    session_tokens: Annotated[int, Field(ge=1)] = 256
+    session_idle_s: Annotated[float, Field(gt=0)] = 300.0
+    max_sessions: Annotated[int, Field(ge=1)] = 1000
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["text", "json"] = "text"
+    trace_endpoint: str | None = Field(
+        default_factory=lambda: os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or None
+    )
+    """An OTLP/HTTP collector's address, without `/v1/traces`; None: no traces."""
 
-    @field_validator("api_keys", mode="before")
+    @field_validator("api_keys", "admin_keys", mode="before")
     @classmethod
     def _split_at_commas(cls, given: Any) -> Any:
         if isinstance(given, str):

@@ -17,6 +17,7 @@ from edge_agent.gate import Gate, Refusal
 from edge_agent.journal import Journal
 from edge_agent.recognition import Recognition
 from edge_agent.robot.interface import Robot
+from edge_agent.tracing import Tracing
 from edge_agent.utterance import Utterance
 from shared.bundle import BundleManifest
 from shared.errors import Busy, NotFound
@@ -30,6 +31,9 @@ MAX_WAITING = 16
 """Utterances under way at once; a stop is let through above it."""
 STATE_PERIOD_S = 0.25
 """How often a change of the dog's state is looked for, for the event stream."""
+
+_DONE = ("accepted", "moving", "confirmed")
+"""The ends of a command that "again" may mean; a stop is no such command."""
 
 logger = logging.getLogger(__name__)
 
@@ -65,6 +69,7 @@ class Agent:
         *,
         journal: Journal | None = None,
         events: EventHub | None = None,
+        tracing: Tracing | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
@@ -75,6 +80,7 @@ class Agent:
         self._recognizer = recognizer
         self._cloud = cloud
         self._journal = journal
+        self._tracing = tracing or Tracing()
         self._clock = clock
         self._waiting = 0
         self._question: _Question | None = None
@@ -102,6 +108,7 @@ class Agent:
         await self._cloud.close()
         self._recognition.shutdown(wait=False, cancel_futures=True)
         self._writing.shutdown(wait=True)
+        await asyncio.to_thread(self._tracing.close)
 
     # --- what callers ask ------------------------------------------------------------------------
 
@@ -113,6 +120,18 @@ class Agent:
         session_id: str | None = None,
     ) -> Outcome:
         """Do what an utterance asks and return its outcome; Busy where too many are under way."""
+        with self._tracing.span("utterance") as span:
+            outcome = await self._handle(text, lang, source, session_id)
+            span.note("request_id", outcome.request_id)
+            span.note("route", outcome.route)
+            span.note("execution", outcome.execution.state)
+            span.note("intent_ms", outcome.timings_ms.intent)
+            span.note("cloud_ms", outcome.timings_ms.cloud)
+            return outcome
+
+    async def _handle(
+        self, text: str, lang: Language | None, source: Source, session_id: str | None
+    ) -> Outcome:
         # A lone surrogate, from a command line in another encoding, would make the outcome unwritable.
         text = text.encode("utf-8", "replace").decode()
         utterance = Utterance(
@@ -272,6 +291,8 @@ class Agent:
         return execution
 
     async def _conclude(self, utterance: Utterance, execution: Execution) -> Outcome:
+        if utterance.route == "edge" and execution.state in _DONE and execution.skill != "StopMove":
+            self._cloud.note_done(utterance)
         outcome = utterance.outcome(execution)
         self.events.publish("outcome", outcome.model_dump_json())
         self.publish_state()

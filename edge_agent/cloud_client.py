@@ -1,7 +1,7 @@
 """The edge's way to the cloud: one streamed question, bounded by its deadline, each failure named."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import TypeVar
 
@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from typing_extensions import Self
 
 from edge_agent.event_stream import EventParser, ServerSentEvent
+from edge_agent.tracing import Tracing
 from shared.errors import (
     CloudProtocolError,
     CloudRefused,
@@ -42,6 +43,7 @@ class CloudClient:
         url: str,
         api_key: str | None = None,
         *,
+        tracing: Tracing | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         try:
@@ -56,6 +58,7 @@ class CloudClient:
         headers = {"Accept": "text/event-stream", "Accept-Encoding": "identity"}
         if api_key:
             headers["Authorization"] = f"Bearer {api_key}"
+        self._tracing = tracing or Tracing()
         self._http = httpx.AsyncClient(
             base_url=address,
             headers=headers,
@@ -93,13 +96,20 @@ class CloudClient:
         """
         if deadline_s <= 0:
             raise CloudTimeout("no time was left to ask the cloud")
-        try:
-            return await asyncio.wait_for(self._ask(request, deadline_s, on_token), deadline_s)
-        except asyncio.TimeoutError:
-            raise CloudTimeout(f"the cloud did not answer within {deadline_s:g} s") from None
+        with self._tracing.question() as headers:
+            try:
+                return await asyncio.wait_for(
+                    self._ask(request, deadline_s, on_token, headers), deadline_s
+                )
+            except asyncio.TimeoutError:
+                raise CloudTimeout(f"the cloud did not answer within {deadline_s:g} s") from None
 
     async def _ask(
-        self, request: IntentRequest, deadline_s: float, on_token: Callable[[str], None]
+        self,
+        request: IntentRequest,
+        deadline_s: float,
+        on_token: Callable[[str], None],
+        headers: Mapping[str, str],
     ) -> IntentReply:
         left_s = deadline_s - min(MAX_ANSWER_MARGIN_S, deadline_s / 10)
         sent = self._http.build_request(
@@ -109,6 +119,7 @@ class CloudClient:
             headers={
                 "Content-Type": "application/json",
                 DEADLINE_HEADER: str(max(1, int(1000 * left_s))),
+                **headers,
             },
         )
         response = await self._send(sent)

@@ -5,12 +5,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from edge_agent.recent import RecentCommands
 from edge_agent.robot.interface import RobotState
 from edge_agent.routing import CircuitBreaker
 from edge_agent.utterance import Utterance
 from shared.errors import CloudError, CloudTimeout
-from shared.messages import EdgeDecision, IntentReply, IntentRequest, RobotSummary
+from shared.messages import EdgeDecision, IntentReply, IntentRequest, RecentCommand, RobotSummary
 from shared.tags import REMOTE
+from shared.text import clean_utterance
 
 SAYING_MARGIN_S = 0.5
 """Kept back of the deadline, so that the dog says in time that no answer came."""
@@ -55,6 +57,7 @@ class CloudWay:
         self._breaker = breaker
         self._robot_id = robot_id
         self._model = model
+        self._recent = RecentCommands()
 
     @property
     def state(self) -> str:
@@ -63,6 +66,11 @@ class CloudWay:
 
     async def close(self) -> None:
         await self._cloud.close()
+
+    def note_done(self, utterance: Utterance) -> None:
+        """Keep a command that the dog carried out on its own, for the session's next question."""
+        command = RecentCommand(text=clean_utterance(utterance.text), tag=str(utterance.tag))
+        self._recent.note(utterance.session_id, command)
 
     async def ask(
         self, utterance: Utterance, state: RobotState, fingerprint: str
@@ -96,6 +104,7 @@ class CloudWay:
             self._breaker.failed()
             return NoAnswer(error)
         self._breaker.succeeded()
+        self._recent.forget(utterance.session_id, request.recent)
         return reply
 
     def _request(self, utterance: Utterance, state: RobotState, fingerprint: str) -> IntentRequest:
@@ -112,5 +121,6 @@ class CloudWay:
                 fingerprint=fingerprint,
             ),
             robot=RobotSummary(posture=state.posture, battery=state.battery_percent),
+            recent=self._recent.of(utterance.session_id),
             model=self._model,
         )

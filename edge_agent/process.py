@@ -20,6 +20,7 @@ from edge_agent.recognizer import Recognizer
 from edge_agent.robot.go2 import Go2Robot
 from edge_agent.routing import CircuitBreaker
 from edge_agent.settings import EdgeSettings
+from edge_agent.tracing import Tracing
 from shared.errors import ConfigurationError
 
 GRACEFUL_STOP_S = 3
@@ -33,12 +34,13 @@ def build_agent(settings: EdgeSettings, recognizer: Recognizer) -> Agent:
         allow_dangerous=settings.dangerous_allowed, confirm_dangerous=settings.confirm_dangerous
     )
     key = settings.cloud_key.get_secret_value() if settings.cloud_key else None
+    tracing = Tracing.to_collector(settings.trace_endpoint)
     return Agent(
         robot=Go2Robot(settings.robot_domain, settings.robot_interface, settings.simulation),
         gate=Gate(policy),
         recognizer=recognizer,
         cloud=CloudWay(
-            CloudClient(settings.cloud_url, key),
+            CloudClient(settings.cloud_url, key, tracing=tracing),
             CircuitBreaker(),
             robot_id=settings.robot_id,
             model=settings.cloud_model,
@@ -49,6 +51,7 @@ def build_agent(settings: EdgeSettings, recognizer: Recognizer) -> Agent:
             simulation=settings.simulation,
         ),
         journal=Journal(settings.journal),
+        tracing=tracing,
     )
 
 

@@ -90,6 +90,10 @@ class EdgeSettings(ProcessSettings):
     confirm_dangerous: bool = True
 
     journal: Path = Field(default_factory=default_journal)
+    trace_endpoint: str | None = Field(
+        default_factory=lambda: os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or None
+    )
+    """An OTLP/HTTP collector's address, without `/v1/traces`; None: no traces."""
 
     @field_validator("bundle", "journal")
     @classmethod

@@ -22,6 +22,7 @@ ShadowdogError
     ├── NotFound              not_found               404
     ├── Conflict              conflict                409
     ├── TooLarge              too_large               413
+    ├── RateLimited           rate_limited            429
     ├── Busy                  busy                    503
     └── DeadlinePassed        deadline_passed         504
 """
@@ -54,6 +55,7 @@ class BundleError(ShadowdogError):
 
 class ModelError(ShadowdogError):
     code = "model_invalid"
+    status = 422  # over HTTP, a shadow that an administrator asked for does not fit
 
 
 class BaseUnavailable(ModelError):
@@ -130,6 +132,17 @@ class Conflict(RequestError):
 class TooLarge(RequestError):
     code = "too_large"
     status = 413
+
+
+class RateLimited(RequestError):
+    """`retry_after_s`: after how many seconds the same request may pass."""
+
+    code = "rate_limited"
+    status = 429
+
+    def __init__(self, message: str, retry_after_s: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class Busy(RequestError):

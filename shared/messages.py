@@ -2,13 +2,16 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from shared.text import Language
+from shared.tags import parse_tag
+from shared.text import MAX_UTTERANCE_CHARACTERS, Language
 
 DEADLINE_HEADER = "Shadowdog-Deadline-Ms"
 DEFAULT_DEADLINE_MS = 20_000
 MAX_BODY_CHARACTERS = 100_000
+MAX_RECENT = 4
+"""How many of the edge's own commands go with an utterance."""
 
 RequestId = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.:-]+$")]
 Name = Annotated[str, Field(max_length=128)]
@@ -62,8 +65,25 @@ class RobotSummary(Request):
     battery: float | None
 
 
+class RecentCommand(Request):
+    """A command that the edge recognised and carried out without asking the cloud."""
+
+    text: Annotated[str, Field(max_length=MAX_UTTERANCE_CHARACTERS)]
+    tag: str
+
+    @field_validator("tag")
+    @classmethod
+    def _is_a_skill(cls, tag: str) -> str:
+        if parse_tag(tag) in (None, "REMOTE"):
+            raise ValueError("is no skill's tag")
+        return tag
+
+
 class IntentRequest(Request):
-    """`POST /v1/intents` on the cloud."""
+    """`POST /v1/intents` on the cloud.
+
+    `recent` is what the dog did on its own since the session's last answer, oldest first.
+    """
 
     request_id: RequestId
     robot_id: Name
@@ -72,6 +92,7 @@ class IntentRequest(Request):
     lang: Language
     edge: EdgeDecision | None = None
     robot: RobotSummary | None = None
+    recent: Annotated[list[RecentCommand], Field(max_length=MAX_RECENT)] = []
     model: Name | None = None
     max_tokens: Annotated[int, Field(ge=1, le=512)] = 128
 

@@ -9,6 +9,7 @@ Language = Literal["en", "zh", "other"]
 MAX_UTTERANCE_CHARACTERS = 400
 """Longer utterances are cut to their last characters: a spoken command is short."""
 
+_UNREADABLE = ("Cc", "Cs", "Cf", "Co", "Cn", "Zl", "Zp")
 _CJK = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 _LATIN = re.compile(r"[A-Za-z]")
 
@@ -19,13 +20,20 @@ def clean_utterance(text: str) -> str:
     The last MAX_UTTERANCE_CHARACTERS characters are kept; nothing else is changed, so case,
     punctuation and traditional characters reach the model as they were said.
     """
-    kept = "".join(
-        " "
-        if unicodedata.category(character) in ("Cc", "Cs", "Cf", "Co", "Cn", "Zl", "Zp")
-        else character
-        for character in text[-4 * MAX_UTTERANCE_CHARACTERS :]
-    )
+    kept = _without_controls(text[-4 * MAX_UTTERANCE_CHARACTERS :])
     return " ".join(kept.split())[-MAX_UTTERANCE_CHARACTERS:].strip()
+
+
+def clean_lines(text: str) -> str:
+    """Return a longer text as the models read it: like an utterance, but uncut and with its lines."""
+    lines = (_without_controls(line).rstrip() for line in text.splitlines())
+    return "\n".join(lines).strip()
+
+
+def _without_controls(text: str) -> str:
+    return "".join(
+        " " if unicodedata.category(character) in _UNREADABLE else character for character in text
+    )
 
 
 def guess_language(text: str) -> Language:

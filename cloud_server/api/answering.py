@@ -2,10 +2,13 @@
 
 from collections.abc import AsyncIterator
 
-from cloud_server.engine import Done, Engine, GenerationRequest, SpokenAnswer, Token
-from shared.errors import NotFound, RequestError
+from cloud_server.api.repeating import skill_to_repeat
+from cloud_server.api.service import Service
+from cloud_server.api.sessions import SessionKey, acted_exchange, answered_exchange
+from cloud_server.engine import Done, GenerationRequest, SpokenAnswer, Token
+from shared.errors import RequestError
 from shared.messages import IntentReply, IntentRequest, IntentTimings, TokenEvent, Usage
-from shared.tags import print_tag
+from shared.tags import parse_tag, print_tag
 from shared.text import clean_utterance
 
 LEAST_BELIEF = 0.05
@@ -15,35 +18,54 @@ LEAST_BELIEF = 0.05
 class Answering:
     """Submits the utterance when made; iterate once for TokenEvents and the IntentReply.
 
-    The pieces' text, joined, is the reply's `say`. Raises, when made: Busy, NotFound for a model
-    that is not served, RequestError for a text of nothing but control characters.
+    The pieces' text, joined, is the reply's `say`. What "again" means comes from what its session
+    remembers and what the dog did alone since; the prompt holds as much of both as the model can
+    take. Both are remembered once the answer is whole. Raises, when made: Busy, NotFound for a model that is not served, RequestError for a
+    text of nothing but control characters.
     """
 
-    def __init__(self, engine: Engine, request: IntentRequest, deadline_s: float) -> None:
-        served = engine.served
-        if request.model not in (None, served.name):
-            raise NotFound(f"this service serves {served.name} and no other model")
+    def __init__(
+        self, service: Service, caller: str, request: IntentRequest, deadline_s: float
+    ) -> None:
+        served = service.engine.served
         if not clean_utterance(request.text):
             raise RequestError("body.text: there is nothing to read in it")
         self._request = request
-        self._model_name = served.name
-        self._stream = engine.submit(
+        self._service = service
+        self._encoder = served.encoder
+        self._model_name = request.model or served.name
+        self._session = SessionKey(caller, request.robot_id, request.session_id)
+        self._alone = [
+            acted_exchange(each.text, str(parse_tag(each.tag))) for each in request.recent
+        ]
+        history = service.sessions.bound(
+            [*service.sessions.recall(self._session), *self._alone], self._encoder
+        )
+        self._repeated = skill_to_repeat(request.text, history)
+        in_prompt = history[-service.prompt_turns :] if service.prompt_turns else []
+        turns = [turn for exchange in in_prompt for turn in exchange.turns]
+        tag = self._encoder.encode_plain(print_tag(self._repeated)) if self._repeated else ()
+        self._generation = service.generate(
             GenerationRequest(
                 request_id=request.request_id,
-                prompt_ids=tuple(served.encoder.encode_prompt(request.text)),
-                max_tokens=request.max_tokens,
+                prompt_ids=tuple(self._encoder.encode_prompt(request.text, turns)),
+                max_tokens=max(request.max_tokens, len(tag)),
                 deadline_s=deadline_s,
+                model=request.model,
+                owner=f"{caller}/{request.robot_id}",
+                session_id=request.session_id if service.prompt_turns else None,
+                forced_ids=tuple(tag),
             )
         )
 
     def cancel(self) -> None:
         """Free the utterance's place in the engine; harmless after the end."""
-        self._stream.cancel()
+        self._generation.cancel()
 
     async def events(self) -> AsyncIterator[TokenEvent | IntentReply]:
         """Yield what may be spoken and then the reply; nothing more after `cancel`."""
-        spoken = SpokenAnswer(self._request.lang, self._edge_believes)
-        async for event in self._stream:
+        spoken = SpokenAnswer(self._request.lang, self._may_be_meant)
+        async for event in self._generation.events():
             if isinstance(event, Token):
                 if piece := spoken.feed(event.text):
                     yield TokenEvent(text=piece)
@@ -51,16 +73,26 @@ class Answering:
             ending = spoken.finish(event.finish_reason)
             if ending.rest:
                 yield TokenEvent(text=ending.rest)
+            if event.finish_reason != "deadline":
+                self._remember(ending.say, ending.skills)
+            self._service.metrics.named(ending.skills)
             yield self._reply(event, ending.say, ending.skills)
 
-    def _edge_believes(self, name: str) -> bool:
-        """Return whether the detached shadow, if it was asked, holds the skill possible at all.
+    def _may_be_meant(self, name: str) -> bool:
+        """Return whether a skill was asked for again, or is possible to the edge's detached shadow.
 
         The shadow knows commands better than the attached base does, so a skill that it rules out
-        is a mistake of the base's and must not move a dog.
+        is a mistake of the base's and must not move a dog. It has no memory, though: what "again"
+        means only the session knows.
         """
+        if name == self._repeated:
+            return True
         edge = self._request.edge
         return edge is None or dict(edge.posterior).get(print_tag(name), 0.0) >= LEAST_BELIEF
+
+    def _remember(self, say: str, skills: list[str]) -> None:
+        exchange = answered_exchange(self._request.text, say, skills[0] if skills else None)
+        self._service.sessions.remember(self._session, [*self._alone, exchange], self._encoder)
 
     def _reply(self, done: Done, say: str, skills: list[str]) -> IntentReply:
         return IntentReply(

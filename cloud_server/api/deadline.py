@@ -1,19 +1,22 @@
 """The header that says how many milliseconds a caller can still wait."""
 
-from collections.abc import Mapping
+from typing import Annotated
 
-from shared.errors import RequestError
-from shared.messages import DEADLINE_HEADER, DEFAULT_DEADLINE_MS
+from fastapi import Header
 
-_MAX_DIGITS = 9
+from shared.messages import DEADLINE_HEADER
+
+DeadlineHeader = Annotated[
+    str | None,
+    Header(
+        alias=DEADLINE_HEADER,
+        pattern=r"^[1-9][0-9]{0,8}$",
+        description="The milliseconds that the caller can still wait.",
+        examples=["20000"],
+    ),
+]
 
 
-def read_deadline_s(headers: Mapping[str, str], max_deadline_s: float) -> float:
-    """Return the seconds that the caller can wait, at most `max_deadline_s`.
-
-    RequestError for anything but a whole positive number of milliseconds.
-    """
-    given = headers.get(DEADLINE_HEADER, str(DEFAULT_DEADLINE_MS)).strip()
-    if not (given.isascii() and given.isdecimal() and len(given) <= _MAX_DIGITS) or int(given) == 0:
-        raise RequestError(f"{DEADLINE_HEADER}: send the milliseconds left, a whole number above 0")
-    return min(int(given) / 1000, max_deadline_s)
+def deadline_seconds(given_ms: str | None, default_s: float, max_s: float) -> float:
+    """Return the seconds that the caller can wait, at most `max_s`."""
+    return min(default_s if given_ms is None else int(given_ms) / 1000, max_s)

@@ -1,4 +1,8 @@
-"""Every refusal as one form: `{"code", "message", "request_id"}` with the fitting status."""
+"""Every refusal as one form: `{"code", "message", "request_id"}` with the fitting status.
+
+On OpenAI's paths that body, with `type` and `param` added, stands inside `error`, where OpenAI's
+clients look for it.
+"""
 
 import re
 from collections.abc import Mapping, MutableMapping
@@ -9,11 +13,13 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from cloud_server.api.quotas import retry_after
 from shared.errors import (
     Busy,
     Conflict,
     Forbidden,
     NotFound,
+    RateLimited,
     RequestError,
     ShadowdogError,
     TooLarge,
@@ -21,9 +27,11 @@ from shared.errors import (
 )
 from shared.messages import ErrorBody
 
+OPENAI_PATHS = ("/v1/chat/", "/v1/models")
 _CODES = {
     each.status: each.code for each in (Unauthorized, Forbidden, NotFound, Conflict, TooLarge)
 }
+_OPENAI_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 _MAX_MESSAGE_CHARACTERS = 500
 
@@ -31,6 +39,18 @@ _MAX_MESSAGE_CHARACTERS = 500
 def remember_request_id(scope: MutableMapping[str, Any], request_id: str) -> None:
     """Keep the id under which everything about this request is answered and logged."""
     scope.setdefault("state", {})["request_id"] = request_id
+
+
+def error_body(scope: Mapping[str, Any], code: str, message: str, status: int) -> dict[str, Any]:
+    """Return a refusal's body in the form that the path's callers read; its code is noted."""
+    scope["state"]["error_code"] = code
+    # A caller's own words (a field's name) may come back in the message: short and encodable only.
+    safe = message[:_MAX_MESSAGE_CHARACTERS].encode("utf-8", "replace").decode()
+    body = ErrorBody(code=code, message=safe, request_id=scope["state"]["request_id"]).model_dump()
+    if not scope["path"].startswith(OPENAI_PATHS):
+        return body
+    fallback = "server_error" if status >= 500 else "invalid_request_error"
+    return {"error": {**body, "type": _OPENAI_TYPES.get(status, fallback), "param": None}}
 
 
 def error_response(
@@ -41,10 +61,7 @@ def error_response(
     headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
     """Return a refusal in CONTRACT.md's form."""
-    # A caller's own words (a field's name) may come back in the message: short and encodable only.
-    safe = message[:_MAX_MESSAGE_CHARACTERS].encode("utf-8", "replace").decode()
-    body = ErrorBody(code=code, message=safe, request_id=scope["state"]["request_id"])
-    return JSONResponse(body.model_dump(), status, dict(headers or {}))
+    return JSONResponse(error_body(scope, code, message, status), status, dict(headers or {}))
 
 
 def refusal(scope: Mapping[str, Any], error: ShadowdogError) -> JSONResponse:
@@ -52,6 +69,8 @@ def refusal(scope: Mapping[str, Any], error: ShadowdogError) -> JSONResponse:
     headers = {}
     if isinstance(error, Unauthorized):
         headers["WWW-Authenticate"] = 'Bearer realm="shadowdog"'
+    elif isinstance(error, RateLimited):
+        headers["Retry-After"] = retry_after(error.retry_after_s)
     elif isinstance(error, Busy):
         headers["Retry-After"] = "1"
     return error_response(scope, error.code, error.message, error.status, headers)
@@ -85,10 +104,12 @@ async def _on_validation_error(request: Request, error: Exception) -> JSONRespon
 async def _on_http_exception(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     code = _CODES.get(error.status_code, RequestError.code)
+    # A wrong request has one status here, whether FastAPI could read its body or not.
+    status = RequestError.status if error.status_code == 400 else error.status_code
     message = str(error.detail)
     if error.status_code in (404, 405):
         message = f"{message}: there is no {request.method} {request.url.path} here"
-    return error_response(request.scope, code, message, error.status_code, error.headers)
+    return error_response(request.scope, code, message, status, error.headers)
 
 
 async def _on_unexpected(request: Request, error: Exception) -> JSONResponse:

@@ -2,19 +2,20 @@
 
 from fastapi import APIRouter
 
+from cloud_server.api.examples import HEALTH_RESPONSES, READY_RESPONSES
 from cloud_server.engine import Engine
 from shared.errors import Busy, ShadowdogError
 
 
 def health_router(engine: Engine) -> APIRouter:
     """Return the two routes that need no key."""
-    router = APIRouter()
+    router = APIRouter(tags=["operation"])
 
-    @router.get("/healthz")
+    @router.get("/healthz", responses=HEALTH_RESPONSES, summary="Whether the process lives")
     async def report_health() -> dict[str, str]:
         return {"status": "alive"}
 
-    @router.get("/readyz")
+    @router.get("/readyz", responses=READY_RESPONSES, summary="Whether it can answer")
     async def report_readiness() -> dict[str, str]:
         if engine.loaded.done() and (failure := engine.loaded.exception()):
             said = failure.message if isinstance(failure, ShadowdogError) else "see the log"

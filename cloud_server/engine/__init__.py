@@ -1,22 +1,36 @@
-"""The engine: one owner thread that decodes many requests on one model."""
+"""The engine: one owner thread that decodes many requests on one base and its shadows."""
 
 from cloud_server.engine.answer import Ending, SpokenAnswer
-from cloud_server.engine.engine import Engine, EngineLimits
-from cloud_server.engine.request import Done, Event, FinishReason, GenerationRequest, Token
-from cloud_server.engine.served_model import CausalModel, ServedModel
+from cloud_server.engine.engine import Engine
+from cloud_server.engine.limits import EngineLimits
+from cloud_server.engine.observer import DropReason, EngineObserver, NoObserver
+from cloud_server.engine.request import (
+    Done,
+    Event,
+    FinishReason,
+    GenerationRequest,
+    Sampling,
+    Token,
+)
+from cloud_server.engine.served_base import BatchDecoder, ServedBase, ServedName
 from cloud_server.engine.stream import EventStream
 
 __all__ = [
-    "CausalModel",
+    "BatchDecoder",
     "Done",
+    "DropReason",
     "Ending",
     "Engine",
     "EngineLimits",
+    "EngineObserver",
     "Event",
     "EventStream",
     "FinishReason",
     "GenerationRequest",
-    "ServedModel",
+    "NoObserver",
+    "Sampling",
+    "ServedBase",
+    "ServedName",
     "SpokenAnswer",
     "Token",
 ]

@@ -1,6 +1,6 @@
 """Token ids become text piece by piece, never splitting a character."""
 
-from cloud_server.engine.served_model import TokenDecoder
+from cloud_server.engine.served_base import TokenDecoder
 
 _UNFINISHED = "\ufffd"
 """What a tokenizer prints for bytes that are not yet a whole UTF-8 character."""

@@ -1,33 +1,28 @@
-"""The engine: one thread loads and owns the model, and decodes for everyone in turn."""
+"""The engine: one thread loads and owns the model, and decodes for everyone together."""
 
 import logging
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
+from pathlib import Path
 
-from cloud_server.engine.decoder import Decoder
+from cloud_server.engine.core import Core
+from cloud_server.engine.errand import Errand
 from cloud_server.engine.generation import Generation
-from cloud_server.engine.request import FinishReason, GenerationRequest
-from cloud_server.engine.schedule import Schedule
-from cloud_server.engine.served_model import ServedModel
+from cloud_server.engine.limits import EngineLimits
+from cloud_server.engine.observer import EngineObserver, NoObserver
+from cloud_server.engine.request import GenerationRequest
+from cloud_server.engine.schedule import STOPPING, Schedule
+from cloud_server.engine.served_base import ServedBase, ServedName
 from cloud_server.engine.stream import EventStream
-from shared.errors import Busy, ShadowdogError
+from shared.errors import Busy
 
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class EngineLimits:
-    """How many requests are decoded at once, and how many more may wait."""
-
-    max_active: int = 4
-    queue_size: int = 16
-
-
 class Engine:
-    """Decodes requests on one model, one token for each active request in turn.
+    """Decodes requests on one base and its shadows, all active ones in one batch a step.
 
     `load` runs on the owner thread, so that a caller's event loop is never held up; `loaded` then
     holds the model or why there is none. `clock` returns seconds and never goes back.
@@ -35,23 +30,26 @@ class Engine:
 
     def __init__(
         self,
-        load: Callable[[], ServedModel],
+        load: Callable[[], ServedBase],
         limits: EngineLimits | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
+        observer: EngineObserver | None = None,
     ) -> None:
-        limits = limits or EngineLimits()
-        self.loaded: Future[ServedModel] = Future()
+        self.loaded: Future[ServedBase] = Future()
         self._load = load
+        self._limits = limits or EngineLimits()
         self._clock = clock
-        self._schedule = Schedule(queue_size=limits.queue_size, max_active=limits.max_active)
-        self._stepping: Generation | None = None
+        self._observer = observer or NoObserver()
+        self._schedule = Schedule(
+            queue_size=self._limits.queue_size, max_active=self._limits.max_active
+        )
         # A daemon: Ctrl-C while a model of gigabytes is being read must not wait for its end.
         self._thread = threading.Thread(target=self._own, name="engine-owner", daemon=True)
 
     @property
-    def served(self) -> ServedModel:
-        """The loaded model; Busy while it is loading, the error itself where loading failed."""
+    def served(self) -> ServedBase:
+        """The loaded base; Busy while it is loading, the error itself where loading failed."""
         if not self.loaded.done():
             raise Busy("the model is still loading; ask again in a moment")
         return self.loaded.result()
@@ -70,81 +68,79 @@ class Engine:
         if self.loaded.done() and self._thread.is_alive():
             self._thread.join()
 
+    def drain(self, timeout_s: float) -> bool:
+        """Take no more requests and wait until those under way have ended, for a graceful stop.
+
+        Blocks for `timeout_s` at most; False where some are still under way then.
+        """
+        self._schedule.stop_taking()
+        return self._schedule.wait_until_idle(timeout_s)
+
     def submit(self, request: GenerationRequest) -> EventStream:
         """Queue a request and return its events; call on the event loop that reads them.
 
-        Busy when the queue is full or the model is not loaded.
+        Busy when the queue is full or the model is not loaded, NotFound for a model's name that is
+        not served, TooLarge for a request that there is never room for, RequestError for a wrong one.
         """
-        assert self.served is not None
+        model = request.model or self.served.name
+        self._core.check(request)
         stream = EventStream(on_cancel=self._schedule.forget)
-        self._schedule.add(Generation(request, stream, self._clock()))
+        self._schedule.add(Generation(request, model, stream, self._clock()))
         return stream
+
+    def models(self) -> tuple[ServedName, ...]:
+        """Return the names that requests may use, the default first; Busy while loading."""
+        assert self.served is not None
+        return self._schedule.served()
+
+    def load_shadow(self, name: str, directory: Path) -> "Future[None]":
+        """Serve another shadow of the base, while requests go on.
+
+        It is read on a thread of its own and taken in by the owner thread between two steps. The
+        future fails with Conflict where the name is taken, and with CheckpointForeign,
+        CheckpointMismatch or another ModelError where the files are no shadow of this base.
+        """
+        served = self.served
+        errand = Errand(lambda: self._core.add_shadow(name, reading.result()))
+        reading: Future[object] = Future()
+
+        def read() -> None:
+            try:
+                reading.set_result(served.read_shadow(directory))
+            except Exception as error:  # noqa: BLE001 - handed to the errand, and so to the caller
+                reading.set_exception(error)
+            self._schedule.ask(errand)
+
+        threading.Thread(target=read, name="shadow-reader", daemon=True).start()
+        return errand.future
+
+    def unload_shadow(self, name: str) -> "Future[None]":
+        """Serve a shadow no longer.
+
+        The future fails with NotFound where there is none of that name, and with Conflict while a
+        request that uses it waits or runs, or where it is the default.
+        """
+        errand = Errand(lambda: self._core.remove_shadow(name))
+        self._schedule.ask(errand)
+        return errand.future
 
     def _own(self) -> None:
         """Load, then work until closed: the owner thread's root, and the only catch-all."""
         try:
-            self._served = self._load()
-            self._decoder = Decoder(self._served)
+            served = self._load()
+            self._core = Core(served, self._schedule, self._limits, self._clock, self._observer)
         except Exception as error:  # noqa: BLE001 - handed to whoever waits for `loaded`
             self.loaded.set_exception(error)
             return
-        self.loaded.set_result(self._served)
+        self.loaded.set_result(served)
         while self._schedule.wait():
             try:
-                self._step()
+                for errand in self._schedule.take_errands():
+                    errand.run()
+                self._core.step()
             except Exception:  # one request's fault must not end the service
                 logger.exception("a step failed")
-                self._give_up("the engine failed on this request; its log says why")
-        self._stepping = None
-        self._give_up("the service is stopping; ask again in a moment")
-
-    def _step(self) -> None:
-        self._drop_cancelled()
-        self._end_late()
-        self._start_waiting()
-        self._decode_one_token_each()
-
-    def _drop_cancelled(self) -> None:
-        for generation in self._schedule.active():
-            if generation.stream.cancelled:
-                self._schedule.end(generation)
-                logger.info("request %s cancelled", generation.request.request_id)
-
-    def _end_late(self) -> None:
-        now_s = self._clock()
-        for generation in self._schedule.everyone():
-            if generation.is_late(now_s):
-                self._finish(generation, "deadline")
-
-    def _start_waiting(self) -> None:
-        for generation in self._schedule.admit():
-            generation.start(self._served, self._decoder.new_cache(), self._clock())
-
-    def _decode_one_token_each(self) -> None:
-        for generation in self._schedule.active():
-            self._stepping = generation
-            token_id = self._decoder.next_token(generation.new_ids, generation.cache)
-            if reason := generation.accept(token_id, self._clock()):
-                self._finish(generation, reason)
-        self._stepping = None
-
-    def _finish(self, generation: Generation, reason: FinishReason) -> None:
-        self._schedule.end(generation)
-        done = generation.finish(reason, self._clock())
-        logger.info(
-            "request %s %s: %d + %d tokens, queue %.0f ms, total %.0f ms",
-            generation.request.request_id,
-            reason,
-            done.prompt_tokens,
-            done.completion_tokens,
-            done.queue_ms,
-            done.total_ms,
-        )
-
-    def _give_up(self, message: str) -> None:
-        """End the request that was being stepped, or everyone's where none was."""
-        faulty = (self._stepping,) if self._stepping else self._schedule.everyone()
-        for generation in faulty:
-            self._schedule.end(generation)
-            generation.stream.emit(ShadowdogError(message))
-        self._stepping = None
+                self._core.blame()
+        self._core.give_up(STOPPING)
+        for errand in self._schedule.take_errands():
+            errand.refuse(Busy(STOPPING))

@@ -1,41 +1,97 @@
-"""One request under way: its cache, its tokens so far, its deadline, and who listens."""
+"""One request under way: its tokens and slots so far, its deadline, and who listens."""
 
-from typing import Any
+from typing import Protocol
 
+from torch import Tensor
+
+from cloud_server.engine.batch import Row
 from cloud_server.engine.detokenizer import Detokenizer
-from cloud_server.engine.request import Done, FinishReason, GenerationRequest, Token
-from cloud_server.engine.served_model import ServedModel
-from cloud_server.engine.stream import EventStream
+from cloud_server.engine.grammar import TagGrammar
+from cloud_server.engine.request import Done, Event, FinishReason, GenerationRequest, Token
+from cloud_server.engine.sampler import Sampler
+from cloud_server.engine.served_base import ServedBase
+from cloud_server.engine.slots import Slots
+from cloud_server.engine.stop_text import StopText
+from shared.errors import ShadowdogError
+
+
+class Listener(Protocol):
+    """Who gets a request's events; `cancelled` once nobody is left to hear them."""
+
+    @property
+    def cancelled(self) -> bool: ...
+
+    def emit(self, event: Event | ShadowdogError) -> None: ...
 
 
 class Generation:
-    """Owns all state of one request; times are seconds on the engine's clock."""
+    """Owns all state of one request; times are seconds on the engine's clock.
 
-    def __init__(self, request: GenerationRequest, stream: EventStream, now_s: float) -> None:
+    model: the name of the shadow or the bare base that answers.
+    """
+
+    def __init__(
+        self, request: GenerationRequest, model: str, listener: Listener, now_s: float
+    ) -> None:
         self.request = request
-        self.stream = stream
+        self.model = model
+        self.listener = listener
         self.deadline_at_s = now_s + request.deadline_s
-        self.new_ids: tuple[int, ...] = request.prompt_ids
-        """Tokens that the cache has not seen yet: the prompt, then the last token."""
-        self.cache: Any = None
+        self.ids = list(request.prompt_ids)
+        """The prompt's tokens, then the answer's."""
+        self.computed = 0
+        """How many of the tokens have their keys and values in the slots."""
+        self.slots: Tensor | None = None
+        """Room for all tokens that the request may come to; held from its start to its end."""
+        self.sampler = Sampler(request.sampling)
+        self._cached = 0
         self._submitted_at_s = now_s
         self._started_at_s: float | None = None
         self._first_token_at_s: float | None = None
-        self._detokenizer: Detokenizer | None = None
-        self._stop_token_ids: frozenset[int] = frozenset()
-        self._completion_tokens = 0
+        self._stop_text = StopText(request.stop)
         self._text = ""
 
-    def start(self, served: ServedModel, cache: Any, now_s: float) -> None:
-        """Leave the queue with an empty cache of its own."""
-        self.cache = cache
-        self._started_at_s = now_s
-        self._detokenizer = Detokenizer(served.tokenizer)
-        self._stop_token_ids = served.stop_token_ids
+    @property
+    def answer_ids(self) -> list[int]:
+        """The answer's tokens so far."""
+        return self.ids[len(self.request.prompt_ids) :]
+
+    @property
+    def pending(self) -> int:
+        """How many tokens must be run before the next one can be chosen."""
+        return len(self.ids) - self.computed
 
     def is_late(self, now_s: float) -> bool:
         """Return whether the deadline has come."""
         return now_s >= self.deadline_at_s
+
+    def start(
+        self, served: ServedBase, grammar: TagGrammar, cached: int, now_s: float
+    ) -> FinishReason | None:
+        """Leave the queue with slots for all tokens, of which the first `cached` are filled.
+
+        Returns why the answer ends here, if its forced beginning is all of it.
+        """
+        self.computed = self._cached = cached
+        self._started_at_s = now_s
+        self._detokenizer = Detokenizer(served.tokenizer)
+        self._stop_token_ids = served.stop_token_ids
+        self._grammar = grammar if self.request.grammar == "tag" else None
+        for token_id in self.request.forced_ids:
+            if reason := self.accept(token_id, now_s):
+                return reason
+        return None
+
+    def row(self, most: int) -> Row:
+        """Return the next step's part: as many pending tokens as `most` allows."""
+        assert self.slots is not None
+        new_ids = tuple(self.ids[self.computed : self.computed + most])
+        asks = self.computed + len(new_ids) == len(self.ids)
+        return Row(self.model, new_ids, self.computed, self.slots, asks)
+
+    def allowed_ids(self) -> tuple[int, ...] | None:
+        """Return the tokens that the grammar allows next; None: any."""
+        return self._grammar.allowed(self.answer_ids) if self._grammar else None
 
     def accept(self, token_id: int, now_s: float) -> FinishReason | None:
         """Take the next token, send its text, and return why the answer ends here, if it does."""
@@ -43,28 +99,37 @@ class Generation:
             self._first_token_at_s = now_s
         if token_id in self._stop_token_ids:
             return "stop"
-        self._completion_tokens += 1
-        self.new_ids = (token_id,)
-        assert self._detokenizer is not None
-        text = self._detokenizer.feed(token_id)
-        if text:
-            self._text += text
-            self.stream.emit(Token(text))
-        return "length" if self._completion_tokens >= self.request.max_tokens else None
+        self.ids.append(token_id)
+        self._say(self._stop_text.feed(self._detokenizer.feed(token_id)))
+        if self._stop_text.is_met:
+            return "stop"
+        return "length" if len(self.answer_ids) >= self.request.max_tokens else None
 
     def finish(self, reason: FinishReason, now_s: float) -> Done:
         """Send the end of the answer with the text so far, and return it."""
-        self.cache = None
+        self._say(self._stop_text.finish())
         started = now_s if self._started_at_s is None else self._started_at_s
         first = self._first_token_at_s
         done = Done(
             text=self._text,
             finish_reason=reason,
             prompt_tokens=len(self.request.prompt_ids),
-            completion_tokens=self._completion_tokens,
+            cached_tokens=self._cached,
+            completion_tokens=len(self.answer_ids),
             queue_ms=1000 * (started - self._submitted_at_s),
             first_token_ms=None if first is None else 1000 * (first - self._submitted_at_s),
             total_ms=1000 * (now_s - self._submitted_at_s),
         )
-        self.stream.emit(done)
+        self.listener.emit(done)
         return done
+
+    def release(self, slots: Slots) -> None:
+        """Let go of the request's slots."""
+        if self.slots is not None:
+            slots.give_back(self.slots)
+            self.slots = None
+
+    def _say(self, text: str) -> None:
+        if text:
+            self._text += text
+            self.listener.emit(Token(text))

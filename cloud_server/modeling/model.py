@@ -142,8 +142,12 @@ class ShadowModel(nn.Module):
         attention_mask: Tensor | dict[str, Tensor] | None = None,
         cache: ShadowCache | None = None,
         position_ids: Tensor | None = None,
+        **backbone: Any,
     ) -> Tensor:
-        """Return s(0) = P(B(E(x))) [batch, tokens, hidden] (eq. 10 for P); fills `cache.shadow`."""
+        """Return s(0) = P(B(E(x))) [batch, tokens, hidden] (eq. 10 for P); fills `cache.shadow`.
+
+        backbone: further arguments of the shadow's decoder, for an attention of the caller's own.
+        """
         embeddings = decoder_of(self.base).get_input_embeddings()
         own = own_embeddings(self.shadow_model)
         output = self.shadow_model(
@@ -152,6 +156,7 @@ class ShadowModel(nn.Module):
             position_ids=position_ids,
             past_key_values=cache.shadow if cache else None,
             use_cache=cache is not None,
+            **backbone,
         )
         projected: Tensor = self.shadow_hidden_projection(output.last_hidden_state)
         return projected

@@ -3,48 +3,78 @@
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 
 import pytest
 import torch
 
-from cloud_server.engine import ServedModel
+from cloud_server.engine import ServedBase
 from cloud_server.loading import GEMMA_MARKS, make_byte_tokenizer
 from shared.prompt import GEMMA, PromptEncoder
 
 
 @dataclass
-class ScriptedCache:
-    """The tokens that are left to say, and how many steps were made."""
+class ScriptedAnswer:
+    """The tokens that are left to say, and how many were asked for; `slots` is whose answer it is."""
 
+    slots: torch.Tensor
     left: Iterator[int]
     steps: int = 0
 
 
 @dataclass
 class ScriptedModel:
-    """Says the same tokens to every prompt; `before_step` runs on the owner thread before each."""
+    """Says the same tokens to every prompt; `before_step` runs on the owner thread before each step
+    in which an answer's next token is wanted.
+
+    answers: one a request, in the order of their first steps. calls: the answers that were asked
+    for a token, in order.
+    """
 
     tokens: list[int]
     endless: bool
     vocabulary_size: int
+    context_tokens: int = 1_000_000_000_000
+    slot_bytes: int = 1
     before_step: Callable[[], None] = lambda: None
-    caches: list[ScriptedCache] = field(default_factory=list)
-    calls: list[ScriptedCache] = field(default_factory=list)
+    shadows: dict[str, object] = field(default_factory=dict)
+    answers: list[ScriptedAnswer] = field(default_factory=list)
+    calls: list[ScriptedAnswer] = field(default_factory=list)
 
-    def new_cache(self) -> ScriptedCache:
-        self.caches.append(
-            ScriptedCache(itertools.cycle(self.tokens) if self.endless else iter(self.tokens))
-        )
-        return self.caches[-1]
+    def add_shadow(self, name, model):
+        self.shadows[name] = model
 
-    def __call__(self, input_ids, attention_mask=None, cache=None, **options):
-        self.before_step()
-        self.calls.append(cache)
-        cache.steps += 1
-        logits = torch.zeros(1, 1, self.vocabulary_size)
-        logits[0, 0, next(cache.left)] = 1
-        return SimpleNamespace(logits=logits)
+    def remove_shadow(self, name):
+        del self.shadows[name]
+
+    def run(self, batch):
+        if batch.asking:
+            self.before_step()
+        logits = torch.zeros(len(batch.asking), self.vocabulary_size)
+        for number, row in enumerate(batch.asking):
+            answer = self._answer_of(row.slots)
+            self.calls.append(answer)
+            answer.steps += 1
+            logits[number, next(answer.left)] = 1e4  # so much that drawing by chance draws it, too
+        return logits
+
+    def _answer_of(self, slots):
+        for answer in self.answers:
+            if answer.slots is slots:
+                return answer
+        left = itertools.cycle(self.tokens) if self.endless else iter(self.tokens)
+        self.answers.append(ScriptedAnswer(slots, left))
+        return self.answers[-1]
+
+
+@dataclass(frozen=True)
+class ScriptedBase(ServedBase):
+    """Serves a ScriptedModel; a "shadow" that is read is the folder's path."""
+
+    def make_decoder(self, capacity):
+        return self.model
+
+    def read_shadow(self, directory):
+        return directory
 
 
 class Clock:
@@ -72,15 +102,16 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def scripted() -> Callable[..., ServedModel]:
+def scripted() -> Callable[..., ServedBase]:
     """Return a maker of served models that answer with a fixed text, byte by byte."""
 
-    def make(answer: str, *, endless: bool = False) -> ServedModel:
+    def make(answer: str, *, endless: bool = False) -> ServedBase:
         control, plain = make_byte_tokenizer(GEMMA_MARKS), make_byte_tokenizer(GEMMA_MARKS)
         end = control.token_to_id(GEMMA.end)
         tokens = control.encode(answer, add_special_tokens=False).ids
-        return ServedModel(
+        return ScriptedBase(
             name="scripted",
+            base_name="scripted-base",
             model=ScriptedModel(
                 tokens if endless else [*tokens, end], endless, control.get_vocab_size()
             ),

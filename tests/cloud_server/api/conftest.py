@@ -11,10 +11,12 @@ import pytest
 import uvicorn
 
 from cloud_server.app import create_app
+from cloud_server.engine import EventStream
 from cloud_server.settings import CloudSettings
 
 GUARD_S = 30
 """Ends a test that would hang; no test is measured by it."""
+GRACE_S = 1
 
 
 @pytest.fixture
@@ -56,7 +58,7 @@ def intent() -> Callable[..., httpx.Request]:
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def serving() -> Callable[..., object]:
     """Return a context manager that serves an app over real HTTP and gives its address."""
 
@@ -64,7 +66,9 @@ def serving() -> Callable[..., object]:
     def serve(app) -> Iterator[str]:
         listener = socket.create_server(("127.0.0.1", 0))  # clients may connect at once: they queue
         server = uvicorn.Server(
-            uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=GRACE_S)
+            uvicorn.Config(
+                app, log_config=None, access_log=False, timeout_graceful_shutdown=GRACE_S
+            )
         )
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
@@ -77,4 +81,17 @@ def serving() -> Callable[..., object]:
     return serve
 
 
-GRACE_S = 1
+@pytest.fixture
+def cancelled(monkeypatch) -> threading.Event:
+    """Set as soon as any request's stream has been cancelled."""
+    happened = threading.Event()
+    cancel = EventStream.cancel
+
+    def cancel_and_tell(stream):
+        ended = stream._ended
+        cancel(stream)
+        if not ended:
+            happened.set()
+
+    monkeypatch.setattr(EventStream, "cancel", cancel_and_tell)
+    return happened

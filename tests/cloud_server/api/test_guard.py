@@ -1,13 +1,14 @@
-"""Keys, the bind rule and the bound on bodies."""
+"""Who may do what, the bind rule and the bound on bodies."""
 
 import httpx
 import pytest
 
-from cloud_server.api.keys import Keys
+from cloud_server.api.keys import Keys, key_line
 from cloud_server.settings import CloudSettings
 from shared.errors import ConfigurationError
 
 KEY = "key-one-of-the-test"
+ADMIN_KEY = "key-of-the-tests-admin"
 
 
 def bearing(value: str) -> dict[str, str]:
@@ -46,13 +47,76 @@ def test_any_of_the_keys_opens(scripted, exchange, intent, key):
     assert response.status_code == 200
 
 
-def test_keys_come_from_a_file_too(scripted, exchange, intent, tmp_path):
+def test_keys_come_from_a_file_of_digests_too(scripted, exchange, intent, tmp_path):
     file = tmp_path / "keys"
-    file.write_text(f"# the dog's\n\n{KEY}\n")
+    file.write_text(f"# the dog's\n\n{key_line('kitchen-dog', KEY)}\n")
+    assert KEY not in file.read_text()
     opened, refused = exchange(
         scripted("x"), intent(bearing(f"Bearer {KEY}")), intent(), api_key_file=file
     )
     assert (opened.status_code, refused.status_code) == (200, 401)
+
+
+def admin_request(method: str, path: str, key: str | None) -> httpx.Request:
+    headers = bearing(f"Bearer {key}") if key else {}
+    body = {"name": "none"} if method == "POST" else None
+    return httpx.Request(method, f"http://cloud{path}", json=body, headers=headers)
+
+
+@pytest.mark.parametrize(
+    ("key", "status", "code"),
+    [
+        (None, 401, "unauthorized"),
+        ("wrong", 401, "unauthorized"),
+        (KEY, 403, "forbidden"),
+        (ADMIN_KEY, 404, "not_found"),  # let in: there is only no such folder, no such shadow
+    ],
+)
+def test_shadows_come_and_go_with_the_admins_key_only(
+    scripted, exchange, tmp_path, key, status, code
+):
+    loading, unloading = exchange(
+        scripted("x"),
+        admin_request("POST", "/v1/shadows", key),
+        admin_request("DELETE", "/v1/shadows/none", key),
+        api_keys=(KEY,),
+        admin_keys=(ADMIN_KEY,),
+        shadows_directory=tmp_path,
+    )
+    for response in (loading, unloading):
+        assert (response.status_code, response.json()["code"]) == (status, code)
+
+
+def test_loopback_without_keys_is_open_but_not_to_administration(scripted, exchange, intent):
+    asked, refused = exchange(
+        scripted("x"),
+        intent(bearing("Bearer anything")),
+        admin_request("POST", "/v1/shadows", None),
+    )
+    assert (asked.status_code, refused.status_code) == (200, 403)
+    assert "CLOUD_ADMIN_KEY_FILE" in refused.json()["message"]
+
+
+def test_an_admins_key_reads_and_asks_nothing_of_the_model(scripted, exchange, intent):
+    key = bearing(f"Bearer {ADMIN_KEY}")
+    asked, *read = exchange(
+        scripted("x"),
+        intent(key),
+        httpx.Request("GET", "http://cloud/metrics", headers=key),
+        httpx.Request("GET", "http://cloud/v1/models", headers=key),
+        api_keys=(KEY,),
+        admin_keys=(ADMIN_KEY,),
+    )
+    assert asked.status_code == 403
+    assert [response.status_code for response in read] == [200, 200]
+
+
+@pytest.mark.parametrize(("keys", "status"), [((), 200), ((KEY,), 401)])
+def test_metrics_need_a_key_where_anything_does(scripted, exchange, keys, status):
+    (response,) = exchange(
+        scripted("x"), httpx.Request("GET", "http://cloud/metrics"), api_keys=keys
+    )
+    assert response.status_code == status
 
 
 def test_health_needs_no_key(scripted, exchange):
@@ -61,27 +125,18 @@ def test_health_needs_no_key(scripted, exchange):
     assert [response.status_code for response in responses] == [200, 200]
 
 
-@pytest.mark.parametrize("content", ["", "# only a remark\n", b"\xff"])
-def test_a_key_file_without_a_key_is_refused(tmp_path, content):
-    file = tmp_path / "keys"
-    file.write_bytes(content if isinstance(content, bytes) else content.encode())
-    settings = CloudSettings.from_environment(api_key_file=file)
-    with pytest.raises(ConfigurationError, match="API_KEY_FILE"):
-        Keys.from_settings(settings)
-    with pytest.raises(ConfigurationError, match="API_KEY_FILE"):
-        Keys.from_settings(settings.model_copy(update={"api_key_file": tmp_path / "none"}))
-
-
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
 def test_loopback_needs_no_key(host):
-    Keys(()).check_bind(host)
+    Keys().check_bind(host)
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "example.org", ""])
-def test_wider_binds_need_a_key(host):
-    with pytest.raises(ConfigurationError, match="CLOUD_API_KEYS"):
-        Keys(()).check_bind(host)
-    Keys((KEY,)).check_bind(host)
+def test_wider_binds_need_a_callers_key(host):
+    admin_only = Keys.from_settings(CloudSettings.from_environment(admin_keys=(ADMIN_KEY,)))
+    for keys in (Keys(), admin_only):
+        with pytest.raises(ConfigurationError, match="CLOUD_API_KEYS"):
+            keys.check_bind(host)
+    Keys.from_settings(CloudSettings.from_environment(api_keys=(KEY,))).check_bind(host)
 
 
 def test_a_body_over_the_limit_is_refused_declared_or_not(scripted, exchange, intent):

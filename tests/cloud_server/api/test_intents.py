@@ -59,7 +59,7 @@ def test_an_empty_answer_is_owned_up_to(scripted, exchange, intent):
 
 def test_streamed_events_are_the_reply_in_pieces(scripted, exchange, intent):
     served = scripted("[Sit()] 坐下啦。")
-    whole, streamed = exchange(served, intent(), intent(SSE))
+    whole, streamed = exchange(served, intent(), intent(SSE, session_id="another"))
     assert streamed.headers["content-type"].partition(";")[0] == "text/event-stream"
     *tokens, (last, reply) = events_of(streamed)
     assert {name for name, _ in tokens} == {"token"}

@@ -10,11 +10,11 @@ import httpx
 import pytest
 
 from cloud_server.app import create_app
-from cloud_server.engine import EventStream
+from cloud_server.loading import make_tiny
 from cloud_server.settings import CloudSettings
 from edge_agent.cloud_client import CloudClient
 from shared.errors import CloudRefused, ModelError
-from shared.messages import IntentRequest
+from shared.messages import IntentRequest, RecentCommand
 
 GUARD_S = 30
 SSE = {"Accept": "text/event-stream"}
@@ -24,22 +24,6 @@ SSE = {"Accept": "text/event-stream"}
 def client():
     with httpx.Client(timeout=GUARD_S, trust_env=False) as client:
         yield client
-
-
-@pytest.fixture
-def cancelled(monkeypatch) -> threading.Event:
-    """Set as soon as any request's stream has been cancelled."""
-    happened = threading.Event()
-    cancel = EventStream.cancel
-
-    def cancel_and_tell(stream):
-        ended = stream._ended
-        cancel(stream)
-        if not ended:
-            happened.set()
-
-    monkeypatch.setattr(EventStream, "cancel", cancel_and_tell)
-    return happened
 
 
 def app_of(served, **settings):
@@ -54,7 +38,7 @@ def test_tokens_arrive_before_the_answer_is_finished(scripted, serving, intent, 
     served = scripted("[Sit()] ab")
     heard_first = threading.Event()
     served.model.before_step = lambda: (
-        heard_first.wait(GUARD_S) if served.model.calls and served.model.caches[0].steps > 8 else 0
+        heard_first.wait(GUARD_S) if served.model.calls and served.model.answers[0].steps > 8 else 0
     )
     app = app_of(served)
     with serving(app) as url:
@@ -92,7 +76,7 @@ def test_a_client_that_goes_away_frees_its_place(
         go_on.set()
         reply = client.send(intent(url=url, max_tokens=3))
     assert reply.json()["say"] == "aaa"
-    assert [cache.steps for cache in served.model.caches] == [3, 3]  # never 512
+    assert [answer.steps for answer in served.model.answers] == [3, 3]  # never 512
 
 
 def raw_request(url: str, request: httpx.Request) -> socket.socket:
@@ -171,3 +155,29 @@ def test_the_edges_client_hears_what_the_cloud_says(scripted, serving):
         heard, reply = asyncio.run(go(url))
     assert reply.skills == ["Sit"]
     assert "".join(heard) == reply.say == "坐下啦。"
+
+
+def test_the_edge_has_the_last_thing_done_again(serving):
+    app = app_of(make_tiny())  # a random model, which would never name a skill by itself
+    asked = IntentRequest(
+        request_id="q",
+        robot_id="d",
+        session_id="s",
+        text="狗哥，再来一次",
+        lang="zh",
+        recent=[RecentCommand(text="转个圈", tag="[TurnAround()]")],
+        max_tokens=40,
+    )
+    older_edge = IntentRequest(
+        request_id="r", robot_id="d", session_id="s", text="again", lang="en"
+    )
+
+    async def go(url):
+        async with CloudClient(url) as cloud:
+            return [await cloud.ask(each, GUARD_S) for each in (asked, older_edge)]
+
+    with serving(app) as url:
+        wait_until_loaded(app)
+        first, second = asyncio.run(go(url))
+    assert first.skills == ["TurnAround"]
+    assert second.skills == ["TurnAround"]  # the session remembers

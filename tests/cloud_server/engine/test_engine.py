@@ -1,6 +1,7 @@
 """The engine with a scripted model: order, limits, ends and faults."""
 
 import asyncio
+import dataclasses
 import threading
 from collections.abc import Callable
 from contextlib import contextmanager
@@ -13,13 +14,23 @@ from cloud_server.engine import (
     EngineLimits,
     EventStream,
     GenerationRequest,
-    ServedModel,
+    ServedBase,
     Token,
 )
-from shared.errors import Busy, ModelError, ShadowdogError
+from shared.errors import (
+    Busy,
+    CheckpointForeign,
+    Conflict,
+    ModelError,
+    NotFound,
+    ShadowdogError,
+)
 
 GUARD_S = 30
 """Ends a test that would hang; no test is measured by it."""
+
+LONG = 10_000
+"""Tokens of an answer that does not end by itself while a test runs."""
 
 
 def ask(prompt=(1, 2, 3), *, max_tokens=64, deadline_s=1000.0, name="r") -> GenerationRequest:
@@ -37,7 +48,7 @@ async def read(stream: EventStream) -> tuple[list[str], Done | None]:
 
 
 @contextmanager
-def running(served: ServedModel | Callable[[], ServedModel], **options):
+def running(served: ServedBase | Callable[[], ServedBase], **options):
     engine = Engine(served if callable(served) else lambda: served, **options)
     engine.start()
     engine.loaded.exception(GUARD_S)
@@ -99,7 +110,7 @@ def test_the_deadline_also_ends_a_request_that_waits(scripted, clock):
     served.model.before_step = clock.pass_one_second
 
     async def go(engine):
-        first = engine.submit(ask(max_tokens=10**9, deadline_s=10**9))
+        first = engine.submit(ask(max_tokens=LONG, deadline_s=10**9))
         assert await anext(first) == Token("a")
         _, done = await read(engine.submit(ask(deadline_s=2)))
         first.cancel()
@@ -138,7 +149,7 @@ def test_a_cancelled_request_is_decoded_no_further(scripted):
     served.model.before_step = lambda: permits.acquire(timeout=GUARD_S)
 
     async def go(engine):
-        first = engine.submit(ask(max_tokens=10**9))
+        first = engine.submit(ask(max_tokens=LONG))
         assert await anext(first) == Token("a")  # it now waits before or inside its second step
         first.cancel()
         second = engine.submit(ask(max_tokens=3))
@@ -148,7 +159,7 @@ def test_a_cancelled_request_is_decoded_no_further(scripted):
     with running(served, limits=EngineLimits(max_active=1, queue_size=1)) as engine:
         _, done = run(go(engine))
     assert done.text == "aaa"
-    assert [cache.steps for cache in served.model.caches] in ([1, 3], [2, 3])
+    assert [answer.steps for answer in served.model.answers] in ([1, 3], [2, 3])
 
 
 def test_active_requests_take_turns_so_that_a_long_answer_starves_nobody(scripted):
@@ -163,8 +174,8 @@ def test_active_requests_take_turns_so_that_a_long_answer_starves_nobody(scripte
 
     with running(served, limits=EngineLimits(max_active=2)) as engine:
         run(go(engine))
-    long, short = served.model.caches
-    last_of_short = max(i for i, cache in enumerate(served.model.calls) if cache is short)
+    long, short = served.model.answers
+    last_of_short = max(i for i, answer in enumerate(served.model.calls) if answer is short)
     assert last_of_short <= 7
     assert (long.steps, short.steps) == (50, 3)
 
@@ -175,7 +186,7 @@ def test_one_requests_fault_ends_that_request_alone(scripted):
 
     def stumble():
         threads.add(threading.current_thread().name)
-        if model.caches[0].steps == 1 and len(model.calls) == 1:
+        if len(model.calls) == 1:
             raise RuntimeError("a fault on purpose")
 
     model.before_step = stumble
@@ -196,7 +207,7 @@ def test_closing_ends_what_is_under_way(scripted):
     served = scripted("a", endless=True)
 
     async def go(engine):
-        stream = engine.submit(ask(max_tokens=10**9))
+        stream = engine.submit(ask(max_tokens=LONG))
         assert await anext(stream) == Token("a")
         await asyncio.to_thread(engine.close)
         with pytest.raises(ShadowdogError, match="stopping"):
@@ -206,6 +217,69 @@ def test_closing_ends_what_is_under_way(scripted):
 
     with running(served) as engine:
         run(go(engine))
+
+
+def test_draining_lets_answers_finish_and_takes_no_more(scripted):
+    served = scripted("ab", endless=True)
+    started, go_on = threading.Event(), threading.Event()
+    served.model.before_step = lambda: (started.set(), go_on.wait(GUARD_S))
+
+    async def go(engine):
+        stream = engine.submit(ask(max_tokens=3))
+        await asyncio.to_thread(started.wait, GUARD_S)
+        assert engine.drain(0) is False
+        with pytest.raises(Busy):
+            engine.submit(ask())
+        go_on.set()
+        assert await asyncio.to_thread(engine.drain, GUARD_S)
+        return await read(stream)
+
+    with running(served) as engine:
+        _, done = run(go(engine))
+    assert (done.text, done.finish_reason) == ("aba", "length")
+
+
+def test_shadows_come_and_go_while_an_answer_is_made(scripted, tmp_path):
+    served = scripted("a", endless=True)
+
+    async def go(engine):
+        stream = engine.submit(ask(max_tokens=LONG))
+        assert await anext(stream) == Token("a")
+        await asyncio.wrap_future(engine.load_shadow("other", tmp_path))
+        assert served.model.shadows == {"other": tmp_path}
+        _, done = await read(engine.submit(dataclasses.replace(ask(max_tokens=2), model="other")))
+        assert done.text == "aa"
+        names = [(each.name, each.kind, each.default, each.in_use) for each in engine.models()]
+        with pytest.raises(Conflict, match="served already"):
+            await asyncio.wrap_future(engine.load_shadow("other", tmp_path))
+        await asyncio.wrap_future(engine.unload_shadow("other"))
+        with pytest.raises(NotFound):
+            engine.submit(dataclasses.replace(ask(), model="other"))
+        stream.cancel()
+        return names
+
+    with running(served) as engine:
+        names = run(go(engine))
+    assert names == [
+        ("scripted", "shadow", True, 1),
+        ("scripted-base", "base", False, 0),
+        ("other", "shadow", False, 0),
+    ]
+    assert served.model.shadows == {}
+
+
+def test_what_cannot_be_read_as_a_shadow_is_the_callers_to_know(scripted, tmp_path):
+    class Unreadable(type(scripted("x"))):
+        def read_shadow(self, directory):
+            raise CheckpointForeign(f"{directory} is something else")
+
+    served = scripted("x")
+    with running(Unreadable(**vars(served))) as engine:
+        with pytest.raises(CheckpointForeign):
+            engine.load_shadow("other", tmp_path).result(GUARD_S)
+        engine.close()
+        with pytest.raises(Busy):
+            engine.load_shadow("other", tmp_path).result(GUARD_S)
 
 
 def test_before_and_without_a_model_requests_are_refused(scripted):

@@ -1,109 +1,119 @@
-"""The engine with real tiny models: interleaved requests, token for token what each gives alone."""
-
-import asyncio
-import dataclasses
-import threading
+"""Many requests at once, token for token what each gives alone in fp32."""
 
 import pytest
 import torch
-from transformers import Qwen3Config, Qwen3ForCausalLM
 
-from cloud_server.engine import Engine, EngineLimits, GenerationRequest, ServedModel
-from cloud_server.loading import make_tiny
-from cloud_server.modeling import ShadowConfig, ShadowModel
-
-GUARD_S = 30
-"""Ends a test that would hang; no test is measured by it."""
+from cloud_server.engine import Sampling
 
 
-class NumberTokenizer:
-    """Prints token ids as numbers, so that an answer's text is its tokens."""
-
-    def decode(self, ids, skip_special_tokens=True):
-        return "".join(f"{token} " for token in ids)
-
-
-class Recording:
-    """A model that notes whose turn each call was."""
-
-    def __init__(self, model, may_start: threading.Event) -> None:
-        self.model, self.turns, self.may_start = model, [], may_start
-
-    def new_cache(self):
-        return self.model.new_cache()
-
-    def __call__(self, *positional, **named):
-        self.may_start.wait(GUARD_S)
-        self.turns.append(id(named["cache"]))
-        return self.model(*positional, **named)
-
-
-def tiny_qwen() -> ShadowModel:
-    config = Qwen3Config(
-        vocab_size=259,
-        hidden_size=32,
-        intermediate_size=48,
-        num_hidden_layers=3,
-        num_attention_heads=2,
-        num_key_value_heads=1,
-        head_dim=16,
-    )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(7)
-        return ShadowModel.create(Qwen3ForCausalLM(config), ShadowConfig()).eval()
+def test_requests_of_several_shadows_and_the_bare_base_in_one_batch(
+    base, served, stepped, alone, shadow_of, random_prompt
+):
+    models = {"a": served.model, "b": shadow_of(base, 2), "c": shadow_of(base, 3), "bare": base}
+    engine = stepped(served, prefill_tokens=16, max_active=8)
+    for name in ("b", "c"):
+        engine.core.add_shadow(name, models[name])
+    asked = []
+    for number, length in enumerate((3, 17, 40, 1, 90, 9, 8, 25, 64, 2)):
+        name = ("a", "b", "bare", "c")[number % 4]
+        prompt = random_prompt(length, number)
+        asked.append((name, prompt, 5 + number, engine.submit(prompt, 5 + number, model=name)))
+        engine.step()  # later ones join a batch that is under way
+    engine.finish()
+    answers = set()
+    for name, prompt, count, ear in asked:
+        assert ear.tokens == alone(models[name], prompt, count), (name, len(prompt))
+        answers.add(tuple(ear.tokens[:5]))
+    assert len(answers) > 5
 
 
-@pytest.fixture(params=["gemma3", "qwen3"])
-def tiny(request) -> ServedModel:
-    """A random model whose injection is not zero, so that the shadow shows in the tokens."""
-    served = make_tiny()
-    model = served.model if request.param == "gemma3" else tiny_qwen()
-    with torch.random.fork_rng(devices=[]), torch.no_grad():
-        torch.manual_seed(11)
-        for parameter in model.shadow_injection_model.parameters():
-            parameter.normal_(0, 0.5)
-    return dataclasses.replace(
-        served, model=model, tokenizer=NumberTokenizer(), stop_token_ids=frozenset()
-    )
+def test_models_differ_so_that_a_mix_up_would_show(base, served, alone, shadow_of, random_prompt):
+    prompt = random_prompt(20)
+    answers = [alone(each, prompt, 8) for each in (base, served.model, shadow_of(base, 2))]
+    assert len({tuple(answer) for answer in answers}) == 3
 
 
-@torch.no_grad()
-def continue_without_cache(model: ShadowModel, prompt: tuple[int, ...], count: int) -> list[int]:
-    """The naive reference: the whole sequence anew for each token."""
-    ids = list(prompt)
-    for _ in range(count):
-        ids.append(int(model(torch.tensor([ids])).logits[0, -1].argmax()))
-    return ids[len(prompt) :]
+@pytest.mark.parametrize("sizes", [{"num_shadow_layers": 2}, {"shadow_num_key_value_heads": 1}])
+def test_shadows_of_other_sizes_beside_each_other(
+    base, served, stepped, alone, shadow_of, random_prompt, sizes
+):
+    other = shadow_of(base, 5, **sizes)
+    engine = stepped(served)
+    engine.core.add_shadow("other", other)
+    ears = {name: engine.submit(random_prompt(30), 9, model=name) for name in ("a", "other")}
+    engine.finish()
+    assert ears["a"].tokens == alone(served.model, random_prompt(30), 9)
+    assert ears["other"].tokens == alone(other, random_prompt(30), 9)
 
 
-def test_interleaved_requests_give_token_for_token_what_each_gives_alone(tiny):
-    generator = torch.Generator().manual_seed(3)
-    prompts = [
-        tuple(torch.randint(0, 256, (length,), generator=generator).tolist())
-        for length in (3, 17, 40, 90)  # the last one reaches past the sliding window
-    ]
-    counts = (14, 6, 12, 9)
-    may_start = threading.Event()
-    recording = Recording(tiny.model, may_start)
+def test_a_long_prompt_is_computed_in_pieces_while_others_go_on(
+    served, stepped, alone, random_prompt
+):
+    engine = stepped(served, prefill_tokens=8)
+    short = engine.submit(random_prompt(3), 20)
+    engine.step()
+    long = engine.submit(random_prompt(100), 4)
+    before = len(short.events)
+    for _ in range(10):
+        engine.step()
+    assert long.events == []
+    assert len(short.events) == before + 10  # a token in each step
+    engine.finish()
+    assert short.tokens == alone(served.model, random_prompt(3), 20)
+    assert long.tokens == alone(served.model, random_prompt(100), 4)
 
-    async def read(stream):
-        return [event async for event in stream][-1]
 
-    async def go():
-        streams = [
-            engine.submit(GenerationRequest("r", prompt, count, deadline_s=1000))
-            for prompt, count in zip(prompts, counts, strict=True)
-        ]
-        may_start.set()
-        return await asyncio.gather(*(read(stream) for stream in streams))
+def test_a_short_prompt_does_not_wait_behind_a_long_one(served, stepped, random_prompt):
+    engine = stepped(served, prefill_tokens=8)
+    long = engine.submit(random_prompt(200), 4)
+    short = engine.submit(random_prompt(4), 4)
+    engine.step()
+    assert (len(long.events), len(short.events)) == (0, 1)
 
-    served = dataclasses.replace(tiny, model=recording)
-    engine = Engine(lambda: served, EngineLimits(max_active=4))
-    engine.start()
-    engine.loaded.result(GUARD_S)
-    answers = asyncio.run(asyncio.wait_for(go(), GUARD_S))
-    engine.close()
-    for prompt, count, done in zip(prompts, counts, answers, strict=True):
-        expected = continue_without_cache(tiny.model, prompt, count)
-        assert [int(word) for word in done.text.split()] == expected
-    assert len(set(recording.turns[1:9])) == 4  # they were interleaved indeed
+
+@pytest.mark.parametrize("length", [4, 30])
+def test_forced_beginnings_are_the_answers_own(served, stepped, alone, random_prompt, length):
+    prompt, forced = random_prompt(length), (7, 8, 9)
+    engine = stepped(served)
+    ear = engine.submit(prompt, 8, forced_ids=forced)
+    whole = engine.submit(prompt, 2, forced_ids=forced)
+    engine.finish()
+    assert ear.tokens == [*forced, *alone(served.model, prompt + forced, 5)]
+    assert ear.end.completion_tokens == 8
+    assert whole.tokens == [7, 8]
+
+
+def test_the_same_seed_draws_the_same_text_alone_and_in_company(served, stepped, random_prompt):
+    def draw(company: int, seed: int) -> list[int]:
+        engine = stepped(served)
+        for number in range(company):
+            sampling = Sampling(temperature=1.5, seed=number)
+            engine.submit(random_prompt(5 + number, number), 20, sampling=sampling)
+        ear = engine.submit(random_prompt(12), 20, sampling=Sampling(0.8, 0.9, seed))
+        engine.finish()
+        return ear.tokens
+
+    assert draw(0, 3) == draw(7, 3)
+    assert draw(0, 3) != draw(0, 4)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_on_a_gpu_a_batch_gives_what_each_request_gives_alone(
+    served, stepped, alone, random_prompt, dtype
+):
+    import dataclasses
+
+    model = served.model.to(device="cuda", dtype=dtype)
+    on_gpu = dataclasses.replace(served, model=model, device=torch.device("cuda"))
+    together, apart = stepped(on_gpu, prefill_tokens=16), []
+    ears = [together.submit(random_prompt(n, n), 12) for n in (3, 17, 40, 90)]
+    together.finish()
+    for n in (3, 17, 40, 90):
+        engine = stepped(on_gpu, prefill_tokens=16)
+        apart.append(engine.submit(random_prompt(n, n), 12))
+        engine.finish()
+    assert all(len(ear.tokens) == 12 for ear in ears)
+    if dtype == torch.float32:  # bf16 may round a near tie one way or the other
+        assert [ear.tokens for ear in ears] == [ear.tokens for ear in apart]
