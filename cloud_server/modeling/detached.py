@@ -6,7 +6,8 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
-from cloud_server.modeling.backbone import decoder_of, head_of, own_embeddings
+from cloud_server.modeling.backbone import decoder_of, head_of
+from cloud_server.modeling.shadow_backbone import own_embeddings
 from shared.errors import ModelError
 
 
