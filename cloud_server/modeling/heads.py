@@ -69,3 +69,14 @@ def cap_logits(logits: Tensor, config: PretrainedConfig) -> Tensor:
     """Return the logits softly capped where the base's configuration says so (Gemma 2)."""
     cap = getattr(config, "final_logit_softcapping", None)
     return logits if cap is None else torch.tanh(logits / cap) * cap
+
+
+def last_states(states: Tensor, count: int) -> Tensor:
+    """Return the last `count` states [batch, count, hidden]; all of them where `count` is 0.
+
+    A copy, since torch's CPU kernel for bf16 is dozens of times as slow on a slice, whose rows lie
+    a whole sequence apart (the head of Gemma 3 270M after 100 tokens: 1.1 s against 0.02 s).
+    """
+    if not count:
+        return states
+    return states[:, -count:].clone(memory_format=torch.contiguous_format)

@@ -21,6 +21,8 @@ class Injection(nn.Module):
     def forward(self, hidden: Tensor, shadow: Tensor, index: int) -> Tensor:
         """Return ĥ [batch, tokens, hidden] for the layer `index` + 1."""
         discrepancy = hidden - shadow  # eq. 2
-        inner = self.dropout(discrepancy @ self.injection_downs[index])  # eq. 3, with the next line
-        injected: Tensor = inner @ self.injection_ups[index]
-        return hidden + self.alpha * injected  # eq. 4
+        inner = discrepancy @ self.injection_downs[index]  # eq. 3, with the line after next
+        if self.training:
+            inner = self.dropout(inner)
+        injected = inner @ self.injection_ups[index]
+        return torch.add(hidden, injected, alpha=self.alpha)  # eq. 4
