@@ -1,26 +1,33 @@
 """ShadowModel: a causal language model with a shadow that refines it or runs alone (eq. 8)."""
 
 from dataclasses import dataclass
+from typing import cast
 
 from torch import Tensor, nn
 from transformers import PreTrainedModel
+from transformers.utils import ModelOutput
 
 from cloud_server.modeling.backbone import decoder_of, head_of
 from cloud_server.modeling.cache import ShadowCache
 from cloud_server.modeling.detached import detached_causal_lm
 from cloud_server.modeling.generation import generate_greedily
-from cloud_server.modeling.heads import LANGUAGE_HEADS, cap_logits, language_head_of
+from cloud_server.modeling.heads import (
+    LANGUAGE_HEADS,
+    cap_logits,
+    language_head_of,
+    last_states,
+)
 from cloud_server.modeling.loss import joint_loss, label_positions, next_token_loss
 from cloud_server.modeling.network import Mask, Mode, ShadowNetwork, token_positions
 
 
-@dataclass(frozen=True)
-class ShadowOutput:
+@dataclass
+class ShadowOutput(ModelOutput):  # type: ignore[misc]
     """Logits are [batch, kept tokens, vocabulary]; None where they were not asked for."""
 
-    logits: Tensor | None
-    shadow_logits: Tensor | None
     loss: Tensor | None = None
+    logits: Tensor | None = None
+    shadow_logits: Tensor | None = None
 
 
 class ShadowModel(ShadowNetwork):
@@ -43,6 +50,10 @@ class ShadowModel(ShadowNetwork):
     def head_module(self, name: str) -> nn.Module:
         """Return what `lm_head` or `shadow_lm_head` is: the trained copy, else the base's head."""
         return self.saved_heads[name] if name in self.saved_heads else head_of(self.base)
+
+    def shadow_head_weight(self) -> Tensor:
+        """Return the weight [vocabulary, hidden] of the head that reads the shadow's states."""
+        return cast(nn.Linear, self.head_module("shadow_lm_head")).weight
 
     def _logits(self, name: str, state: Tensor) -> Tensor:
         return cap_logits(self.head_module(name)(state), decoder_of(self.base).config)
@@ -77,12 +88,13 @@ class ShadowModel(ShadowNetwork):
         if labels is not None or shadow_labels is not None:
             shadow_targets = labels if shadow_labels is None else shadow_labels
             loss = self.loss(refined, initial, labels, shadow_targets, shadow_loss_weight)
-            return ShadowOutput(None, None, loss)
-        kept = slice(-logits_to_keep if logits_to_keep else None, None)
+            return ShadowOutput(loss)
         wanted = shadow_logits or refined is None
         return ShadowOutput(
-            logits=None if refined is None else self.head(refined[:, kept]),
-            shadow_logits=self.shadow_head(initial[:, kept]) if wanted else None,
+            logits=None if refined is None else self.head(last_states(refined, logits_to_keep)),
+            shadow_logits=(
+                self.shadow_head(last_states(initial, logits_to_keep)) if wanted else None
+            ),
         )
 
     def loss(
@@ -127,4 +139,9 @@ class ShadowModel(ShadowNetwork):
 
     def export_detached(self) -> PreTrainedModel:
         """Return the shadow alone as a CausalLM, sharing no storage with this model."""
-        return detached_causal_lm(self.base, self.shadow_model, self.shadow_hidden_projection)
+        return detached_causal_lm(
+            self.base,
+            self.shadow_model,
+            self.shadow_hidden_projection,
+            self.head_module("shadow_lm_head"),
+        )

@@ -7,18 +7,24 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 from typing_extensions import Self
 
+from cloud_server.model_source import ADAPTER_PATTERNS, MODEL_PATTERNS, ModelSource
 from cloud_server.modeling import checkpoint
+from cloud_server.modeling.adapter_shape import AdapterShape
 from cloud_server.modeling.backbone import Around, decoder_of, view_around_layers
 from cloud_server.modeling.cache import ShadowCache
 from cloud_server.modeling.config import ShadowConfig
 from cloud_server.modeling.heads import copy_heads
 from cloud_server.modeling.injection import Injection
+from cloud_server.modeling.projected import load_causal_lm
 from cloud_server.modeling.shadow_backbone import (
     ShadowBackbone,
     build_explicit_shadow,
     build_implicit_shadow,
     own_embeddings,
 )
+from cloud_server.modeling.shadow_form import ShadowForm
+from cloud_server.modeling.token_step import TokenStep
+from cloud_server.modeling.trainer_interface import TrainerInterface
 from cloud_server.modeling.update import Update
 from shared.errors import ModelError
 
@@ -26,7 +32,7 @@ Mode = Literal["attached", "detached"]
 Mask = Tensor | dict[str, Tensor] | None
 
 
-class ShadowNetwork(nn.Module):
+class ShadowNetwork(TrainerInterface):
     """The paper's network over any decoder of transformers with a `layers` list (arXiv 2604.19254 §3).
 
     The base is neither changed nor copied, only frozen; all state of a request lies in the
@@ -55,6 +61,7 @@ class ShadowNetwork(nn.Module):
         self.base = base.requires_grad_(False)
         self.shadow_model = shadow.decoder
         self.shadow_hidden_projection = shadow.projection
+        self.explicit_shadow = shadow.explicit
         self.shadow_injection_model = Injection(
             layers, hidden, config.injection_hidden_size, config.alpha, config.dropout
         )
@@ -64,6 +71,8 @@ class ShadowNetwork(nn.Module):
         self.saved_heads = copy_heads(names, self.KNOWN_HEADS, self._base_head())
         # A tuple hides the view from state_dict and .to
         self._view = (view_around_layers(decoder),)
+        self._shadow_step = TokenStep(self.shadow_model)
+        self._view_step = TokenStep(self._view[0])
         parameter = next(decoder.parameters())
         for part in (self.shadow_injection_model, self.shadow_update_model):
             part.to(device=parameter.device, dtype=parameter.dtype)
@@ -97,24 +106,53 @@ class ShadowNetwork(nn.Module):
         return cls(base, config, built, update=update)
 
     @classmethod
-    def from_pretrained(cls, base: PreTrainedModel, directory: str | Path) -> Self:
+    def from_pretrained(
+        cls,
+        base: PreTrainedModel,
+        directory: str | Path,
+        *,
+        shadow: PreTrainedModel | str | Path | None = None,
+        revision: str | None = None,
+        sha256: str | None = None,
+    ) -> Self:
         """Return the shadow of a library-format directory on `base`, in inference mode.
 
-        CheckpointForeign names another network's files, CheckpointMismatch every missing,
-        unexpected or mis-shaped tensor; nothing is loaded half.
+        directory: a local one, or a hub id with its `revision`; `owner/name@revision#sha256` says
+        the same. sha256: what the weights must have (`weights_sha256`). shadow: what an explicit
+        shadow was made from, where the directory does not say: a CausalLM or projected shadow, or
+        its place. CheckpointForeign names another network's files, CheckpointMismatch every
+        missing, unexpected or mis-shaped tensor; nothing is loaded half.
         """
-        folder = Path(directory)
+        source = ModelSource.parse(directory)
+        source = ModelSource(source.place, revision or source.revision, sha256 or source.sha256)
+        folder = source.fetch(ADAPTER_PATTERNS)
         checkpoint.refuse_foreign(folder)
-        model = cls.create(base, ShadowConfig.load(folder))
-        checkpoint.load_tensors(model.adapter_modules(), folder)
+        config, form = ShadowConfig.load(folder), ShadowForm.load(folder)
+        shape, decoder = AdapterShape.read(folder), decoder_of(base)
+        shape.refuse_other_base(decoder)
+        if isinstance(shadow, str | Path):
+            shadow = load_causal_lm(ModelSource.parse(shadow).fetch(MODEL_PATTERNS))
+        built = shape.build_shadow(decoder, config, shadow or form.build_decoder())
+        model = cls(base, config, built, update=form.update)
+        model.load_adapter(folder)
         return model.eval()
 
+    def load_adapter(self, directory: Path) -> None:
+        """Copy a directory's tensors into this network; CheckpointMismatch changes nothing."""
+        checkpoint.load_tensors(self.adapter_modules(), directory, dict(self.saved_heads.items()))
+
     def save_pretrained(self, directory: str | Path) -> None:
-        """Write the adapter in the library's format; the base is not part of it."""
+        """Write the adapter in the library's format; the base is not part of it.
+
+        An explicit shadow's configuration goes beside it (`ShadowForm`), so that loading needs no
+        more than the directory.
+        """
         folder = Path(directory)
         folder.mkdir(parents=True, exist_ok=True)
         self.shadow_config.save(folder)
-        checkpoint.save_tensors(self.adapter_modules(), folder)
+        explicit = self.shadow_model.config.to_dict() if self.explicit_shadow else None
+        ShadowForm(explicit, self.update_shadow).save(folder)
+        checkpoint.save_tensors(self.adapter_modules(), folder, dict(self.saved_heads.items()))
 
     def adapter_modules(self) -> dict[str, nn.Module]:
         """Return the trained parts by their names in the library's checkpoints."""
@@ -144,14 +182,18 @@ class ShadowNetwork(nn.Module):
         position_ids: Tensor | None = None,
     ) -> Tensor:
         """Return s(0) = P(B(E(x))) [batch, tokens, hidden] (eq. 1, eq. 10 for P); fills `cache.shadow`."""
-        output = self.shadow_model(
-            inputs_embeds=self.shadow_embeddings()(input_ids),
-            attention_mask=attention_mask,
-            position_ids=position_ids,
-            past_key_values=cache.shadow if cache else None,
-            use_cache=cache is not None,
-        )
-        projected: Tensor = self.shadow_hidden_projection(output.last_hidden_state)
+        embedded: Tensor = self.shadow_embeddings()(input_ids)
+        if cache and self._shadow_step.fits(input_ids, attention_mask):
+            state = self._shadow_step(embedded, position_ids, cache.shadow)
+        else:
+            state = self.shadow_model(
+                inputs_embeds=embedded,
+                attention_mask=attention_mask,
+                position_ids=position_ids,
+                past_key_values=cache.shadow if cache else None,
+                use_cache=cache is not None,
+            ).last_hidden_state
+        projected: Tensor = self.shadow_hidden_projection(state)
         return projected
 
     def refined_state(
@@ -163,13 +205,17 @@ class ShadowNetwork(nn.Module):
         position_ids: Tensor | None = None,
     ) -> Tensor:
         """Return the base's final-normed h(L-1) [batch, tokens, hidden] with the shadow injected."""
-        output = self._view[0](
+        view, around = self._view[0], self._around(initial)
+        if cache and self._view_step.fits(input_ids, attention_mask):
+            embedded = view.get_input_embeddings()(input_ids)
+            return self._view_step(embedded, position_ids, cache.base, shadow_around=around)
+        output = view(
             input_ids=input_ids,
             attention_mask=attention_mask,
             position_ids=position_ids,
             past_key_values=cache.base if cache else None,
             use_cache=cache is not None,
-            shadow_around=self._around(initial),
+            shadow_around=around,
         )
         state: Tensor = output.last_hidden_state
         return state

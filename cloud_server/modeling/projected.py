@@ -3,11 +3,18 @@
 import copy
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor, nn
-from transformers import AutoModel, GenerationMixin, PretrainedConfig, PreTrainedModel
+from transformers import (
+    AutoModel,
+    AutoModelForCausalLM,
+    GenerationMixin,
+    PretrainedConfig,
+    PreTrainedModel,
+)
 from transformers.modeling_outputs import CausalLMOutputWithPast
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
@@ -34,7 +41,7 @@ _FROM_DECODER = (
 """What the library repeats of the decoder's configuration; caches are made by it."""
 
 
-class ProjectedShadowConfig(PretrainedConfig):
+class ProjectedShadowConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
     """The library's `config.json` of a projected shadow; the decoder's own lies inside it.
 
     The two class names are written for the library. Here the decoder is found by its `model_type`,
@@ -66,7 +73,7 @@ class ProjectedShadowConfig(PretrainedConfig):
 
     def decoder_config(self) -> PretrainedConfig:
         """Return the decoder's configuration; CheckpointForeign for a kind transformers has not."""
-        kind = self.shadow_model_config.get("model_type")
+        kind = str(self.shadow_model_config.get("model_type"))
         if kind not in CONFIG_MAPPING:
             raise CheckpointForeign(f"the projected shadow's decoder is of unknown type {kind!r}")
         made: PretrainedConfig = CONFIG_MAPPING[kind].from_dict(
@@ -96,7 +103,7 @@ class ProjectedShadow(PreTrainedModel, GenerationMixin):
             decoder.hidden_size, config.base_hidden_size, bias=False
         )
         self.lm_head = nn.Linear(config.base_hidden_size, config.vocab_size, bias=False)
-        self.post_init()
+        self.post_init()  # type: ignore[no-untyped-call]
 
     @classmethod
     @torch.no_grad()
@@ -125,7 +132,7 @@ class ProjectedShadow(PreTrainedModel, GenerationMixin):
 
     def get_input_embeddings(self) -> nn.Module:
         """Return the decoder's own input embeddings."""
-        return self.shadow_model.get_input_embeddings()
+        return cast(nn.Module, self.shadow_model.get_input_embeddings())
 
     def get_output_embeddings(self) -> nn.Module:
         """Return the copy of the base's head."""
@@ -184,15 +191,7 @@ def load_projected_shadow(
     kind = model_kind(folder)
     if kind != PROJECTED_KIND:
         raise CheckpointForeign(f"{folder} is a model of type {kind}, not a projected shadow")
-    loader: Any = ProjectedShadow
-    model, report = loader.from_pretrained(
-        folder, dtype=dtype or "auto", local_files_only=True, output_loading_info=True
-    )
-    complaints = {name: sorted(map(str, found)) for name, found in report.items() if found}
-    if complaints:
-        raise CheckpointMismatch(f"{folder} does not hold a whole projected shadow: {complaints}")
-    loaded: ProjectedShadow = model.eval()
-    return loaded
+    return cast(ProjectedShadow, _load_whole(ProjectedShadow, folder, dtype))
 
 
 def model_kind(folder: Path) -> str:
@@ -204,3 +203,29 @@ def model_kind(folder: Path) -> str:
             f"{folder} is no model's directory: no config.json with a type"
         ) from error
     return str(kind)
+
+
+def load_causal_lm(directory: str | Path, dtype: torch.dtype | None = None) -> PreTrainedModel:
+    """Return the CausalLM of a local directory, a projected shadow or one of transformers, whole.
+
+    It takes `dtype` or that of its files. CheckpointForeign where there is none, CheckpointMismatch
+    where tensors are missing or unexpected.
+    """
+    folder = Path(directory)
+    if model_kind(folder) == PROJECTED_KIND:
+        return load_projected_shadow(folder, dtype)
+    return _load_whole(AutoModelForCausalLM, folder, dtype)
+
+
+def _load_whole(loader: Any, folder: Path, dtype: torch.dtype | None) -> PreTrainedModel:
+    try:
+        model, report = loader.from_pretrained(
+            folder, dtype=dtype or "auto", local_files_only=True, output_loading_info=True
+        )
+    except (OSError, ValueError, SafetensorError) as error:
+        raise CheckpointForeign(f"{folder} cannot be read as a CausalLM: {error}") from error
+    complaints = {name: sorted(map(str, found)) for name, found in report.items() if found}
+    if complaints:
+        raise CheckpointMismatch(f"{folder} does not hold a whole model: {complaints}")
+    loaded: PreTrainedModel = model.eval()
+    return loaded

@@ -22,10 +22,14 @@ SIZES = {
 
 @dataclass(frozen=True)
 class ShadowBackbone:
-    """B, a decoder without a head, and P, an `nn.Linear` without bias or the identity (eq. 10)."""
+    """B, a decoder without a head, and P, an `nn.Linear` without bias or the identity (eq. 10).
+
+    explicit: the decoder was given, not derived from the base.
+    """
 
     decoder: PreTrainedModel
     projection: nn.Module
+    explicit: bool = False
 
 
 def own_embeddings(decoder: PreTrainedModel) -> nn.Module | None:
@@ -114,15 +118,13 @@ def build_explicit_shadow(
     Source: ShadowPEFT appendix A.
     """
     parts: Any = given
-    projected = isinstance(getattr(given, "shadow_hidden_projection", None), nn.Linear)
-    found: Any = parts.shadow_model if projected else given.base_model
-    decoder: PreTrainedModel = copy.deepcopy(found)
+    decoder = copy.deepcopy(decoder_within(given))
     if share_embeddings:
         drop_embeddings(decoder)
     check_explicit_shadow(base_decoder, decoder)
     narrow, wide = decoder.config.hidden_size, base_decoder.config.hidden_size
     projection: nn.Module = nn.Identity()
-    if projected:
+    if is_projected(given):
         projection = copy.deepcopy(parts.shadow_hidden_projection)
         if projection.weight.shape != (wide, narrow):
             raise ModelError(
@@ -137,7 +139,25 @@ def build_explicit_shadow(
     parameter = next(base_decoder.parameters())
     for part in (decoder, projection):
         nn.Module.to(part, device=parameter.device, dtype=parameter.dtype)
-    return ShadowBackbone(decoder, projection)
+    return ShadowBackbone(decoder, projection, explicit=True)
+
+
+def is_projected(model: PreTrainedModel) -> bool:
+    """Return whether a model is a projected shadow, ours or the library's."""
+    return isinstance(getattr(model, "shadow_hidden_projection", None), nn.Linear)
+
+
+def decoder_within(model: PreTrainedModel) -> PreTrainedModel:
+    """Return the decoder of a CausalLM or of a projected shadow; of a decoder, itself."""
+    parts: Any = model
+    return cast(PreTrainedModel, parts.shadow_model if is_projected(model) else model.base_model)
+
+
+def embeddings_name(model: PreTrainedModel) -> str | None:
+    """Return where the decoder within `model` keeps its own embeddings, such as `embed_tokens`."""
+    decoder = decoder_within(model)
+    own = own_embeddings(decoder)
+    return next((name for name, module in decoder.named_modules() if module is own), None)
 
 
 def check_explicit_shadow(base_decoder: PreTrainedModel, decoder: PreTrainedModel) -> None:

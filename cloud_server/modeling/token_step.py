@@ -1,10 +1,10 @@
 """One new token through a decoder with a cache, without what only a longer pass needs."""
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel
 
 Rotary = Callable[[Any, Tensor, Tensor, str], tuple[Tensor, Tensor]]
@@ -46,7 +46,7 @@ class TokenStep:
         self._decoder: Any = decoder
         self._rotary = TRIED.get(config.model_type)
         self._kinds = list(getattr(config, "layer_types", None) or ())
-        self._layers = list(cast(nn.ModuleList, decoder.layers))[: len(self._kinds)]
+        self._layers = list(getattr(decoder, "layers", ()))[: len(self._kinds)]
 
     def fits(self, input_ids: Tensor, attention_mask: Any) -> bool:
         """Return whether these inputs are a single token a row, unpadded, on a family that was tried."""
