@@ -31,7 +31,8 @@ def detached_causal_lm(
             f"the shadow reads {len(table.weight)} tokens and its head says {len(linear.weight)}; "
             "a plain CausalLM has one vocabulary"
         )
-    tied = linear.weight is table.weight and projected is None
+    alike = type(shadow) is type(decoder_of(base))  # then both scale their embeddings alike, too
+    tied = linear.weight is table.weight and projected is None and alike
     plain = _empty_causal_lm(base, shadow, len(table.weight), tied)
     decoder = cast(PreTrainedModel, plain.base_model)
     _fill_decoder(decoder, shadow, table)
@@ -69,11 +70,16 @@ def _fill_decoder(decoder: Any, shadow: PreTrainedModel, embeddings: nn.Embeddin
     if left or report.unexpected_keys:
         raise ModelError(f"the shadow does not fit its own kind: {left + report.unexpected_keys}")
     target.weight.copy_(embeddings.weight)
-    some = torch.arange(min(8, len(embeddings.weight)), device=embeddings.weight.device)
-    if not torch.equal(embeddings(some), target(some)):
+    every = torch.arange(len(embeddings.weight), device=embeddings.weight.device)
+    some, wanted = every[:8], embeddings(every)
+    if not torch.equal(wanted[:8], target(some)):  # one of them scales what it looks up
+        target.weight.fill_(1.0)
+        target.weight.copy_(wanted / target(every[:1])[0, 0])
+    tolerance = 1e-6 if target.weight.dtype == torch.float32 else 0.0
+    if not torch.allclose(target(some), wanted[:8], rtol=tolerance, atol=0.0):
         raise ModelError(
-            f"the base's {type(embeddings).__name__} scales what it looks up and a "
-            f"{decoder.config.model_type} does not alike; the shadow that shares it cannot stand alone"
+            f"a {decoder.config.model_type} scales its embeddings, and {target.weight.dtype} cannot "
+            "hold the base's divided by that; export the shadow in fp32"
         )
 
 
