@@ -63,6 +63,8 @@ def view_around_layers(decoder: PreTrainedModel) -> PreTrainedModel:
     arguments.
     """
     view = copy.copy(decoder)
+    for hook in ("forward", "_old_forward", "_hf_hook"):  # accelerate's lead to the decoder itself
+        view.__dict__.pop(hook, None)
     view._modules = dict(decoder._modules)
     layers = cast(nn.ModuleList, decoder.layers)
     view._modules["layers"] = nn.ModuleList(
