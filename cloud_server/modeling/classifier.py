@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from transformers.utils import ModelOutput
 
 from cloud_server.modeling.backbone import decoder_of
 from cloud_server.modeling.cache import ShadowCache
@@ -13,13 +14,13 @@ from cloud_server.modeling.network import Mode, ShadowNetwork, token_positions
 from shared.errors import ConfigurationError, DataError
 
 
-@dataclass(frozen=True)
-class ClassifierOutput:
+@dataclass
+class ClassifierOutput(ModelOutput):  # type: ignore[misc]
     """Logits are [batch, classes]; None where they were not asked for."""
 
-    logits: Tensor | None
-    shadow_logits: Tensor | None
     loss: Tensor | None = None
+    logits: Tensor | None = None
+    shadow_logits: Tensor | None = None
 
 
 class ShadowSequenceClassifier(ShadowNetwork):
@@ -64,14 +65,14 @@ class ShadowSequenceClassifier(ShadowNetwork):
         shadow_logits = self.head_module("shadow_classifier_head")(_pool(initial, last))
         if mode == "detached":
             loss = None if labels is None else class_loss(shadow_logits, _classes(labels))
-            return ClassifierOutput(None, shadow_logits, loss)
+            return ClassifierOutput(loss, None, shadow_logits)
         refined = self.refined_state(input_ids, initial, attention_mask, cache, positions)
         logits = self.head_module("classifier_head")(_pool(refined, last))
         loss = None
         if labels is not None:
             losses = [class_loss(each, _classes(labels)) for each in (logits, shadow_logits)]
             loss = joint_loss(losses[0], losses[1], shadow_loss_weight)
-        return ClassifierOutput(logits, shadow_logits, loss)
+        return ClassifierOutput(loss, logits, shadow_logits)
 
     def _pad_token_id(self) -> int | None:
         found: int | None = getattr(decoder_of(self.base).config, "pad_token_id", None)
