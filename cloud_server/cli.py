@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 import click
 
-from cloud_server.making import evaluate, export_edge, prepare, train
+from cloud_server.making import evaluate, export_edge, prepare, pretrain_shadow, train
 from cloud_server.settings import CloudSettings, Precision, ProfileName
 from shared import __version__
 from shared.errors import ShadowdogError
@@ -62,5 +62,5 @@ def serve(**given: Any) -> None:
         return
 
 
-for command in (prepare, train, evaluate, export_edge):
+for command in (prepare, train, evaluate, export_edge, pretrain_shadow):
     main.add_command(command)

@@ -110,3 +110,34 @@ def export_edge(
 
     manifest = export_bundle(profile, chosen, target, precision)
     click.echo(f"bundle ready at {target}, fingerprint {manifest.fingerprint[:16]}")
+
+
+@click.command("pretrain-shadow")
+@click.argument("recipe", required=False, type=_FILE)
+@click.option("--base", type=_FOLDER, help="The larger base: a transformers directory.")
+@click.option(
+    "--shadow", type=_FOLDER, help="The small pretrained CausalLM of the same vocabulary."
+)
+@click.option(
+    "--text", type=click.Path(path_type=Path), multiple=True, help="File or folder; again."
+)
+@click.option("--start", type=click.Choice(["warm", "random"]), help="P by eq. 12, or drawn.")
+@click.option("--steps", type=click.IntRange(min=1), help="Steps, instead of one epoch.")
+@click.option("--seed", type=int)
+@click.option("--threads", type=click.IntRange(min=1))
+@click.option("--out", type=_FOLDER, required=True, help="The run's folder.")
+@click.option("--resume", is_flag=True, help="Go on with the run in --out.")
+def pretrain_shadow(
+    recipe: Path | None, out: Path, resume: bool, text: tuple[str, ...], **given: Any
+) -> None:
+    """Pretrain a small model as the shadow of a larger base, by RECIPE (TOML) or by the options.
+
+    Options stand over the recipe's. See docs/pretraining.md.
+    """
+    from cloud_server.training.pretraining import pretrain
+    from cloud_server.training.pretraining_recipe import resolve_recipe
+
+    names = {"steps": "schedule.steps"}
+    overrides = {names.get(name, name): value for name, value in given.items()}
+    resolved = resolve_recipe(recipe, {**overrides, "text.files": list(text) or None})
+    click.echo(f"projected shadow at {pretrain(resolved, out, resume=resume)}")
