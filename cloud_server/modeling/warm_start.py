@@ -61,9 +61,8 @@ def _sums(base_head: Tensor, shadow_head: Tensor) -> tuple[Tensor, Tensor, float
     gram = torch.zeros(hidden, hidden, dtype=torch.float64, device=device)
     cross = torch.zeros(hidden, narrow, dtype=torch.float64, device=device)
     norm = 0.0
-    for large, small in zip(
-        base_head.split(CHUNK_ROWS), shadow_head.split(CHUNK_ROWS), strict=True
-    ):
+    chunks = (torch.split(head, CHUNK_ROWS) for head in (base_head, shadow_head))
+    for large, small in zip(*chunks, strict=True):
         wide, thin = large.double(), small.to(device).double()
         gram.addmm_(wide.T, wide)
         cross.addmm_(wide.T, thin)

@@ -26,11 +26,18 @@ TEXT = "The dog sits. 小狗坐下。 It stands up, turns left, and barks at the
 
 
 def write_model(
-    directory: Path, hidden: int, *, layers: int = 2, tied: bool = False, mark: str = MARK
+    directory: Path,
+    hidden: int,
+    *,
+    layers: int = 2,
+    tied: bool = False,
+    mark: str = MARK,
+    seed: int = 0,
+    initializer_range: float = 0.3,
 ) -> Path:
     """Write a random Qwen3 with a byte tokenizer."""
     tokenizer = make_byte_tokenizer([mark])
-    torch.manual_seed(hidden)
+    torch.manual_seed(seed)
     model = Qwen3ForCausalLM(
         Qwen3Config(
             vocab_size=tokenizer.get_vocab_size(),
@@ -42,7 +49,7 @@ def write_model(
             head_dim=8,
             max_position_embeddings=128,
             tie_word_embeddings=tied,
-            initializer_range=0.3,
+            initializer_range=initializer_range,
             bos_token_id=None,
             eos_token_id=tokenizer.token_to_id(mark),
         )
