@@ -44,7 +44,7 @@ TEXT = (
 )
 PROMPT_TOKENS, NEW_TOKENS = 100, 64
 UNCACHED_UNTIL_S = 300.0
-"""A further run of the slow uncached decoding starts only before this; one takes minutes."""
+"""A run of the slow uncached decoding starts only before this; each takes minutes."""
 
 Seconds = dict[str, float]
 
@@ -131,13 +131,15 @@ def measure(decoders: Decoders, rounds: int, *, same_tokens: bool) -> list[Secon
         names = list(quick)
         names = names[number % len(names) :] + names[: number % len(names)]
         contenders = {name: quick[name] for name in names}
-        if number and time.perf_counter() - begun < UNCACHED_UNTIL_S:
+        if number == 1 or (number and time.perf_counter() - begun < UNCACHED_UNTIL_S):
             contenders["library, uncached"] = lambda: decoders.decode_library(cached=False)
         seconds = {}
         for name, decode in contenders.items():
             seconds[name], said = seconds_of(decode)
             if same_tokens and name.startswith("library") and said != wanted:
                 raise RuntimeError(f"{name} says {said}, ours {wanted}")
+        shown = ", ".join(f"{name} {each:.1f} s" for name, each in seconds.items())
+        print(f"{f'round {number}' if number else 'warm-up'}: {shown}", flush=True)
         if number:
             measured.append(seconds)
     return measured

@@ -26,6 +26,9 @@ def generate_greedily(
     A row that has met an end token repeats it; left padding is given by `attention_mask`.
     """
     cache, ids, mask, step = model.new_cache(), input_ids, attention_mask, input_ids
+    if mask is not None and bool(mask.all()):
+        mask = None  # nothing is padded, so single tokens may take their own way (token_step.py)
+    ends = torch.tensor(end_token_ids, dtype=ids.dtype, device=ids.device)
     ended = torch.zeros(len(ids), dtype=torch.bool, device=ids.device)
     for _ in range(max_new_tokens):
         output = model(
@@ -44,7 +47,7 @@ def generate_greedily(
         if mask is not None:
             mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
         if end_token_ids:
-            ended |= torch.isin(step[:, 0], torch.tensor(end_token_ids, device=ids.device))
+            ended |= torch.isin(step[:, 0], ends)
             if bool(ended.all()):
                 break
     return ids

@@ -76,6 +76,17 @@ def test_padded_rows_take_the_whole_pass(
     assert not steps_taken
 
 
+def test_a_mask_that_masks_nothing_costs_nothing(
+    model: ShadowModel, ids: torch.Tensor, steps_taken: list[Any]
+) -> None:
+    wanted = model.generate(ids, max_new_tokens=5)
+    taken = len(steps_taken)
+    assert taken == 2 * 4
+    got = model.generate(ids, max_new_tokens=5, attention_mask=torch.ones_like(ids))
+    assert torch.equal(got, wanted)
+    assert len(steps_taken) == 2 * taken
+
+
 def test_an_untried_family_takes_the_whole_pass(ids: torch.Tensor, steps_taken: list[Any]) -> None:
     torch.manual_seed(2)
     llama = LlamaForCausalLM(
