@@ -25,7 +25,12 @@ from cloud_server.training.pretraining_models import (
     load_models,
     make_projection,
 )
-from cloud_server.training.pretraining_recipe import RECIPE_NAME, PretrainingRecipe, keep_recipe
+from cloud_server.training.pretraining_recipe import (
+    RECIPE_NAME,
+    PretrainingRecipe,
+    refuse_other_recipe,
+    write_recipe,
+)
 from cloud_server.training.text_files import find_files
 from shared.errors import ConfigurationError
 
@@ -44,14 +49,14 @@ def pretrain(recipe: PretrainingRecipe, run_directory: Path, *, resume: bool = F
         raise ConfigurationError(
             f"{run_directory} holds a pretraining; say --resume to go on with it, or name another --out"
         )
+    refuse_other_recipe(recipe, run_directory)
     files = find_files(recipe.text.files)
     finished = run_directory / SHADOW_NAME
     if recipe.threads:
         torch.set_num_threads(recipe.threads)
     models = load_models(recipe)
-    run_directory.mkdir(parents=True, exist_ok=True)
-    keep_recipe(recipe, run_directory)
     training, held_out = open_blocks(recipe, models, files, run_directory)
+    write_recipe(recipe, run_directory)
     if (finished / FIGURES_NAME).exists():
         return finished
     projection, start = make_projection(models, recipe)

@@ -15,7 +15,7 @@ from cloud_server.modeling.heads import language_head_of
 from cloud_server.modeling.projected import PROJECTED_KIND, model_kind
 from cloud_server.modeling.warm_start import warm_start
 from cloud_server.training.corpus import Encoding, file_sha256
-from cloud_server.training.pretraining_recipe import PretrainingRecipe
+from cloud_server.training.pretraining_recipe import PretrainingRecipe, TextSection
 from shared.errors import BaseUnavailable, ModelError
 
 INDEX_NAME = "model.safetensors.index.json"
@@ -54,7 +54,7 @@ def load_models(recipe: PretrainingRecipe) -> PretrainingModels:
     shadow: Any = AutoModelForCausalLM.from_pretrained(
         recipe.shadow, config=shadow_config, dtype=torch.float32, local_files_only=True
     )
-    encoding = read_encoding(recipe.base, base_config, head.out_features, recipe.text.separator)
+    encoding = read_encoding(recipe.base, base_config, head.out_features, recipe.text)
     return PretrainingModels(shadow, head, base_config.get_text_config(), encoding)
 
 
@@ -141,10 +141,13 @@ def _tensor_files(directory: Path) -> dict[str, str]:
 
 
 def read_encoding(
-    base: Path, config: PretrainedConfig, vocabulary: int, separator: str | None
+    base: Path, config: PretrainedConfig, vocabulary: int, text: TextSection
 ) -> Encoding:
     """Return how the base's tokenizer encodes documents: its begin token, where it has a habit of
-    one, and the configuration's end of text. ModelError where either file does not say."""
+    one, and `text.end_token` or else the configuration's end of text.
+
+    ModelError where there is no such end token.
+    """
     path = base / TOKENIZER_NAME
     if not path.is_file():
         raise BaseUnavailable(f"no tokenizer at {path}")
@@ -152,8 +155,13 @@ def read_encoding(
     text_config: Any = config.get_text_config()
     end = text_config.eos_token_id
     end = end[0] if isinstance(end, list) else end
+    if text.end_token is not None:
+        end = tokenizer.token_to_id(text.end_token)
     if end is None:
-        raise ModelError(f"{base}/config.json names no eos_token_id to end a document with")
+        raise ModelError(
+            f"{base} has no token {text.end_token or 'eos_token_id'} to end a document with; "
+            "name one as text.end_token"
+        )
     begin = text_config.bos_token_id
     opens = begin is not None and begin in tokenizer.encode("").ids
     return Encoding(
@@ -162,7 +170,7 @@ def read_encoding(
         vocabulary=vocabulary,
         begin=(begin,) if opens else (),
         end=(end,),
-        separator=separator,
+        separator=text.separator,
     )
 
 

@@ -15,11 +15,13 @@ RECIPE_NAME = "recipe.json"
 
 class TextSection(Section):
     """What is read. files: text files or folders. separator: a line that ends a document within a
-    file (a .jsonl file has one document a line, in its "text"). Blocks are of `block_tokens`;
-    `held_out_blocks` of them are never trained on and measure the loss."""
+    file (a .jsonl file has one document a line, in its "text"). end_token: what ends a document;
+    without it the base's own end of text. Blocks are of `block_tokens`; `held_out_blocks` of them
+    are never trained on and measure the loss."""
 
     files: Annotated[list[Path], Field(min_length=1)]
     separator: str | None = None
+    end_token: str | None = None
     block_tokens: Annotated[int, Field(ge=2)] = 512
     held_out_blocks: Annotated[int, Field(ge=0)] = 16
 
@@ -85,20 +87,22 @@ def resolve_recipe(path: Path | None, overrides: dict[str, Any]) -> PretrainingR
         raise ConfigurationError(f"the pretraining's recipe is wrong: {error}") from error
 
 
-def keep_recipe(recipe: PretrainingRecipe, run_directory: Path) -> None:
-    """Write the resolved recipe beside its result; ConfigurationError where the run had another one.
-
-    `threads` may differ between the parts of a run.
-    """
+def refuse_other_recipe(recipe: PretrainingRecipe, run_directory: Path) -> None:
+    """Raise ConfigurationError where the run was begun with another recipe; `threads` may differ."""
     path = run_directory / RECIPE_NAME
-    now = recipe.model_dump(mode="json")
-    if path.exists():
-        was = json.loads(path.read_text(encoding="utf-8"))
-        changed = [key for key in now if key != "threads" and now[key] != was.get(key)]
-        if changed:
-            raise ConfigurationError(
-                f"{run_directory} was begun with another recipe ({', '.join(changed)} differ); "
-                f"go on with {path}'s values, or begin in another folder"
-            )
+    if not path.exists():
         return
-    path.write_text(json.dumps(now, indent=2) + "\n", encoding="utf-8")
+    was = json.loads(path.read_text(encoding="utf-8"))
+    now = recipe.model_dump(mode="json")
+    changed = [key for key in now if key != "threads" and now[key] != was.get(key)]
+    if changed:
+        raise ConfigurationError(
+            f"{run_directory} was begun with another recipe ({', '.join(changed)} differ); "
+            f"go on with {path}'s values, or begin in another folder"
+        )
+
+
+def write_recipe(recipe: PretrainingRecipe, run_directory: Path) -> None:
+    """Write the resolved recipe beside its result."""
+    text = json.dumps(recipe.model_dump(mode="json"), indent=2)
+    (run_directory / RECIPE_NAME).write_text(text + "\n", encoding="utf-8")

@@ -18,7 +18,7 @@ from cloud_server.modeling.projected import load_projected_shadow
 from cloud_server.training import pretrainer
 from cloud_server.training.pretraining import pretrain
 from cloud_server.training.pretraining_models import read_head
-from cloud_server.training.pretraining_recipe import PretrainingRecipe
+from cloud_server.training.pretraining_recipe import PretrainingRecipe, resolve_recipe
 from shared.errors import BaseUnavailable, ConfigurationError, DataError, ModelError
 
 MARK = "<end>"
@@ -173,7 +173,7 @@ def test_a_run_is_gone_on_with_only_as_it_was_begun(
     run = finished.parent
     with pytest.raises(ConfigurationError, match="--resume"):
         pretrain(recipe(models), run)
-    with pytest.raises(ConfigurationError, match=r"seed differ"):
+    with pytest.raises(ConfigurationError, match="seed differ"):
         pretrain(recipe(models, seed=1), run, resume=True)
     written = (finished / "model.safetensors").stat().st_mtime_ns
     assert pretrain(recipe(models), run, resume=True) == finished
@@ -210,11 +210,22 @@ def test_logits_made_in_parts_give_the_whole_loss(
     assert projected.lm_head.weight.grad is None
 
 
-def test_embeddings_learn_where_the_recipe_says_so(models: dict[str, Path], tmp_path: Path) -> None:
+def test_embeddings_and_number_formats_are_the_recipes(
+    models: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    summed = pretrainer.NextTokenLoss._summed
+
+    def observe(self: Any, state: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        seen.append(state.dtype)
+        return summed(self, state, targets)
+
+    monkeypatch.setattr(pretrainer.NextTokenLoss, "_summed", observe)
     made = recipe(models, train_embeddings=True, bf16=True, weights="bf16", schedule={"steps": 2})
     tensors = load_file(pretrain(made, tmp_path) / "model.safetensors")
     small = load_file(models["small"] / "model.safetensors")["model.embed_tokens.weight"]
     trained = tensors["shadow_model.embed_tokens.weight"]
+    assert set(seen) == {torch.bfloat16}, "autocast reaches the objective"
     assert trained.dtype == torch.bfloat16
     assert not torch.equal(trained, small.bfloat16())
 
@@ -246,6 +257,21 @@ def test_what_is_missing_or_no_model_is_named(
     (bare / "model.safetensors").unlink()
     with pytest.raises(ModelError, match=r"no safetensors with lm_head\.weight"):
         pretrain(recipe({**models, "base": bare}), tmp_path / "other")
+
+
+def test_a_document_ends_as_the_recipe_says(models: dict[str, Path], tmp_path: Path) -> None:
+    text = {"files": [models["text"]], "block_tokens": 32}
+    schedule = {"steps": 1, "batch_blocks": 1}
+    wrong = recipe(models, text={**text, "end_token": "<no such>"}, schedule=schedule)
+    with pytest.raises(ModelError, match=r"<no such> .* text\.end_token"):
+        pretrain(wrong, tmp_path)
+    pretrain(recipe(models, text={**text, "end_token": "A"}, schedule=schedule), tmp_path)
+    assert json.loads((tmp_path / "corpus.json").read_text())["end"] == [32]
+
+
+def test_the_shipped_recipe_is_valid() -> None:
+    shipped = resolve_recipe(Path("cloud_server/training/recipes/qwen3-pretraining.toml"), {})
+    assert shipped.text.end_token == "<|endoftext|>"
 
 
 @pytest.mark.parametrize("tied", [True, False])
