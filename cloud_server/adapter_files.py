@@ -10,18 +10,23 @@ from shared.errors import ModelError
 CONFIG_NAME = "shadow_config.json"
 ADAPTER_NAME = "shadow_adapter.safetensors"
 MODULES_NAME = "shadow_modules.safetensors"
+FORM_NAME = "shadow_form.json"
 THRESHOLDS_NAME = "thresholds.json"
 FIGURES_NAME = "figures.json"
 LINE_HEAD_NAME = "line_head.safetensors"
 
 
 def adapter_sha256(directory: Path) -> str:
-    """Return one hash over the adapter's configuration and tensors; ModelError where one is missing."""
+    """Return one hash over the adapter's configuration and tensors; ModelError where one is missing.
+
+    Trained heads and the form count where the adapter has them.
+    """
+    more = [name for name in (MODULES_NAME, FORM_NAME) if (directory / name).exists()]
     try:
-        both = file_sha256(directory / CONFIG_NAME) + file_sha256(directory / ADAPTER_NAME)
+        hashes = [file_sha256(directory / name) for name in (CONFIG_NAME, ADAPTER_NAME, *more)]
     except OSError as error:
         raise ModelError(f"{directory} is no shadow adapter ({error})") from error
-    return hashlib.sha256(both.encode()).hexdigest()
+    return hashlib.sha256("".join(hashes).encode()).hexdigest()
 
 
 def line_head_sha256(directory: Path) -> str | None:

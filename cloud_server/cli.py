@@ -7,7 +7,14 @@ import click
 
 from cloud_server.key_commands import keys
 from cloud_server.logs import configure_logs
-from cloud_server.making import evaluate, export_edge, prepare, train, train_lines
+from cloud_server.making import (
+    evaluate,
+    export_edge,
+    prepare,
+    pretrain_shadow,
+    train,
+    train_lines,
+)
 from cloud_server.settings import CloudSettings, Precision, ProfileName
 from shared import __version__
 from shared.errors import ShadowdogError
@@ -61,5 +68,5 @@ def serve(**given: Any) -> None:
         return
 
 
-for command in (prepare, train, train_lines, evaluate, export_edge, keys):
+for command in (prepare, train, train_lines, pretrain_shadow, evaluate, export_edge, keys):
     main.add_command(command)

@@ -1,4 +1,4 @@
-"""The commands that make and measure a shadow: prepare, train, evaluate, export-edge."""
+"""The commands that make and measure a shadow: prepare, pretrain, train, evaluate, export."""
 
 import json
 import sys
@@ -10,12 +10,13 @@ import click
 
 from cloud_server.bundle_state import Coverage, is_current
 from cloud_server.prepare import base_directory, is_prepared, prepare_base
-from cloud_server.profiles import find_profile, shipped_adapter
+from cloud_server.profiles import find_profile, model_places, shipped_adapter
 from cloud_server.settings import ProfileName
 from shared.settings import cache_directory
 
 _RECIPES = Path(__file__).resolve().parent / "training" / "recipes"
 _FOLDER = click.Path(path_type=Path, file_okay=False)
+_PLACE = click.Path(path_type=Path)
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _IF_NEEDED = click.option(
     "--if-needed", is_flag=True, help="Say nothing where there is nothing to do."
@@ -23,6 +24,11 @@ _IF_NEEDED = click.option(
 _PROFILE = click.option(
     "--profile", type=click.Choice(get_args(ProfileName)), default="gemma-270m", show_default=True
 )
+
+
+def _recipe_path(recipe: str) -> Path:
+    shipped = _RECIPES / f"{recipe}.toml"
+    return shipped if shipped.is_file() else Path(recipe)
 
 
 @click.command()
@@ -44,9 +50,7 @@ def train(recipe: str, datasets: Path, out: Path | None) -> None:
     from cloud_server.training.recipe import load_recipe
     from cloud_server.training.train import train as run
 
-    shipped = _RECIPES / f"{recipe}.toml"
-    path = shipped if shipped.is_file() else Path(recipe)
-    loaded = load_recipe(path)
+    loaded = load_recipe(_recipe_path(recipe))
     click.echo(f"adapter at {run(loaded, datasets, out or Path('runs') / loaded.name)}")
 
 
@@ -67,13 +71,27 @@ def train_lines(datasets: Path, adapter: Path | None, profile: str) -> None:
 @click.option("--data", type=_FILE, required=True, help="JSON Lines with text, label, lang?.")
 @click.option("--report", type=_FILE, required=True, help="Where the report is written (JSON).")
 @click.option("--mode", type=click.Choice(["attached", "detached"]), required=True)
-@click.option("--adapter", type=_FOLDER, help="Shadow's folder; default: the profile's own.")
+@click.option("--base", type=_PLACE, help="Base: folder or hub id; default: the profile's own.")
+@click.option(
+    "--adapter", type=_PLACE, help="Shadow: folder or hub id; default: the profile's own."
+)
+@click.option("--shadow", type=_PLACE, help="Model that an explicit shadow is made from.")
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 @_PROFILE
 def evaluate(
-    data: Path, report: Path, mode: Any, adapter: Path | None, as_json: bool, profile: str
+    data: Path,
+    report: Path,
+    mode: Any,
+    base: Path | None,
+    adapter: Path | None,
+    shadow: Path | None,
+    as_json: bool,
+    profile: str,
 ) -> None:
-    """Measure the attached or the detached model on labelled utterances."""
+    """Measure the attached or the detached model on labelled utterances.
+
+    A hub id is owner/name, with @REVISION and #SHA256 where they are to be sure.
+    """
     from cloud_server.training.evaluate import evaluate as run
     from shared.report import read_rows, write_report
 
@@ -83,7 +101,8 @@ def evaluate(
         if done % 100 == 0:
             click.echo(f"{done} of {len(rows)} rows", err=True)
 
-    result = run(rows, adapter or shipped_adapter(profile), profile, mode, progress)
+    places = model_places(profile, base, adapter, shadow)
+    result = run(rows, places, profile, mode, progress)
     write_report(report, result)
     figures = {name: value for name, value in result.items() if name != "items"}
     if as_json:
@@ -131,3 +150,36 @@ def export_edge(
 
     manifest = export_bundle(profile, chosen, target, precision, coverage)
     click.echo(f"bundle ready at {target}, fingerprint {manifest.fingerprint[:16]}")
+
+
+@click.command("pretrain-shadow")
+@click.argument("recipe", required=False)
+@click.option("--base", type=_FOLDER, help="The larger base: a transformers directory.")
+@click.option(
+    "--shadow", type=_FOLDER, help="The small pretrained CausalLM of the same vocabulary."
+)
+@click.option(
+    "--text", type=click.Path(path_type=Path), multiple=True, help="File or folder; again."
+)
+@click.option("--start", type=click.Choice(["warm", "random"]), help="P by eq. 12, or drawn.")
+@click.option("--steps", type=click.IntRange(min=1), help="Steps, instead of one epoch.")
+@click.option("--seed", type=int)
+@click.option("--threads", type=click.IntRange(min=1))
+@click.option("--out", type=_FOLDER, required=True, help="The run's folder.")
+@click.option("--resume", is_flag=True, help="Go on with the run in --out.")
+def pretrain_shadow(
+    recipe: str | None, out: Path, resume: bool, text: tuple[Path, ...], **given: Any
+) -> None:
+    """Pretrain a small model as the shadow of a larger base, by RECIPE or by the options alone.
+
+    RECIPE is a TOML file, or the name of a shipped one (qwen3-pretraining); options stand over its
+    values. See docs/pretraining.md.
+    """
+    from cloud_server.training.pretraining import pretrain
+    from cloud_server.training.pretraining_recipe import resolve_recipe
+
+    names = {"steps": "schedule.steps"}
+    overrides = {names.get(name, name): value for name, value in given.items()}
+    path = _recipe_path(recipe) if recipe else None
+    resolved = resolve_recipe(path, {**overrides, "text.files": list(text) or None})
+    click.echo(f"projected shadow at {pretrain(resolved, out, resume=resume)}")

@@ -11,46 +11,59 @@ from torch import Tensor, nn
 from cloud_server.adapter_files import ADAPTER_NAME, CONFIG_NAME, MODULES_NAME
 from shared.errors import CheckpointForeign, CheckpointMismatch
 
-
-def save_tensors(modules: dict[str, nn.Module], directory: Path) -> None:
-    """Write every tensor of `modules` as `<module>.<name>`."""
-    tensors = {
-        f"{prefix}.{name}": tensor.detach().cpu().contiguous()
-        for prefix, module in modules.items()
-        for name, tensor in module.state_dict().items()
-    }
-    save_file(tensors, str(directory / ADAPTER_NAME), metadata={"format": "pt"})
+Modules = dict[str, nn.Module]
 
 
-def load_tensors(modules: dict[str, nn.Module], directory: Path) -> None:
-    """Copy the directory's tensors into `modules`, or raise and change nothing.
+def save_tensors(modules: Modules, directory: Path, heads: Modules | None = None) -> None:
+    """Write every tensor of `modules` as `<module>.<name>`, and those of `heads` into their own file."""
+    save_file(_flatten(modules), str(directory / ADAPTER_NAME), metadata={"format": "pt"})
+    if heads:
+        save_file(_flatten(heads), str(directory / MODULES_NAME), metadata={"format": "pt"})
+    else:
+        (directory / MODULES_NAME).unlink(missing_ok=True)
+
+
+def load_tensors(modules: Modules, directory: Path, heads: Modules | None = None) -> None:
+    """Copy the directory's tensors into `modules` and `heads`, or raise and change nothing.
 
     CheckpointMismatch lists what is missing, unexpected or mis-shaped. Tensors take the modules'
     number format.
     """
-    path = directory / ADAPTER_NAME
-    try:
-        found = load_file(str(path))
-    except (SafetensorError, OSError) as error:
-        raise CheckpointMismatch(f"{path} cannot be read as safetensors: {error}") from error
-    wanted = {
-        f"{prefix}.{name}": tensor
-        for prefix, module in modules.items()
-        for name, tensor in module.state_dict().items()
-    }
-    complaints = _complaints(wanted, found)
-    if (directory / MODULES_NAME).exists():
-        complaints.append(f"{MODULES_NAME} holds saved heads, which this version cannot load")
-    if complaints:
-        raise CheckpointMismatch(
-            f"{path} does not fit this base and configuration: " + "; ".join(complaints)
-        )
+    found = read_tensors(directory / ADAPTER_NAME)
+    wanted = _named(modules)
+    _refuse(directory / ADAPTER_NAME, wanted, found)
+    modules_path = directory / MODULES_NAME
+    if heads or modules_path.exists():
+        found_heads = read_tensors(modules_path) if modules_path.exists() else {}
+        wanted_heads = _named(heads or {})
+        _refuse(modules_path, wanted_heads, found_heads)
+        found, wanted = {**found, **found_heads}, {**wanted, **wanted_heads}
     with torch.no_grad():
         for name, target in wanted.items():
             target.copy_(found[name])
 
 
-def _complaints(wanted: dict[str, Tensor], found: dict[str, Tensor]) -> list[str]:
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Return a safetensors file's tensors; CheckpointMismatch where it cannot be read."""
+    try:
+        return load_file(str(path))
+    except (SafetensorError, OSError) as error:
+        raise CheckpointMismatch(f"{path} cannot be read as safetensors: {error}") from error
+
+
+def _named(modules: Modules) -> dict[str, Tensor]:
+    return {
+        f"{prefix}.{name}": tensor
+        for prefix, module in modules.items()
+        for name, tensor in module.state_dict().items()
+    }
+
+
+def _flatten(modules: Modules) -> dict[str, Tensor]:
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in _named(modules).items()}
+
+
+def _refuse(path: Path, wanted: dict[str, Tensor], found: dict[str, Tensor]) -> None:
     missing = sorted(set(wanted) - set(found))
     unexpected = sorted(set(found) - set(wanted))
     shapes = [
@@ -59,7 +72,11 @@ def _complaints(wanted: dict[str, Tensor], found: dict[str, Tensor]) -> list[str
         if found[name].shape != wanted[name].shape
     ]
     lists = (("missing", missing), ("unexpected", unexpected), ("wrong shape", shapes))
-    return [f"{what}: {_shorten(names)}" for what, names in lists if names]
+    complaints = [f"{what}: {_shorten(names)}" for what, names in lists if names]
+    if complaints:
+        raise CheckpointMismatch(
+            f"{path} does not fit this base and configuration: " + "; ".join(complaints)
+        )
 
 
 def _shorten(names: list[str], most: int = 8) -> str:
@@ -72,15 +89,14 @@ def refuse_foreign(directory: Path) -> None:
     if not directory.is_dir():
         raise CheckpointForeign(f"{directory} is no directory; give the adapter's directory")
     if (directory / "adapter_config.json").exists():
-        kind = json.loads((directory / "adapter_config.json").read_text()).get(
-            "peft_type", "unknown"
-        )
+        kind = _read_key(directory / "adapter_config.json", "peft_type")
+        also = ", whose blocks have biases, GELU and no LayerNorm" if kind == "SHADOW" else ""
         raise CheckpointForeign(
-            f"{directory} is a Hugging Face peft adapter of type {kind}: another network than the "
-            "published ShadowPEFT library's; load it with peft"
+            f"{directory} is a Hugging Face peft adapter of type {kind}{also}: another network than "
+            "the published ShadowPEFT library's; load it with peft"
         )
     if not (directory / CONFIG_NAME).exists() and (directory / "config.json").exists():
-        kind = json.loads((directory / "config.json").read_text()).get("model_type", "unknown")
+        kind = _read_key(directory / "config.json", "model_type")
         raise CheckpointForeign(
             f"{directory} is a whole model of type {kind}, not a shadow adapter; "
             "pass it as the base or as an explicit shadow"
@@ -88,3 +104,10 @@ def refuse_foreign(directory: Path) -> None:
     for name in (CONFIG_NAME, ADAPTER_NAME):
         if not (directory / name).exists():
             raise CheckpointForeign(f"{directory} is no shadow adapter: it has no {name}")
+
+
+def _read_key(path: Path, key: str) -> str:
+    try:
+        return str(json.loads(path.read_text(encoding="utf-8")).get(key, "unknown"))
+    except (ValueError, AttributeError):
+        return "unknown"

@@ -39,6 +39,9 @@ class ShadowConfig:
             )
         if not 0 <= self.dropout < 1:
             raise ConfigurationError("dropout must lie in [0, 1)")
+        for name, size in asdict(self).items():
+            if name.startswith("shadow_") and size is not None and size < 1:
+                raise ConfigurationError(f"{name} must be at least 1")
 
     def save(self, directory: Path) -> None:
         """Write `shadow_config.json` into an existing directory."""

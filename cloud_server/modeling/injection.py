@@ -1,4 +1,4 @@
-"""The injection: what the shadow adds to the base's hidden state before a layer."""
+"""The injection, eqs. 2 to 4: what the shadow adds to the base's hidden state before a layer."""
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +20,9 @@ class Injection(nn.Module):
 
     def forward(self, hidden: Tensor, shadow: Tensor, index: int) -> Tensor:
         """Return ĥ [batch, tokens, hidden] for the layer `index` + 1."""
-        inner = self.dropout((hidden - shadow) @ self.injection_downs[index])
-        injected: Tensor = inner @ self.injection_ups[index]
-        return hidden + self.alpha * injected
+        discrepancy = hidden - shadow  # eq. 2
+        inner = discrepancy @ self.injection_downs[index]  # eq. 3, with the line after next
+        if self.training:
+            inner = self.dropout(inner)
+        injected = inner @ self.injection_ups[index]
+        return torch.add(hidden, injected, alpha=self.alpha)  # eq. 4

@@ -1,4 +1,4 @@
-"""The training losses: next-token cross-entropy of base and shadow, each with its own targets."""
+"""The joint losses, eqs. 8 and 9: cross-entropy of base and shadow, each with its own targets."""
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -23,3 +23,16 @@ def next_token_loss(logits: Tensor, targets: Tensor) -> Tensor:
     if targets.numel() == 0:
         return logits.sum() * 0.0
     return F.cross_entropy(logits.float() if logits.dtype.itemsize < 4 else logits, targets)
+
+
+def class_loss(logits: Tensor, classes: Tensor) -> Tensor:
+    """Return the mean cross-entropy of logits [batch, classes] against classes [batch]."""
+    return F.cross_entropy(logits.float() if logits.dtype.itemsize < 4 else logits, classes)
+
+
+def joint_loss(base: Tensor, shadow: Tensor, shadow_weight: float) -> Tensor:
+    """Return CE(base) + λ · CE(shadow), the sum of eq. 8 and of eq. 9.
+
+    Source: ShadowPEFT §3.4; what λ does is appendix E.
+    """
+    return base + shadow_weight * shadow

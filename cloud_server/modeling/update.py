@@ -1,4 +1,4 @@
-"""The update: how the shadow's state follows the base through its layers."""
+"""The update, eqs. 5 to 7 with 13 and 14: how the shadow's state follows the base through its layers."""
 
 from torch import Tensor, nn
 
@@ -7,7 +7,7 @@ class Update(nn.Module):
     """s(l) = s(l-1) + g ⊙ (t - s(l-1)), for layers 1 to L-1, on n = LayerNorm(h(l)).
 
     t = W2 dropout(silu(W1 n)) and g = sigmoid(V2 silu(V1 n)) a layer, bias-free; the LayerNorm is
-    shared by all layers. Tensor names are the library's. Source: ShadowPEFT §3.3.
+    shared by all layers. Tensor names are the library's. Source: ShadowPEFT §3.3, appendix D.
     """
 
     def __init__(self, layers: int, hidden: int, inner: int, dropout: float) -> None:
@@ -35,6 +35,6 @@ class Update(nn.Module):
     def forward(self, hidden: Tensor, shadow: Tensor, index: int) -> Tensor:
         """Return s(l) [batch, tokens, hidden] for the layer l = `index` + 1, given h(l) and s(l-1)."""
         normed = self.hidden_norm(hidden)
-        transform: Tensor = self.update_transforms[index](normed)
-        gate: Tensor = self.update_gates[index](normed)
-        return shadow + gate * (transform - shadow)
+        transform: Tensor = self.update_transforms[index](normed)  # eq. 5, its network eq. 13
+        gate: Tensor = self.update_gates[index](normed)  # eq. 6, its network eq. 14
+        return shadow + gate * (transform - shadow)  # eq. 7

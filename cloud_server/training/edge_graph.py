@@ -8,7 +8,6 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from cloud_server.modeling import ShadowModel
-from cloud_server.modeling.backbone import head_weight
 
 
 class _PastAsInputs:
@@ -41,7 +40,7 @@ class EdgeGraph(nn.Module):
         self.decoder: PreTrainedModel = model.shadow_model
         self.decoder.set_attn_implementation("eager")
         self.projection = model.shadow_hidden_projection
-        weight = head_weight(model.base)[torch.tensor(head_token_ids)]
+        weight = model.shadow_head_weight()[torch.tensor(head_token_ids)]
         self.register_buffer("head", weight.detach().clone().float().T.contiguous())
 
     def forward(

@@ -10,7 +10,7 @@ import torch
 
 from cloud_server.adapter_files import adapter_sha256, read_thresholds
 from cloud_server.modeling import ShadowModel
-from cloud_server.modeling.model import Mode
+from cloud_server.modeling.network import Mode
 from cloud_server.training.base import TrainingBase, load_training_base
 from cloud_server.training.posterior import tag_posteriors
 from cloud_server.training.thresholds import decide

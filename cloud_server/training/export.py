@@ -71,7 +71,7 @@ def export_bundle(
         made = Path(scratch) / "bundle"
         made.mkdir()
         print("1/3 writing embeddings and tokenizer", flush=True)
-        write_embeddings(loaded.model.get_input_embeddings(), made, vocabulary.kept)
+        write_embeddings(model.shadow_embeddings(), made, vocabulary.kept)
         vocabulary.tokenizer.save(str(made / TOKENIZER_NAME), pretty=False)
         print(f"2/3 exporting the graph ({precision}), about half a minute", flush=True)
         _write_graph(model, loaded, made, precision)
@@ -162,7 +162,7 @@ def _write_graph(
     tree = build_tag_tree([loaded.encoder.encode_plain(tag) for tag in TAGS])
     graph = EdgeGraph(model, tree.head_token_ids)
     path = directory / GRAPH_NAME
-    hidden = int(loaded.model.get_input_embeddings().embedding_dim)  # type: ignore[arg-type]
+    hidden = int(model.shadow_embeddings().embedding_dim)  # type: ignore[arg-type]
     export_graph(graph, path, hidden_size=hidden)
     _reduce(path, precision)
 
@@ -236,7 +236,7 @@ def _manifest(
     }
     shadow, prompt = adapter_sha256(adapter), prompt_sha256(encoder.chat)
     tokenizer = files[TOKENIZER_NAME].sha256
-    embeddings = loaded.model.get_input_embeddings()
+    embeddings = model.shadow_embeddings()
     return BundleManifest(
         name=profile,
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),

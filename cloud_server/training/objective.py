@@ -151,7 +151,7 @@ def batch_losses(
     losses = {"tag": tag_head.loss(initial[0, targets.branch_at], branch, child)}
     if text:
         wanted = torch.tensor(targets.shadow_token, device=device)
-        losses["text"] = next_token_loss(model.head(initial[0, targets.shadow_at]), wanted)
+        losses["text"] = next_token_loss(model.shadow_head(initial[0, targets.shadow_at]), wanted)
     if joint:
         refined = model.refined_state(initial=initial, **inputs)
         wanted = torch.tensor(targets.base_token, device=device)

@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 
 from cloud_server.modeling import ShadowModel
-from cloud_server.modeling.backbone import head_weight
 from cloud_server.training.objective import TagHead
 from cloud_server.training.packing import Forest, model_inputs
 from shared.prompt import PromptEncoder, prompt_segments
@@ -20,7 +19,7 @@ def tag_posteriors(
 ) -> Tensor:
     """Return P(tag) [texts, 35] of the detached shadow, in the order of `TAGS` (CONTRACT.md)."""
     tree = build_tag_tree([encoder.encode_plain(tag) for tag in TAGS])
-    head = TagHead(tree, head_weight(model.base))
+    head = TagHead(tree, model.shadow_head_weight())
     pieces = [
         _batch(model, encoder, head, texts[start : start + batch_rows])
         for start in range(0, len(texts), batch_rows)

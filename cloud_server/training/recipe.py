@@ -74,9 +74,17 @@ class Recipe(Section):
 def load_recipe(path: Path) -> Recipe:
     """Return the recipe of a TOML file; ConfigurationError names every wrong or unknown key."""
     try:
+        return Recipe.model_validate(read_toml(path))
+    except ValidationError as error:
+        raise ConfigurationError(f"recipe {path} is wrong: {error}") from error
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Return what a TOML file holds; ConfigurationError where it cannot be read or is no TOML."""
+    try:
         raw: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-        return Recipe.model_validate(raw)
+        return raw
     except OSError as error:
         raise ConfigurationError(f"recipe {path} cannot be read: {error}") from error
-    except (tomllib.TOMLDecodeError, ValidationError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"recipe {path} is wrong: {error}") from error

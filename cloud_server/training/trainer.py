@@ -12,8 +12,6 @@ from torch.utils.data import DataLoader
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
 from cloud_server.modeling import ShadowModel
-from cloud_server.modeling.backbone import head_weight
-from cloud_server.modeling.checkpoint import load_tensors
 from cloud_server.training.data import Row
 from cloud_server.training.objective import BatchBuilder, TagHead, batch_losses
 from cloud_server.training.recipe import Recipe, Stage
@@ -42,7 +40,7 @@ class ShadowTrainer(Trainer):
     ) -> None:
         super().__init__(model=model, data_collator=builder, **rest)
         self.stage = stage
-        self.tag_head = TagHead(builder.tree, head_weight(model.base))
+        self.tag_head = TagHead(builder.tree, model.shadow_head_weight())
         self.parts: dict[str, list[float]] = {}
 
     def compute_loss(
@@ -105,7 +103,7 @@ class ShadowTrainer(Trainer):
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         target: Any = model or self.model
-        load_tensors(target.adapter_modules(), Path(resume_from_checkpoint))
+        target.load_adapter(Path(resume_from_checkpoint))
 
 
 def _arguments(stage: Stage, recipe: Recipe, output: Path, steps: int) -> TrainingArguments:

@@ -1,5 +1,6 @@
 """Checkpoints: bit for bit, strict, and nothing foreign."""
 
+import copy
 import json
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from cloud_server.modeling import ShadowModel
 from cloud_server.modeling.checkpoint import ADAPTER_NAME
 from shared.errors import CheckpointForeign, CheckpointMismatch, ConfigurationError
+from tests.cloud_server.modeling.conftest import tiny_gemma3, tiny_qwen3
 
 
 def test_round_trip_bit_for_bit(model: ShadowModel, tmp_path: Path) -> None:
@@ -76,6 +78,34 @@ def test_a_peft_adapter_is_named(base: Any, tmp_path: Path) -> None:
     lora.save_pretrained(tmp_path)
     with pytest.raises(CheckpointForeign, match="peft adapter of type LORA"):
         ShadowModel.from_pretrained(base, tmp_path)
+
+
+def test_pefts_own_shadow_is_named(base: Any, tmp_path: Path) -> None:
+    peft = pytest.importorskip("peft", reason="peft is not installed")
+    if not hasattr(peft, "ShadowConfig"):
+        pytest.skip("this peft has no ShadowPEFT of its own")
+    theirs = peft.get_peft_model(copy.deepcopy(base), peft.ShadowConfig(task_type="CAUSAL_LM"))
+    theirs.save_pretrained(tmp_path)
+    assert (tmp_path / "adapter_model.safetensors").is_file()
+    with pytest.raises(CheckpointForeign, match="peft adapter of type SHADOW, whose blocks have"):
+        ShadowModel.from_pretrained(base, tmp_path)
+
+
+def test_the_librarys_adapter_for_another_base_is_named(tmp_path: Path) -> None:
+    library = pytest.importorskip("shadow_peft", reason="the reference library is not installed")
+    library.get_shadow_model(tiny_gemma3(), library.ShadowConfig()).save_pretrained(tmp_path)
+    other = tiny_qwen3()
+    with pytest.raises(
+        CheckpointMismatch,
+        match=r"a shadow of 1 layers, for a base of 7 layers and hidden size 32; "
+        r"this qwen3 has 5 layers",
+    ):
+        ShadowModel.from_pretrained(other, tmp_path)
+    same_depth = tiny_qwen3()
+    library.get_shadow_model(tiny_qwen3(), library.ShadowConfig()).save_pretrained(tmp_path)
+    same_depth.config.intermediate_size = 64
+    with pytest.raises(CheckpointMismatch, match=r"wrong shape: shadow_model\.layers"):
+        ShadowModel.from_pretrained(same_depth, tmp_path)
 
 
 def test_unknown_configuration_keys_are_refused(model: ShadowModel, tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """The network alone: its start, its caches, its requests that do not mix, its generation."""
 
-import concurrent.futures
 import copy
 from typing import Any
 
@@ -92,28 +91,6 @@ def test_interleaved_requests_get_their_own_answers(model: ShadowModel, ids: Any
                 pieces[number].append(model(step, cache=caches[number]).logits)
     for number in (0, 1):
         torch.testing.assert_close(torch.cat(pieces[number], 1), wanted[number], atol=1e-4, rtol=0)
-
-
-def test_threads_share_one_model(model: ShadowModel, ids: Any) -> None:
-    prompts = [ids[:1, :length] for length in (3, 7, 11, 15)]
-    alone = [model.generate(prompt, max_new_tokens=12) for prompt in prompts]
-    with concurrent.futures.ThreadPoolExecutor(4) as pool:
-        together = list(pool.map(lambda prompt: model.generate(prompt, max_new_tokens=12), prompts))
-    assert all(torch.equal(one, other) for one, other in zip(together, alone, strict=True))
-
-
-def test_left_padding_changes_no_row(model_fp64: ShadowModel, ids: torch.Tensor) -> None:
-    short = ids[1:, :9]
-    padded = torch.cat([ids[:1], torch.cat([torch.zeros(1, 14, dtype=torch.long), short], 1)])
-    mask = torch.ones_like(padded)
-    mask[1, :14] = 0
-    with torch.no_grad():
-        together = model_fp64(padded, mask)
-        alone = model_fp64(short)
-    torch.testing.assert_close(together.logits[1:, 14:], alone.logits, atol=1e-10, rtol=0)
-    torch.testing.assert_close(
-        together.shadow_logits[1:, 14:], alone.shadow_logits, atol=1e-10, rtol=0
-    )
 
 
 @pytest.mark.parametrize("mode", ["attached", "detached"])

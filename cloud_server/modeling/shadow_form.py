@@ -1,0 +1,59 @@
+"""What the library's files cannot say about a shadow: its decoder, its embeddings, its ablation."""
+
+import json
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from transformers import AutoModel, PreTrainedModel
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+
+from cloud_server.adapter_files import FORM_NAME
+from cloud_server.modeling.projected import PROJECTED_KIND
+from shared.errors import CheckpointMismatch
+
+
+@dataclass(frozen=True)
+class ShadowForm:
+    """Lies beside the library's files as `shadow_form.json`, where a shadow is not the plain one.
+
+    decoder: an explicit shadow's transformers configuration, None for an implicit one. update:
+    False for the ablation, whose file has no update tensors, so that the library refuses it
+    instead of running another network.
+    """
+
+    decoder: dict[str, Any] | None = None
+    update: bool = True
+
+    def save(self, directory: Path) -> None:
+        """Write the form into an existing directory, or remove an old one that is not needed."""
+        path = directory / FORM_NAME
+        if self == ShadowForm():
+            path.unlink(missing_ok=True)
+            return
+        path.write_text(json.dumps(asdict(self), indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, directory: Path) -> "ShadowForm":
+        """Read the form; the plain one where there is none. CheckpointMismatch for unknown keys."""
+        path = directory / FORM_NAME
+        if not path.exists():
+            return cls()
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        unknown = sorted(set(raw) - {field.name for field in fields(cls)})
+        if unknown:
+            raise CheckpointMismatch(f"{path} has keys that this version does not know: {unknown}")
+        return cls(**raw)
+
+    def build_decoder(self) -> PreTrainedModel | None:
+        """Return the explicit shadow's decoder with random weights; None for an implicit shadow."""
+        if self.decoder is None:
+            return None
+        kind = str(self.decoder.get("model_type"))
+        if kind not in CONFIG_MAPPING or kind == PROJECTED_KIND:
+            raise CheckpointMismatch(f"{FORM_NAME} names a decoder of unknown type {kind!r}")
+        auto: Any = AutoModel
+        built: PreTrainedModel = auto.from_config(
+            CONFIG_MAPPING[kind].from_dict(dict(self.decoder))
+        )
+        return built

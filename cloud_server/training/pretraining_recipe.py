@@ -1,0 +1,108 @@
+"""A pretraining's recipe: everything that decides its weights, in TOML; unknown keys fail."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError
+
+from cloud_server.training.recipe import Positive, Section, read_toml
+from shared.errors import ConfigurationError
+
+Count = Annotated[int, Field(ge=1)]
+RECIPE_NAME = "recipe.json"
+
+
+class TextSection(Section):
+    """What is read. files: text files or folders. separator: a line that ends a document within a
+    file (a .jsonl file has one document a line, in its "text"). end_token: what ends a document;
+    without it the base's own end of text. Blocks are of `block_tokens`; `held_out_blocks` of them
+    are never trained on and measure the loss."""
+
+    files: Annotated[list[Path], Field(min_length=1)]
+    separator: str | None = None
+    end_token: str | None = None
+    block_tokens: Annotated[int, Field(ge=2)] = 512
+    held_out_blocks: Annotated[int, Field(ge=0)] = 16
+
+
+class ScheduleSection(Section):
+    """How long and how fast. A step takes `batch_blocks` · `accumulation` blocks; `steps`, where
+    given, count instead of `epochs`. The rate warms up, then falls along a cosine."""
+
+    steps: Count | None = None
+    epochs: Positive = 1.0
+    batch_blocks: Count = 8
+    accumulation: Count = 1
+    learning_rate: Positive = 3e-4
+    warmup_share: Annotated[float, Field(ge=0, lt=1)] = 0.02
+    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+
+
+class RecordSection(Section):
+    """What is kept, in steps between: checkpoints (the newest `keep_checkpoints` stay), log lines,
+    measurements on the blocks held out."""
+
+    save_steps: Count = 200
+    keep_checkpoints: Count = 2
+    log_steps: Count = 10
+    evaluate_steps: Count = 100
+
+
+class PretrainingRecipe(Section):
+    """base, shadow: transformers directories of one vocabulary. start: the projection by eq. 12
+    ("warm") or drawn at random. bf16: autocast while training. weights: the saved number format.
+    train_embeddings: the shadow's own input embeddings learn too."""
+
+    base: Path
+    shadow: Path
+    start: Literal["warm", "random"] = "warm"
+    seed: int = 0
+    bf16: bool = False
+    weights: Literal["bf16", "fp32"] = "bf16"
+    threads: Count | None = None
+    train_embeddings: bool = False
+    gradient_checkpointing: bool = False
+    text: TextSection
+    schedule: ScheduleSection = ScheduleSection()
+    record: RecordSection = RecordSection()
+
+
+def resolve_recipe(path: Path | None, overrides: dict[str, Any]) -> PretrainingRecipe:
+    """Return the recipe of a TOML file (or of none), with `overrides` put over it.
+
+    An override's name is a dotted path such as `text.files`; None leaves the file's word.
+    ConfigurationError names every wrong, unknown or missing key.
+    """
+    raw = read_toml(path) if path else {}
+    for name, value in overrides.items():
+        if value is None:
+            continue
+        section, *parts = name.split(".")
+        inner = raw if not parts else raw.setdefault(section, {})
+        inner[parts[0] if parts else section] = value
+    try:
+        return PretrainingRecipe.model_validate(raw)
+    except ValidationError as error:
+        raise ConfigurationError(f"the pretraining's recipe is wrong: {error}") from error
+
+
+def refuse_other_recipe(recipe: PretrainingRecipe, run_directory: Path) -> None:
+    """Raise ConfigurationError where the run was begun with another recipe; `threads` may differ."""
+    path = run_directory / RECIPE_NAME
+    if not path.exists():
+        return
+    was = json.loads(path.read_text(encoding="utf-8"))
+    now = recipe.model_dump(mode="json")
+    changed = [key for key in now if key != "threads" and now[key] != was.get(key)]
+    if changed:
+        raise ConfigurationError(
+            f"{run_directory} was begun with another recipe ({', '.join(changed)} differ); "
+            f"go on with {path}'s values, or begin in another folder"
+        )
+
+
+def write_recipe(recipe: PretrainingRecipe, run_directory: Path) -> None:
+    """Write the resolved recipe beside its result."""
+    text = json.dumps(recipe.model_dump(mode="json"), indent=2)
+    (run_directory / RECIPE_NAME).write_text(text + "\n", encoding="utf-8")
