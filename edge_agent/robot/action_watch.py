@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from edge_agent.robot.interface import Progress, RobotState
-from edge_agent.robot.sport_service import STOP_MOVE, CallLog
+from edge_agent.robot.sport_service import CODE_OK, STOP_MOVE, CallLog
 from edge_agent.robot.state_monitor import StateMonitor
 from shared.outcome import ExecutionState
 
@@ -47,11 +47,16 @@ class ActionWatch:
         self._report = report
         self._log = log
         self._stop_asked = asyncio.Event()
+        self._halted = False  # a plain flag, since an asyncio event belongs to its loop's thread
 
     @property
     def preempted(self) -> bool:
         """Whether a stop has been asked for."""
-        return self._stop_asked.is_set()
+        return self._halted or self._stop_asked.is_set()
+
+    def halt(self) -> None:
+        """Let nothing more be sent, from any thread; waits end at their next look."""
+        self._halted = True
 
     def preempt(self, by: tuple[str, int]) -> None:
         """End every wait; `by` is the call, STOP_MOVE or DAMP, that whoever stops makes at once."""
@@ -70,7 +75,7 @@ class ActionWatch:
         if self.preempted:
             call.close()
             raise Ended("preempted")
-        self.in_flight = task = asyncio.ensure_future(call)
+        self.in_flight = task = asyncio.ensure_future(self._unless_preempted(call))
         self.advance("sent")
         stop = asyncio.ensure_future(self._stop_asked.wait())
         await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
@@ -80,13 +85,21 @@ class ActionWatch:
         self.in_flight = None
         return task.result()
 
+    async def _unless_preempted(self, call: Coroutine[Any, Any, int]) -> int:
+        # The task starts a turn of the loop later, and a stop may have come meanwhile.
+        if self.preempted:
+            call.close()
+            return CODE_OK  # nobody looks at it: `send` raises
+        return await call
+
     async def pause(self, seconds: float) -> None:
         """Let time pass; a lost state ends the action, a first motion is told."""
         try:
             await asyncio.wait_for(self._stop_asked.wait(), seconds)
         except asyncio.TimeoutError:
-            self.fresh_state()
-            return
+            if not self.preempted:
+                self.fresh_state()
+                return
         raise Ended("preempted")
 
     def fresh_state(self) -> RobotState:

@@ -109,6 +109,13 @@ class Go2Robot:
         """Make the motors soft at once, whatever the posture; return the calls made."""
         return await self._make_safe(DAMP)
 
+    def halt(self) -> None:
+        """End whatever moves, from any thread and without the event loop; see the protocol."""
+        current = self._current
+        if current is not None:
+            current.halt()
+        self._service.halt()
+
     # --------------------------------------------------------------------------------------------
 
     async def _perform(self, action: Action, report: Callable[[Progress], None]) -> Execution:

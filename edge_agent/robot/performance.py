@@ -77,6 +77,10 @@ class Performance:
         """Let the action end as preempted; the caller sends `by`, STOP_MOVE or DAMP, at once."""
         self._watch.preempt(by)
 
+    def halt(self) -> None:
+        """Let nothing more be sent, from any thread; the action ends as preempted."""
+        self._watch.halt()
+
     async def run(self) -> Execution:
         """Perform the action and return what came of it; the dog is still or failed afterwards."""
         try:

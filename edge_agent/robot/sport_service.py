@@ -5,6 +5,7 @@ calls. StopMove and Damp have a second client and executor, so that they wait fo
 """
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -72,6 +73,7 @@ class SportService:
         self._urgent_client: Any = None
         self._line = ThreadPoolExecutor(1, thread_name_prefix="sport")
         self._urgent_line = ThreadPoolExecutor(1, thread_name_prefix="sport-urgent")
+        self._halting = threading.Lock()
 
     async def open(self) -> None:
         """Make both clients, about a second; the process has joined its DDS domain."""
@@ -124,6 +126,18 @@ class SportService:
         code = await self._send(self._urgent_client, self._urgent_line, name)
         log.add(name, api_id, {}, code)
         return code
+
+    def halt(self) -> None:
+        """Send a StopMove past everything that waits, from any thread; its code is not awaited."""
+        # At most one waits in line, so that a robot that does not answer gathers no queue.
+        if self._urgent_client is None or not self._halting.acquire(blocking=False):
+            return
+        try:
+            future = self._urgent_line.submit(self._urgent_client.StopMove)
+        except RuntimeError:  # closed meanwhile, and stopped before that
+            self._halting.release()
+        else:
+            future.add_done_callback(lambda _: self._halting.release())
 
     async def _send(
         self, client: Any, line: ThreadPoolExecutor, name: str, *arguments: float | bool
