@@ -13,37 +13,39 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from shared.errors import RequestError
 
 
-class _Fault(BaseModel):
+class Fault(BaseModel):
+    """One fault; its subclasses' fields are its parameters."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class Slow(_Fault):
+class Slow(Fault):
     """Every request is obeyed and answered late, as over a bad link."""
 
     fault: Literal["slow"] = "slow"
     delay_s: Annotated[float, Field(gt=0, le=60)] = 0.8
 
 
-class Silent(_Fault):
+class Silent(Fault):
     """No service obeys or answers; the state is still told."""
 
     fault: Literal["silent"] = "silent"
 
 
-class Dead(_Fault):
+class Dead(Fault):
     """Nothing is obeyed, answered or told any more."""
 
     fault: Literal["dead"] = "dead"
 
 
-class Restarted(_Fault):
+class Restarted(Fault):
     """The dog goes away, its motors go soft, and it comes back by itself with its clock at zero."""
 
     fault: Literal["restarted"] = "restarted"
     away_s: Annotated[float, Field(gt=0, le=60)] = 3.0
 
 
-class Rejecting(_Fault):
+class Rejecting(Fault):
     """Sport requests are answered with an error code and not obeyed; all of them, or `api_ids`."""
 
     fault: Literal["rejecting"] = "rejecting"
@@ -51,66 +53,66 @@ class Rejecting(_Fault):
     api_ids: frozenset[int] = frozenset()
 
 
-class Unsupported(_Fault):
+class Unsupported(Fault):
     """The firmware lacks these sport calls: they are answered with 3203."""
 
     fault: Literal["unsupported"] = "unsupported"
     api_ids: Annotated[frozenset[int], Field(min_length=1)] = frozenset({1016, 1022, 1036})
 
 
-class OldFirmware(_Fault):
+class OldFirmware(Fault):
     """The firmware of before July 2025: Wallow (1021) and WiggleHips (1033) are sport calls."""
 
     fault: Literal["old_firmware"] = "old_firmware"
 
 
-class LowBattery(_Fault):
+class LowBattery(Fault):
     """The battery tells this charge."""
 
     fault: Literal["low_battery"] = "low_battery"
     percent: Annotated[float, Field(ge=0, le=100)] = 5.0
 
 
-class HotMotor(_Fault):
+class HotMotor(Fault):
     """One leg motor tells this temperature."""
 
     fault: Literal["hot_motor"] = "hot_motor"
     celsius: Annotated[float, Field(ge=0, le=150)] = 90.0
 
 
-class Fallen(_Fault):
+class Fallen(Fault):
     """The dog lies on its side until RecoveryStand; switched off, it is put on its belly."""
 
     fault: Literal["fallen"] = "fallen"
 
 
-class StaleState(_Fault):
+class StaleState(Fault):
     """The state stands still: the last message again and again, or, without `repeat`, none."""
 
     fault: Literal["stale_state"] = "stale_state"
     repeat: bool = True
 
 
-class NanState(_Fault):
+class NanState(Fault):
     """The state's numbers are not numbers."""
 
     fault: Literal["nan_state"] = "nan_state"
 
 
-class Unready(_Fault):
-    """After BalanceStand the dog acknowledges Move and Euler and ignores them for a while."""
+class Unready(Fault):
+    """After StandUp the dog acknowledges Move and Euler and ignores them for a while."""
 
     fault: Literal["unready"] = "unready"
     seconds: Annotated[float, Field(gt=0, le=60)] = 4.0
 
 
-class NoSpeaker(_Fault):
+class NoSpeaker(Fault):
     """The dog has no audio service, as a Go2 Air."""
 
     fault: Literal["no_speaker"] = "no_speaker"
 
 
-Fault = Annotated[
+_AnyFault = Annotated[
     Slow
     | Silent
     | Dead
@@ -128,7 +130,7 @@ Fault = Annotated[
     Field(discriminator="fault"),
 ]
 
-KINDS: tuple[type[_Fault], ...] = (
+KINDS: tuple[type[Fault], ...] = (
     Slow,
     Silent,
     Dead,
@@ -146,11 +148,11 @@ KINDS: tuple[type[_Fault], ...] = (
 )
 """Every fault, in the order in which they are listed."""
 
-_ADAPTER: TypeAdapter[Any] = TypeAdapter(Fault)
-Kind = TypeVar("Kind", bound=_Fault)
+_ADAPTER: TypeAdapter[Any] = TypeAdapter(_AnyFault)
+Kind = TypeVar("Kind", bound=Fault)
 
 
-def name_of(kind: type[_Fault]) -> str:
+def name_of(kind: type[Fault]) -> str:
     """Return the name by which a fault is switched."""
     return str(kind.model_fields["fault"].default)
 
@@ -166,8 +168,8 @@ class Faults:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._on: dict[str, _Fault] = {}
-        self.on_change: Callable[[_Fault, bool], None] = lambda fault, on: None
+        self._on: dict[str, Fault] = {}
+        self.on_change: Callable[[Fault, bool], None] = lambda fault, on: None
 
     def command(self, wish: Mapping[str, Any]) -> dict[str, Any]:
         """Switch one fault by `{"fault": name, "on": bool, ...parameters}` and return its entry.
@@ -179,13 +181,13 @@ class Faults:
         if not isinstance(on, bool):
             raise RequestError("`on` is true or false")
         try:
-            fault: _Fault = _ADAPTER.validate_python(values)
+            fault: Fault = _ADAPTER.validate_python(values)
         except ValidationError as error:
             raise RequestError(_explain(error)) from error
         self.switch(fault, on)
         return self._entry(type(fault))
 
-    def switch(self, fault: _Fault, on: bool = True) -> None:
+    def switch(self, fault: Fault, on: bool = True) -> None:
         """Switch a fault on, with its parameters, or off."""
         name = name_of(type(fault))
         with self._lock:
@@ -212,7 +214,7 @@ class Faults:
         """Return every fault as `{"fault", "on", "description", "parameters"}`, JSON-ready."""
         return [self._entry(kind) for kind in KINDS]
 
-    def _entry(self, kind: type[_Fault]) -> dict[str, Any]:
+    def _entry(self, kind: type[Fault]) -> dict[str, Any]:
         fault = self.active(kind)
         values = (fault or kind()).model_dump(mode="json", exclude={"fault"})
         return {

@@ -33,10 +33,10 @@ def test_state_and_health(client):
 
 
 def test_every_call_is_logged_with_its_code(client, dog):
-    assert dog._handle(1009, "{}") == (0, "")
-    assert dog._handle(1022, "{}")[0] == 3203
-    assert dog._handle(1021, "{}")[0] == 3203
-    assert dog._handle(1008, '{"x": NaN}')[0] == 3204
+    assert dog.take("sport", 1009, "{}") == (0, "")
+    assert dog.take("sport", 1022, "{}")[0] == 3203
+    assert dog.take("sport", 1021, "{}")[0] == 3203
+    assert dog.take("sport", 1008, '{"x": NaN}')[0] == 3204
     answer = client.get("/v1/calls").json()
     assert [(call["name"], call["code"]) for call in answer["calls"]] == [
         ("Sit", 0),
@@ -50,7 +50,7 @@ def test_every_call_is_logged_with_its_code(client, dog):
 
 
 def test_a_value_that_is_no_json_is_logged_readably(client, dog):
-    dog._handle(1008, '{"x": NaN, "y": 0, "z": 0}')
+    dog.take("sport", 1008, '{"x": NaN, "y": 0, "z": 0}')
     assert client.get("/v1/calls").json()["calls"][0]["parameter"]["x"] == "NaN"
 
 
