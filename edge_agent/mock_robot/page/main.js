@@ -8,6 +8,7 @@
  * - `joints()`: radians by leg (`front_left`, `front_right`, `rear_left`, `rear_right`):
  *   `{abduction_rad, hip_rad, knee_rad}`; `head()`: `{roll_rad, pitch_rad}` (3d only, else null)
  * - `body()`: `{position_m, rpy_rad, up}` in the robot's frame; `feet()`: metres by leg (3d only)
+ * - `camera()`: where the camera is, metres from what it looks at (3d only)
  * - `state`: the last state that the mock sent
  */
 
@@ -41,6 +42,7 @@ window.dog = {
   joints: () => (scene ? scene.dog.joints() : null),
   body: () => (scene ? scene.dog.bodyNow() : null),
   feet: () => (scene ? scene.dog.feet() : null),
+  camera: () => (scene ? scene.camera.position.clone().sub(scene.controls.target).toArray() : null),
   head: () => (scene ? { roll_rad: scene.dog.head.rotation.x, pitch_rad: scene.dog.head.rotation.y } : null),
 };
 
