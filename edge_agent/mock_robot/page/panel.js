@@ -56,7 +56,7 @@ export function showFacts(state) {
 
 function announce(state) {
   const doing = state.doing ? words().doings[state.doing] || state.doing : state.moving ? words().moving : words().still;
-  const text = `${postureWord(state)}, ${doing}`;
+  const text = `${postureWord(state)}${words().comma}${doing}`;
   const place = byId("announcement");
   if (place.textContent !== text) place.textContent = text;
   byId("scene").setAttribute("aria-label", `${words().canvas}: ${text}`);

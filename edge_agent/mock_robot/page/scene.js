@@ -17,6 +17,7 @@ const TILE_PIXELS = 256;
 const EXTRAPOLATED_S = 0.2;
 const HOME = { radius: 1.75, polar: 1.15, around: 0.62 };
 const TARGET_HEIGHT_M = 0.25;
+const STANDING_M = 0.36; // higher than this, the dog is in the air
 const LIGHT = { sky: "#e4ebf2", ground: "#d5dde6", line: "#aab7c5" };
 const DARK = { sky: "#141b23", ground: "#232d38", line: "#465567" };
 
@@ -158,13 +159,14 @@ export class DogScene {
 
   #followWithCamera() {
     const { x, y } = this.dog.group.position;
-    const target = new Vector3(x, TARGET_HEIGHT_M, -y);
+    const above = Math.max(0, this.dog.body.position.z - STANDING_M);
+    const target = new Vector3(x, TARGET_HEIGHT_M + above, -y);
     const way = target.clone().sub(this.controls.target);
     this.controls.target.copy(target);
     this.camera.position.add(way);
     this.controls.update();
-    this.sun.target.position.copy(target);
-    this.sun.position.copy(target).add(new Vector3(0.8, 2.4, 0.9));
+    this.sun.target.position.set(x, TARGET_HEIGHT_M, -y);
+    this.sun.position.copy(this.sun.target.position).add(new Vector3(0.8, 2.4, 0.9));
     this.ground.position.set(Math.round(x), Math.round(y), 0); // whole tiles, so that lines stay
   }
 
