@@ -4,7 +4,7 @@ import ipaddress
 import os
 import socket
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
@@ -73,12 +73,19 @@ class EdgeSettings(ProcessSettings):
     allow_dangerous: bool = False
     confirm_dangerous: bool = True
 
+    voice: Literal["auto", "robot", "speaker", "text"] = "auto"
+    """What lines sound through: the dog's loudspeaker, this computer's, neither; auto: the first there."""
+    synthesizer: Literal["espeak-ng", "piper"] = "espeak-ng"
+    piper_english: Path | None = None
+    piper_chinese: Path | None = None
+    """The .onnx files of piper's voices."""
+
     journal: Path = Field(default_factory=default_journal)
 
-    @field_validator("bundle", "journal")
+    @field_validator("bundle", "journal", "piper_english", "piper_chinese")
     @classmethod
-    def _expand(cls, value: Path) -> Path:
-        return value.expanduser()
+    def _expand(cls, value: Path | None) -> Path | None:
+        return value.expanduser() if value is not None else None
 
     @field_validator("pairing_token")
     @classmethod

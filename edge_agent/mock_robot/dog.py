@@ -169,6 +169,11 @@ class MockDog:
         with self._lock:
             return list(self._audio.uploads)
 
+    def audio_status(self) -> tuple[int, bool]:
+        """Return how many sounds were ever uploaded, and whether the megaphone is open."""
+        with self._lock:
+            return self._audio.upload_count, self._audio.open
+
     # --------------------------------------------------------------------------------------------
 
     def _answer(self, service: str, api_id: int, parameter: str) -> tuple[int, str]:

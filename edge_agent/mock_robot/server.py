@@ -23,7 +23,7 @@ from edge_agent.mock_robot.peer import MockGo2
 from edge_agent.mock_robot.sport_api import SPORT, Posture
 from edge_agent.refusals import install_refusals
 from edge_agent.settings import is_loopback
-from shared.errors import ConfigurationError
+from shared.errors import ConfigurationError, NotFound
 
 PAGE_PATH = Path(__file__).with_name("page.html")
 PAGE_FOLDER = Path(__file__).with_name("page")
@@ -136,6 +136,19 @@ def _add_views(app: FastAPI, dog: MockGo2) -> None:
         found = dog.calls(after, None if service == EVERY_SERVICE else service)
         return {"total": dog.call_count, "calls": [asdict(call) for call in found[-limit:]]}
 
+    @app.get("/v1/sounds")
+    async def sounds() -> dict[str, Any]:
+        total, is_open = dog.audio_status()
+        return {"total": total, "open": is_open}
+
+    @app.get("/v1/sounds/{number}")
+    async def sound(number: int) -> Response:
+        """The sound that was the `number`th to reach the loudspeaker, counted from 1."""
+        kept, (total, _) = dog.audio_uploads(), dog.audio_status()
+        if not total - len(kept) < number <= total:
+            raise NotFound(f"sound {number} is not kept; the last is {total}")
+        return Response(kept[number - 1 - total], media_type="audio/wav")
+
     @app.get("/")
     async def show_page() -> HTMLResponse:
         return HTMLResponse(page, headers=headers)
@@ -185,6 +198,7 @@ def _listen(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        listener.listen()  # whoever read that it is ready may call before uvicorn takes over
     except OSError as error:
         listener.close()
         raise ConfigurationError(

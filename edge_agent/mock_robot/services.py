@@ -193,15 +193,16 @@ class AudioHub:
 
     def __init__(self) -> None:
         self.uploads: deque[bytes] = deque(maxlen=MAX_UPLOADS)
+        self.upload_count = 0
         self._blocks: list[str] = []
-        self._open = False
+        self.open = False
 
     def command(self, api_id: int, values: dict[str, Any]) -> Answer:
         if api_id in (4001, 4002):
-            self._open = api_id == 4001
+            self.open = api_id == 4001
             self._blocks = []
             return OK, None
-        return (self._take_block(values) if self._open else BAD_PARAMETER), None
+        return (self._take_block(values) if self.open else BAD_PARAMETER), None
 
     def _take_block(self, values: dict[str, Any]) -> int:
         block, total = values["block_content"], int(values["total_block_number"])
@@ -224,4 +225,5 @@ class AudioHub:
             except binascii.Error:
                 return BAD_PARAMETER
             self.uploads.append(sound)
+            self.upload_count += 1
         return OK
