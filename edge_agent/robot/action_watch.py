@@ -1,7 +1,6 @@
 """What happens around an action's steps: sending, waiting, watching the state, noticing a stop."""
 
 import asyncio
-import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -13,6 +12,8 @@ from shared.outcome import ExecutionState
 STATE_LOST_S = 1.0
 TICK_S = 0.02
 SETTLE_S = 0.2
+BATTERY_CRITICAL_PERCENT = 10.0
+MOTOR_LIMIT_C = 75.0
 
 _ORDER: tuple[ExecutionState, ...] = ("none", "sent", "accepted", "moving", "confirmed")
 
@@ -34,18 +35,27 @@ def failed(reason: str) -> Ended:
 class ActionWatch:
     """One action's view of the robot: every wait ends at once when a stop comes.
 
-    `state` is the furthest of sent, accepted, moving, confirmed so far; each is told once.
+    `state` is the furthest of sent, accepted, moving, confirmed so far; each is told once. `clock`
+    is the event loop's. `from_fall` lets the action go on while the robot lies on its side.
     """
 
     def __init__(
-        self, monitor: StateMonitor, report: Callable[[Progress], None], log: CallLog
+        self,
+        monitor: StateMonitor,
+        report: Callable[[Progress], None],
+        log: CallLog,
+        clock: Callable[[], float],
+        from_fall: bool = False,
     ) -> None:
         self.state: ExecutionState = "none"
         self.stopped_by = STOP_MOVE
         self.in_flight: asyncio.Task[int] | None = None
+        self.clock = clock
         self._monitor = monitor
         self._report = report
         self._log = log
+        self._from_fall = from_fall
+        self._session: int | None = None
         self._stop_asked = asyncio.Event()
         self._halted = False  # a plain flag, since an asyncio event belongs to its loop's thread
 
@@ -103,12 +113,29 @@ class ActionWatch:
         raise Ended("preempted")
 
     def fresh_state(self) -> RobotState:
-        """Return the robot's state; the dead-man ends the action where it is too old."""
+        """Return the robot's state; the action ends where it is too old, or another one's."""
         state = self._monitor.state()
+        tracker = self._monitor.tracker
         if state.age_s is None or state.age_s > STATE_LOST_S:
             raise failed("robot_unavailable")
+        self._session = self._session or tracker.session
+        if tracker.session != self._session:
+            raise failed("robot_restarted")
+        if tracker.silent:
+            raise failed("sport_service_off")
+        if state.posture == "fallen" and not self._from_fall:
+            raise failed("robot_fallen")
         if state.moving and self.state in ("sent", "accepted"):
             self.advance("moving")
+        return state
+
+    def fit_state(self) -> RobotState:
+        """Return the state of a dog that may go on moving; ends the action of one that may not."""
+        state = self.fresh_state()
+        if (state.motor_temperature_c or 0.0) >= MOTOR_LIMIT_C:
+            raise failed("motor_hot")
+        if state.battery_percent is not None and state.battery_percent < BATTERY_CRITICAL_PERCENT:
+            raise failed("battery_low")
         return state
 
     def performing(self, state: RobotState) -> bool:
@@ -116,14 +143,19 @@ class ActionWatch:
         return state.moving or self._monitor.tracker.progress > 0.0
 
     async def hold_true(
-        self, wanted: Callable[[RobotState], bool], timeout_s: float, for_s: float = SETTLE_S
+        self,
+        wanted: Callable[[RobotState], bool],
+        timeout_s: float,
+        for_s: float = SETTLE_S,
+        look: Callable[[], RobotState] | None = None,
     ) -> None:
         """Wait until states newer than this call have shown what is wanted for `for_s` seconds."""
-        asked_at = time.monotonic()
+        look = look or self.fresh_state
+        asked_at = self.clock()
         since: float | None = None
         while True:
-            state = self.fresh_state()
-            now = time.monotonic()
+            state = look()
+            now = self.clock()
             if not wanted(state) or self._monitor.tracker.received_at < asked_at:
                 since = None
             elif since is None:
