@@ -12,8 +12,6 @@ from shared.outcome import ExecutionState
 STATE_LOST_S = 1.0
 TICK_S = 0.02
 SETTLE_S = 0.2
-BATTERY_CRITICAL_PERCENT = 10.0
-MOTOR_LIMIT_C = 75.0
 
 _ORDER: tuple[ExecutionState, ...] = ("none", "sent", "accepted", "moving", "confirmed")
 
@@ -113,29 +111,22 @@ class ActionWatch:
         raise Ended("preempted")
 
     def fresh_state(self) -> RobotState:
-        """Return the robot's state; the action ends where it is too old, or another one's."""
+        """Return the robot's state; the action ends where it proves nothing."""
         state = self._monitor.state()
         tracker = self._monitor.tracker
-        if state.age_s is None or state.age_s > STATE_LOST_S:
+        if not state.connected or state.age_s is None:
             raise failed("robot_unavailable")
+        if state.age_s > STATE_LOST_S:
+            raise failed("state_stale")
         self._session = self._session or tracker.session
         if tracker.session != self._session:
             raise failed("robot_restarted")
         if tracker.silent:
             raise failed("sport_service_off")
         if state.posture == "fallen" and not self._from_fall:
-            raise failed("robot_fallen")
+            raise failed("posture_fallen")
         if state.moving and self.state in ("sent", "accepted"):
             self.advance("moving")
-        return state
-
-    def fit_state(self) -> RobotState:
-        """Return the state of a dog that may go on moving; ends the action of one that may not."""
-        state = self.fresh_state()
-        if (state.motor_temperature_c or 0.0) >= MOTOR_LIMIT_C:
-            raise failed("motor_hot")
-        if state.battery_percent is not None and state.battery_percent < BATTERY_CRITICAL_PERCENT:
-            raise failed("battery_low")
         return state
 
     def performing(self, state: RobotState) -> bool:
@@ -143,18 +134,13 @@ class ActionWatch:
         return state.moving or self._monitor.tracker.progress > 0.0
 
     async def hold_true(
-        self,
-        wanted: Callable[[RobotState], bool],
-        timeout_s: float,
-        for_s: float = SETTLE_S,
-        look: Callable[[], RobotState] | None = None,
+        self, wanted: Callable[[RobotState], bool], timeout_s: float, for_s: float = SETTLE_S
     ) -> None:
         """Wait until states newer than this call have shown what is wanted for `for_s` seconds."""
-        look = look or self.fresh_state
         asked_at = self.clock()
         since: float | None = None
         while True:
-            state = look()
+            state = self.fresh_state()
             now = self.clock()
             if not wanted(state) or self._monitor.tracker.received_at < asked_at:
                 since = None

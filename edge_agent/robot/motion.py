@@ -46,7 +46,6 @@ class Motion:
         while (left_s := ends_at - self._watch.clock()) > OVER_S:
             await self._euler(angles)
             await self._watch.pause(min(left_s, DRIVER_TICK_S))
-            self._watch.fit_state()
 
     async def drive(self, step: Drive) -> None:
         """Walk for the step's time; a dog that stops walking meanwhile ends the action."""
@@ -68,7 +67,7 @@ class Motion:
         gives_up_at = self._watch.clock() + step.timeout_s
         moved_at = self._watch.clock()
         while True:
-            left_rad = side * (self._turn_goal_rad - self._watch.fit_state().yaw_total_rad)
+            left_rad = side * (self._turn_goal_rad - self._watch.fresh_state().yaw_total_rad)
             if left_rad <= TURN_CLOSE_RAD:
                 return
             if self._watch.clock() > gives_up_at:
@@ -101,7 +100,7 @@ class Motion:
                 balance_at = self._watch.clock() + ASK_AGAIN_S
             await send()
             await self._watch.pause(DRIVER_TICK_S)
-            if self._watch.fit_state().moving:
+            if self._watch.fresh_state().moving:
                 self._obeyed.add(kind)
         obeyed_at = self._watch.clock()
         late = obeyed_at - started_at > RESPONSE_S
@@ -110,7 +109,7 @@ class Motion:
     def _check_stall(self, moved_at: float) -> float:
         """Return when the dog last moved; raises where that is too long ago."""
         now = self._watch.clock()
-        if self._watch.fit_state().moving:
+        if self._watch.fresh_state().moving:
             return now
         if now - moved_at > STALLED_S:
             raise failed("not_confirmed")

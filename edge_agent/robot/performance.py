@@ -156,15 +156,12 @@ class Performance:
             await self._watch.hold_true(lambda state: not state.moving, step.timeout_s)
         elif until == "performed":
             begins_by = self._clock() + BEGIN_S
-            while not self._watch.performing(self._watch.fit_state()):
+            while not self._watch.performing(self._watch.fresh_state()):
                 if self._clock() > begins_by:
                     raise failed("not_confirmed")
                 await self._watch.pause(TICK_S)
             await self._watch.hold_true(
-                lambda state: not self._watch.performing(state),
-                step.timeout_s,
-                QUIET_S,
-                self._watch.fit_state,
+                lambda state: not self._watch.performing(state), step.timeout_s, QUIET_S
             )
         elif until != "acknowledged":
             await self._reach_posture(step)

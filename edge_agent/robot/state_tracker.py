@@ -123,6 +123,7 @@ class StateTracker:
         self.session = 0
         self._lock = threading.Lock()
         self._sample: SportSample | None = None
+        self._stamp_s = 0.0
         self._moving = False
         self._yaw_total_rad = 0.0
         self._battery_percent: float | None = None
@@ -135,7 +136,7 @@ class StateTracker:
             return
         with self._lock:
             before = self._sample
-            if before is not None and 0.0 < sample.stamp_s == before.stamp_s:
+            if before is not None and 0.0 < sample.stamp_s == self._stamp_s:
                 return  # the same message again: whoever repeats it knows nothing new
             height_speed = 0.0
             if before is None or self._begins_anew(before, sample):
@@ -147,6 +148,7 @@ class StateTracker:
                 elapsed_s = max(sample.received_at - before.received_at, 1e-3)
                 height_speed = (sample.body_height_m - before.body_height_m) / elapsed_s
             self._sample = sample
+            self._stamp_s = sample.stamp_s or self._stamp_s  # zero says that it tells none
             self._moving = is_moving(sample, height_speed)
 
     def take_low(self, battery_percent: float, temperature_c: float, received_at: float) -> None:
@@ -196,8 +198,7 @@ class StateTracker:
         sample = self._sample
         return sample is not None and sample.silent
 
-    @staticmethod
-    def _begins_anew(before: SportSample, sample: SportSample) -> bool:
+    def _begins_anew(self, before: SportSample, sample: SportSample) -> bool:
         silence_s = sample.received_at - before.received_at
-        went_back_s = before.stamp_s - sample.stamp_s if sample.stamp_s > 0.0 else 0.0
+        went_back_s = self._stamp_s - sample.stamp_s if sample.stamp_s > 0.0 else 0.0
         return silence_s > CONNECTED_MAX_AGE_S or went_back_s > RESTART_STAMP_S

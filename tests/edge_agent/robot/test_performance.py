@@ -135,7 +135,7 @@ def test_a_fallen_dog_recovers_and_does_nothing_else(dog):
     dog.fault("fallen")
     dog.rest(1.0)
     execution = dog.do(dog.perform("Sit"))
-    assert (execution.state, execution.reason, execution.calls) == ("failed", "robot_fallen", [])
+    assert (execution.state, execution.reason, execution.calls) == ("failed", "posture_fallen", [])
     execution = dog.do(dog.perform("RecoveryStand"))
     assert execution.state == "confirmed"
     assert dog.mock.state().posture == "standing"
