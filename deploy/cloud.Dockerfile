@@ -5,7 +5,7 @@ ENV PYTHONUNBUFFERED=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 SHADOW
 WORKDIR /app
 COPY requirements ./requirements
 RUN python requirements/install_torch.py
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml README.md LICENSE THIRD_PARTY.md ./
 COPY shared ./shared
 COPY edge_agent ./edge_agent
 COPY cloud_server ./cloud_server

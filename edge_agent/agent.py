@@ -11,14 +11,17 @@ from typing import Any, Literal
 
 from edge_agent import reflex, speaking
 from edge_agent.acting import Actor
+from edge_agent.confirmation import Question, read_answer
 from edge_agent.consulting import CloudWay
 from edge_agent.events import Event, EventHub, plain, state_event
-from edge_agent.gate import Gate, Refusal
+from edge_agent.gate import Gate
 from edge_agent.journal import Journal
 from edge_agent.recognition import Recognition
+from edge_agent.repeats import Repeats
 from edge_agent.robot.interface import Robot
 from edge_agent.tracing import Tracing
 from edge_agent.utterance import Utterance
+from edge_agent.verdict import Refusal
 from shared.bundle import BundleManifest
 from shared.errors import Busy, NotFound
 from shared.messages import IntentReply
@@ -45,15 +48,6 @@ class AgentOptions:
     robot_id: str = "go2"
     deadline_s: float = 20.0
     simulation: bool = False
-
-
-@dataclass
-class _Question:
-    """An utterance whose dangerous skill waits for a person's yes."""
-
-    utterance: Utterance
-    skill: Skill
-    expires_at: float
 
 
 class Agent:
@@ -83,7 +77,8 @@ class Agent:
         self._tracing = tracing or Tracing()
         self._clock = clock
         self._waiting = 0
-        self._question: _Question | None = None
+        self._asked: Utterance | None = None
+        self._repeats = Repeats()
         self._state_told = ""
         self._watching: asyncio.Task[None] | None = None
         # One thread: the recogniser's passes never compete, and a line's order in the journal holds.
@@ -97,6 +92,7 @@ class Agent:
             await loop.run_in_executor(self._writing, self._journal.open)
         await loop.run_in_executor(self._recognition, reflex.warm_up)
         await self._actor.robot.start()
+        self._actor.dead_man.start()
         self._watching = asyncio.create_task(self._watch())
 
     async def close(self) -> None:
@@ -104,7 +100,7 @@ class Agent:
         self.events.close()
         if self._watching is not None:
             self._watching.cancel()
-        await self._actor.robot.close()
+        await self._actor.close()
         await self._cloud.close()
         self._recognition.shutdown(wait=False, cancel_futures=True)
         self._writing.shutdown(wait=True)
@@ -118,10 +114,15 @@ class Agent:
         lang: Language | None = None,
         source: Source = "text",
         session_id: str | None = None,
+        request_id: str | None = None,
     ) -> Outcome:
-        """Do what an utterance asks and return its outcome; Busy where too many are under way."""
+        """Do what an utterance asks and return its outcome; Busy where too many are under way.
+
+        The same `request_id` again gets the same outcome and does nothing again, except that a
+        stop always stops; Conflict where the id came with other words.
+        """
         with self._tracing.span("utterance") as span:
-            outcome = await self._handle(text, lang, source, session_id)
+            outcome = await self._handle(text, lang, source, session_id, request_id)
             span.note("request_id", outcome.request_id)
             span.note("route", outcome.route)
             span.note("execution", outcome.execution.state)
@@ -130,7 +131,12 @@ class Agent:
             return outcome
 
     async def _handle(
-        self, text: str, lang: Language | None, source: Source, session_id: str | None
+        self,
+        text: str,
+        lang: Language | None,
+        source: Source,
+        session_id: str | None,
+        request_id: str | None,
     ) -> Outcome:
         # A lone surrogate, from a command line in another encoding, would make the outcome unwritable.
         text = text.encode("utf-8", "replace").decode()
@@ -143,10 +149,23 @@ class Agent:
             deadline_at=self._clock() + self.options.deadline_s,
             stopped=self._actor.stopped,
         )
+        if request_id is not None:
+            utterance.request_id = request_id
         if not any(character.isalnum() for character in clean_utterance(text)):
             return await self._conclude(utterance, Execution())
         if reflex.is_stop(text, self._actor.in_motion()):
             return await self._conclude(utterance, await self._react(utterance))
+        if request_id is None:
+            return await self._attend(utterance)
+        said = (text, lang, source, session_id)
+        return await self._repeats.once(request_id, said, lambda: self._attend(utterance))
+
+    async def _attend(self, utterance: Utterance) -> Outcome:
+        """Take an utterance that is no stop: an answer to the open question, or a wish."""
+        question = self._gate.confirmations.question()
+        answer = read_answer(utterance.text, question.skill) if question else None
+        if question is not None and answer is not None:
+            return await self._conclude(utterance, await self._hear(answer, question, utterance))
         if self._waiting >= MAX_WAITING:
             raise Busy("too many utterances are under way; try again in a moment")
         self._waiting += 1
@@ -158,27 +177,23 @@ class Agent:
 
     async def stop(self, level: Literal["stop", "damp"] = "stop") -> list[Call]:
         """Stop all motion, or make the motors soft at once; never waits for an utterance."""
-        self._question = None
         return await (self._actor.stop() if level == "stop" else self._actor.damp())
 
     async def confirm(self, request_id: str, accept: bool) -> Outcome:
         """Finish an utterance that needed a person's yes; NotFound where none waits by that id."""
-        question = self._question
-        if question is None or question.utterance.request_id != request_id:
+        utterance, skill_name = self._asked, self._gate.confirmations.skill_of(request_id)
+        if utterance is None or utterance.request_id != request_id or skill_name is None:
             raise NotFound("no action waits for this confirmation")
-        self._question = None
-        utterance = question.utterance
+        self._asked = None
         answer = self._gate.confirmations.answer(request_id, accept)
         if isinstance(answer, Refusal):
-            execution = Execution(state="refused", reason=answer.reason, skill=question.skill.name)
-            utterance.say = speaking.say_trouble(execution, utterance.lang) or ""
+            execution = self._decline(answer, skill_name, utterance)
             return await self._conclude(utterance, execution)
         # The yes is a fresh wish: it has its own time, and only a stop after it overtakes it.
         utterance.deadline_at = self._clock() + self.options.deadline_s
         utterance.stopped = self._actor.stopped
         utterance.say = ""  # the question has been said
-        execution = await self._act(answer, utterance, confirmed=True)
-        return await self._conclude(utterance, execution)
+        return await self._conclude(utterance, await self._act(answer, utterance))
 
     @property
     def manifest(self) -> BundleManifest:
@@ -204,12 +219,10 @@ class Agent:
         return state
 
     def _open_question(self) -> dict[str, str] | None:
-        question = self._question
-        if question is None or question.utterance.stopped.is_set():
+        question = self._gate.confirmations.question()
+        if question is None:
             return None
-        if self._clock() > question.expires_at:
-            return None
-        return {"request_id": question.utterance.request_id, "skill": question.skill.name}
+        return {"request_id": question.request_id, "skill": question.skill.name}
 
     def publish_state(self) -> None:
         """Tell the state to the event stream if it has changed, its age aside."""
@@ -247,19 +260,33 @@ class Agent:
         utterance.route = "edge"
         return await self._act(wanted, utterance)
 
-    async def _act(
-        self, wanted: Skill, utterance: Utterance, *, confirmed: bool = False
-    ) -> Execution:
+    async def _hear(self, answer: str, question: Question, utterance: Utterance) -> Execution:
+        """Settle the open question by a spoken answer; only a yes that names the skill moves."""
+        utterance.route = "edge"
+        name = question.skill.name
+        if answer == "unnamed":
+            utterance.say = speaking.say_name_it(question.skill, utterance.lang)
+            return Execution(state="needs_confirmation", reason="skill_not_named", skill=name)
+        settled = self._gate.confirmations.answer(
+            question.request_id, answer == "yes", by=utterance.request_id
+        )
+        if isinstance(settled, Refusal):
+            return self._decline(settled, name, utterance)
+        utterance.decide(name)
+        return await self._act(settled, utterance)
+
+    def _decline(self, refusal: Refusal, skill_name: str, utterance: Utterance) -> Execution:
+        execution = Execution(state="refused", reason=refusal.reason, skill=skill_name)
+        utterance.say = speaking.say_trouble(execution, utterance.lang) or ""
+        return execution
+
+    async def _act(self, wanted: Skill, utterance: Utterance) -> Execution:
         """Perform a skill and settle what the dog says to it."""
-        if wanted.name == "StopMove":
-            self._question = None
         if utterance.route != "cloud" or not utterance.say:
             utterance.say = wanted.say(utterance.lang)
-        execution = await self._actor.perform(wanted, utterance, confirmed=confirmed)
+        execution = await self._actor.perform(wanted, utterance)
         if execution.state == "needs_confirmation":
-            self._question = _Question(
-                utterance, wanted, self._clock() + self._gate.policy.confirmation_window_s
-            )
+            self._asked = utterance
             utterance.say = speaking.say_question(wanted, utterance.lang)
         elif execution.state == "preempted" and not execution.calls:
             utterance.say = ""  # it was stopped before it began, so nothing is announced

@@ -50,7 +50,7 @@ def create_app(agent: Agent, settings: EdgeSettings) -> FastAPI:
 def _add_commands(app: FastAPI, agent: Agent) -> None:
     @app.post("/v1/utterances")
     async def handle_utterance(body: UtteranceRequest) -> Outcome:
-        return await agent.handle(body.text, body.lang, "text", body.session_id)
+        return await agent.handle(body.text, body.lang, "text", body.session_id, body.request_id)
 
     @app.post("/v1/stop")
     async def stop(body: StopRequest | None = None) -> dict[str, Any]:

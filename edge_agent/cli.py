@@ -144,10 +144,22 @@ def skills(as_json: bool) -> None:
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", type=click.IntRange(0, 65535), default=8070, show_default=True)
 def mock_robot(domain: int, interface: str, host: str, port: int) -> None:
-    """Run the mock Go2, with a page that shows it."""
-    from edge_agent.mock_robot.server import run as run_mock
+    """Run the mock Go2, with a page that shows it and buttons for its faults.
 
-    run_mock(domain, interface, host, port)
+    A wider --host, for a phone's browser, needs EDGE_PAIRING_TOKEN.
+    """
+    from edge_agent.mock_robot.server import run as run_mock
+    from edge_agent.settings import EdgeSettings
+
+    settings = EdgeSettings.from_environment(host=host)
+    run_mock(
+        domain,
+        interface,
+        host,
+        port,
+        pairing_token=settings.pairing_token,
+        allowed_hosts=settings.allowed_hosts,
+    )
 
 
 main.add_command(bundle)

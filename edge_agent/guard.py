@@ -4,15 +4,17 @@ import hmac
 import ipaddress
 import socket
 from collections.abc import Iterable
+from typing import Protocol
 from urllib.parse import urlsplit
 from uuid import uuid4
 
+from pydantic import SecretStr
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from edge_agent.refusals import refusal, remember_request_id
-from edge_agent.settings import EdgeSettings, is_loopback
+from edge_agent.settings import is_loopback
 from shared.errors import Forbidden, RequestError, ShadowdogError, TooLarge, Unauthorized
 
 OPEN_PATHS = frozenset({"/", "/healthz"})
@@ -21,18 +23,35 @@ OPEN_PATHS = frozenset({"/", "/healthz"})
 MAX_BODY_BYTES = 1 << 20
 
 
-class Guard:
-    """An ASGI middleware that lets only this agent's own callers in.
+class Place(Protocol):
+    """Where a server listens and whom it lets in; `EdgeSettings` is one."""
 
-    A Host that is none of the agent's names is DNS rebinding; an Origin other than the Host is
-    another site's page (CSRF). With a token set, every path beside OPEN_PATHS needs it.
+    @property
+    def host(self) -> str: ...
+    @property
+    def pairing_token(self) -> SecretStr | None: ...
+    @property
+    def allowed_hosts(self) -> tuple[str, ...]: ...
+
+
+class Guard:
+    """An ASGI middleware that lets only this server's own callers in.
+
+    A Host that is none of the server's names is DNS rebinding; an Origin other than the Host is
+    another site's page (CSRF). With a token set, every path beside OPEN_PATHS and those under
+    `open_folder` needs it.
     """
 
     def __init__(
-        self, app: ASGIApp, settings: EdgeSettings, max_body_bytes: int = MAX_BODY_BYTES
+        self,
+        app: ASGIApp,
+        settings: Place,
+        max_body_bytes: int = MAX_BODY_BYTES,
+        open_folder: str | None = None,
     ) -> None:
         self._app = app
         self._max_body_bytes = max_body_bytes
+        self._open_folder = open_folder
         token = settings.pairing_token
         self._token = token.get_secret_value().encode() if token else None
         self._local_only = is_loopback(settings.host)
@@ -57,14 +76,14 @@ class Guard:
         hosts = headers.getlist("host")
         if len(hosts) != 1 or not self._is_own(hosts[0]):
             return Forbidden(
-                "this Host is none of the agent's; use its address, or add the name to "
+                "this Host is none of this server's; use its address, or add the name to "
                 "EDGE_ALLOWED_HOSTS"
             )
         if any(not _same_origin(origin, hosts[0]) for origin in headers.getlist("origin")):
-            return Forbidden("another site's page may not call the agent")
+            return Forbidden("another site's page may not call this server")
         if headers.get("sec-fetch-site") in ("cross-site", "same-site") and path != "/":
-            return Forbidden("another site's page may not call the agent")
-        if self._token is not None and path not in OPEN_PATHS and not self._paired(headers):
+            return Forbidden("another site's page may not call this server")
+        if self._token is not None and not self._is_open(path) and not self._paired(headers):
             return Unauthorized("send the pairing token as `Authorization: Bearer <token>`")
         declared = headers.get("content-length", "0")
         if not declared.isdecimal():
@@ -72,6 +91,10 @@ class Guard:
         if int(declared) > self._max_body_bytes:
             return TooLarge(self._too_large())
         return None
+
+    def _is_open(self, path: str) -> bool:
+        in_folder = self._open_folder is not None and path.startswith(self._open_folder)
+        return path in OPEN_PATHS or in_folder
 
     def _is_own(self, host: str) -> bool:
         name = _host_name(host)

@@ -79,27 +79,29 @@ _ANY_RUN = re.compile(r"(.)\1+")
 
 def is_stop(text: str, moving: bool) -> bool:
     """Return whether `text` means stop; `moving` is whether the dog moves or speaks now."""
-    units = _units(text)
+    units = cut_units(text)
     if moving and _contains(units, _STOP_MOVING):
         return True
     return _is_all_stop(units) or _sounds_like_stop(units)
 
 
-def _units(text: str) -> Units:
+def cut_units(text: str) -> Units:
+    """Return the utterance's units, folded: case, width, traditional characters, apostrophes."""
     folded = unicodedata.normalize("NFKC", clean_utterance(text)).casefold().translate(_FOLD)
     return tuple(_shorten(unit) for unit in _UNIT.findall(_APOSTROPHES.sub("", folded)))
 
 
-def _phrases(table: str) -> frozenset[Units]:
+def read_phrases(table: str) -> frozenset[Units]:
+    """Return the phrases of a table, which are parted by "|"."""
     return frozenset(tuple(_UNIT.findall(phrase)) for phrase in table.split("|"))
 
 
-_STOP = _phrases(STOP_ENGLISH) | _phrases(STOP_CHINESE)
-_STOP_MOVING = _STOP | _phrases(STOP_WHILE_MOVING)
-_COURTESY = _phrases(COURTESY)
-_SOUNDS = _phrases(SOUNDS_LIKE)
-_NEVER = _phrases(NEVER_BY_SOUND)
-_ALONE = _phrases(ALONE_BY_SOUND)
+_STOP = read_phrases(STOP_ENGLISH) | read_phrases(STOP_CHINESE)
+_STOP_MOVING = _STOP | read_phrases(STOP_WHILE_MOVING)
+_COURTESY = read_phrases(COURTESY)
+_SOUNDS = read_phrases(SOUNDS_LIKE)
+_NEVER = read_phrases(NEVER_BY_SOUND)
+_ALONE = read_phrases(ALONE_BY_SOUND)
 _LONGEST = max(len(phrase) for phrase in _STOP_MOVING | _COURTESY)
 _STRETCHED = {
     _ANY_RUN.sub(r"\1", word): word

@@ -89,16 +89,23 @@ class EdgeSettings(ProcessSettings):
     allow_dangerous: bool = False
     confirm_dangerous: bool = True
 
+    voice: Literal["auto", "robot", "speaker", "text"] = "auto"
+    """What lines sound through: the dog's loudspeaker, this computer's, neither; auto: the first there."""
+    synthesizer: Literal["espeak-ng", "piper"] = "espeak-ng"
+    piper_english: Path | None = None
+    piper_chinese: Path | None = None
+    """The .onnx files of piper's voices."""
+
     journal: Path = Field(default_factory=default_journal)
     trace_endpoint: str | None = Field(
         default_factory=lambda: os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or None
     )
     """An OTLP/HTTP collector's address, without `/v1/traces`; None: no traces."""
 
-    @field_validator("bundle", "journal")
+    @field_validator("bundle", "journal", "piper_english", "piper_chinese")
     @classmethod
-    def _expand(cls, value: Path) -> Path:
-        return value.expanduser()
+    def _expand(cls, value: Path | None) -> Path | None:
+        return value.expanduser() if value is not None else None
 
     @field_validator("pairing_token")
     @classmethod

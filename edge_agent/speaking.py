@@ -42,13 +42,16 @@ REFUSALS: dict[str, Line] = {
         "That yes came too late. Ask me again.", "确认得太晚了，请再说一次。"
     ),
     "confirmation_declined": Line("All right, I will not.", "好的，那我不做了。"),
+    "repeated": Line("I have done that already.", "这个我已经做过了。"),
+    "overdue": Line("That took too long, so I stopped.", "时间太长，我停下了。"),
     "skill_unknown": Line("I do not know that trick.", "这个动作我不会。"),
 }
-"""One line for every reason for which the gate refuses."""
+"""One line for every reason for which the gate refuses or ends an action."""
 
 CANNOT = Line("I cannot do that now.", "这个我现在做不了。")
 FAILED = Line("I tried, but it did not work.", "我试了，但没有成功。")
-CONFIRM = Line("{skill}: shall I? Please confirm.", "要我{skill}吗？请确认。")
+CONFIRM = Line("{title}: shall I? Then say: yes, {skill}.", "要我{skill}吗？请说：确认{skill}。")
+NAME_IT = Line("Please name it: say yes, {skill}.", "请说出动作：确认{skill}。")
 CLOUD_AWAY = Line(
     "I cannot reach my cloud brain, but I still know my own tricks.",
     "我连不上云端，不过自己的本领还都会。",
@@ -78,8 +81,17 @@ def say_absent(error: CloudError | None, language: Language) -> str:
 
 def say_question(skill: Skill, language: Language) -> str:
     """Return the question that asks a person to confirm a dangerous skill."""
-    name = skill.chinese if language == "zh" else skill.english.capitalize()
-    return CONFIRM.say(language).format(skill=name)
+    name = _name(skill, language)
+    return CONFIRM.say(language).format(title=name.capitalize(), skill=name)
+
+
+def say_name_it(skill: Skill, language: Language) -> str:
+    """Return what to say to a yes that does not name the dangerous skill."""
+    return NAME_IT.say(language).format(skill=_name(skill, language))
+
+
+def _name(skill: Skill, language: Language) -> str:
+    return skill.chinese if language == "zh" else skill.english
 
 
 def say_trouble(execution: Execution, language: Language) -> str | None:

@@ -35,6 +35,8 @@ class UtteranceRequest(Request):
     text: Annotated[str, Field(max_length=MAX_BODY_CHARACTERS)]
     lang: Language | None = None
     session_id: Name | None = None
+    request_id: RequestId | None = None
+    """The caller's own id: sent again with it, the utterance is answered again and not done again."""
 
 
 class StopRequest(Request):

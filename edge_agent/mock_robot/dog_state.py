@@ -1,10 +1,15 @@
 """What can be seen of the mock dog at one moment."""
 
+import dataclasses
+import math
 from dataclasses import dataclass
 
 from edge_agent.mock_robot.sport_api import Posture
 
 Vector = tuple[float, float, float]
+
+_ZERO: Vector = (0.0, 0.0, 0.0)
+_NAN: Vector = (math.nan, math.nan, math.nan)
 
 
 @dataclass(frozen=True)
@@ -31,3 +36,40 @@ class DogState:
     moving: bool
     locked: bool
     time_s: float
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the state topics say now: `sport` and `low` as states, None where nothing is said."""
+
+    sport: DogState | None
+    low: DogState | None
+
+
+def silence(state: DogState) -> DogState:
+    """Return what the sport topic tells while its service is off: zeros."""
+    return dataclasses.replace(
+        state,
+        mode=0,
+        progress=0.0,
+        position_m=_ZERO,
+        velocity_m_s=_ZERO,
+        yaw_speed_rad_s=0.0,
+        rpy_rad=_ZERO,
+        gyroscope_rad_s=_ZERO,
+        body_height_m=0.0,
+        time_s=0.0,
+    )
+
+
+def spoil(state: DogState) -> DogState:
+    """Return the state with numbers that are none."""
+    return dataclasses.replace(
+        state,
+        position_m=_NAN,
+        velocity_m_s=_NAN,
+        yaw_speed_rad_s=math.nan,
+        rpy_rad=_NAN,
+        gyroscope_rad_s=_NAN,
+        body_height_m=math.nan,
+    )

@@ -1,57 +1,25 @@
-"""MockGo2: a real DDS peer that speaks the Go2's sport service and publishes its state topics."""
+"""MockGo2: a mock dog as a real DDS peer that serves the Go2's services and state topics."""
 
-import json
+import queue
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
-from edge_agent.mock_robot.dog_state import DogState
-from edge_agent.mock_robot.physics import DogPhysics
-from edge_agent.mock_robot.sport_api import (
-    AUTO_RECOVERY_GET,
-    NAMES,
-    NOT_IMPLEMENTED,
-    OK,
-    REMOVED_NAMES,
-    SERVICE_NAME,
-    SERVICE_VERSION,
-    Posture,
-)
+from edge_agent.mock_robot.dog import MockDog
+from edge_agent.mock_robot.dog_state import Told
+from edge_agent.mock_robot.sport_api import SERVICE_VERSION, SPORT, Posture
+from edge_agent.mock_robot.state_topics import SPORT_STATE_TOPIC, open_state_topics
 from edge_agent.robot.dds_domain import join_domain
 from shared.errors import ConfigurationError
-from shared.outcome import now_rfc3339
 
-SPORT_STATE_TOPIC = "rt/sportmodestate"
-LOW_STATE_TOPIC = "rt/lowstate"
 PUBLISH_PERIOD_S = 0.02
-MAX_STEP_S = 0.02
-MAX_CATCH_UP_S = 2.0
-CALL_LOG_LENGTH = 20_000
 PROBE_S = 0.8
-LEG_MOTORS = 12
+ENDING_S = 2.0
 
 
-@dataclass(frozen=True)
-class LoggedCall:
-    """One request as the service answered it; `at_s` counts from the mock's start."""
-
-    sequence: int
-    time: str
-    at_s: float
-    api_id: int
-    name: str
-    parameter: dict[str, Any]
-    code: int
-
-
-class MockGo2:
-    """The mock dog in one DDS domain; threads of its own, guarded by one lock.
-
-    `unsupported` are ids that this dog's firmware answers with 3203, beside the removed ones.
-    """
+class MockGo2(MockDog):
+    """A mock dog in one DDS domain, on threads of its own."""
 
     def __init__(
         self,
@@ -61,18 +29,16 @@ class MockGo2:
         posture: Posture = "standing",
         battery_percent: float = 92.0,
         unsupported: frozenset[int] = frozenset(),
+        speed: float = 1.0,
     ) -> None:
+        super().__init__(
+            posture=posture, battery_percent=battery_percent, unsupported=unsupported, speed=speed
+        )
         self.domain = domain
         self.interface = interface
-        self._physics = DogPhysics(posture, battery_percent)
-        self._unsupported = unsupported | frozenset(REMOVED_NAMES)
-        self._calls: deque[LoggedCall] = deque(maxlen=CALL_LOG_LENGTH)
-        self._sequence = 0
-        self._lock = threading.Lock()
-        self._started_at = self._stepped_at = time.monotonic()
         self._ending = threading.Event()
         self._publisher: threading.Thread | None = None
-        self._server: Any = None
+        self._servers: list[_Server] = []
 
     def start(self) -> None:
         """Join the domain and serve; blocks about 1.5 s. ConfigurationError where a dog is there."""
@@ -82,102 +48,83 @@ class MockGo2:
                 f"a robot already answers in DDS domain {self.domain} on {self.interface}; both "
                 "would execute every request: end the other one or take another domain"
             )
-        write_state = _open_state_topics()
-        with self._lock:
-            self._started_at = self._stepped_at = time.monotonic()
+        write = open_state_topics()
+        self.begin()
         self._publisher = threading.Thread(
-            target=self._publish, args=(write_state,), name="mock-state", daemon=True
+            target=self._publish, args=(write,), name="mock-state", daemon=True
         )
         self._publisher.start()
-        self._server = self._open_service()
+        self._open_services()
 
     def stop(self) -> None:
-        """End the state topics; the SDK's server thread ends with the process."""
+        """End the state topics; the SDK's server threads end with the process."""
         self._ending.set()
         if self._publisher is not None:
-            self._publisher.join(timeout=2.0)
+            self._publisher.join(timeout=ENDING_S)
 
-    def state(self) -> DogState:
-        """Return the dog as it is now."""
-        with self._lock:
-            self._catch_up()
-            return self._physics.state()
+    def _open_services(self) -> None:
+        versions = {SPORT: SERVICE_VERSION}
+        versions |= {name: service.version for name, service in self.services.items()}
+        self._servers = [_Server(self, name, version) for name, version in versions.items()]
+        # The SDK sleeps 0.7 s in each start: side by side they are ready together.
+        starting = [threading.Thread(target=server.start) for server in self._servers]
+        for thread in starting:
+            thread.start()
+        for thread in starting:
+            thread.join()
 
-    def calls(self, after: int = 0) -> list[LoggedCall]:
-        """Return the logged calls whose sequence number is above `after`, oldest first."""
-        with self._lock:
-            return [call for call in self._calls if call.sequence > after]
+    def _publish(self, write: Callable[[Told], None]) -> None:
+        while not self._ending.wait(PUBLISH_PERIOD_S / min(self.speed, 4.0)):
+            write(self.told())
 
-    @property
-    def call_count(self) -> int:
-        """How many requests have been answered since the start."""
-        with self._lock:
-            return self._sequence
 
-    # --- the service ---------------------------------------------------------------------------
+class _Server:
+    """One service on the SDK's own server; a slow dog's requests wait in a line of their own."""
 
-    def _open_service(self) -> Any:
+    def __init__(self, dog: MockDog, name: str, version: str) -> None:
         from unitree_sdk2py.rpc.server import Server
 
-        server = Server(SERVICE_NAME)
-        server._SetApiVersion(SERVICE_VERSION)
-        for api_id in (*NAMES, *REMOVED_NAMES):
-            server._RegistHandler(api_id, self._handler(api_id), False)
-        server.Start(False)
-        return server
+        self._dog = dog
+        self._name = name
+        self._server: Any = Server(name)
+        self._server._SetApiVersion(version)
+        self._version = version
+        self._waiting: queue.Queue[tuple[float, Any]] = queue.Queue()
 
-    def _handler(self, api_id: int) -> Callable[[str], tuple[int, str]]:
-        def handle(parameter: str) -> tuple[int, str]:
-            return self._handle(api_id, parameter)
+    def start(self) -> None:
+        """Serve; blocks while the SDK opens its topics."""
+        self._server._SetServerRequestHandler(self._arrive)
+        threading.Thread(target=self._work, name=f"mock-{self._name}", daemon=True).start()
+        self._server._Start(False)
 
-        return handle
+    def _arrive(self, request: Any) -> None:
+        """Return at once: the SDK's server has one thread, and its queue holds ten requests."""
+        self._waiting.put((time.monotonic() + self._dog.delay_s(), request))
 
-    def _handle(self, api_id: int, parameter: str) -> tuple[int, str]:
-        """Answer at once: the SDK's server has one thread for all requests."""
-        with self._lock:
-            self._catch_up()
-            if api_id in self._unsupported:
-                code = NOT_IMPLEMENTED
-            else:
-                code = self._physics.command(api_id, parameter)
-            self._sequence += 1
-            self._calls.append(
-                LoggedCall(
-                    sequence=self._sequence,
-                    time=now_rfc3339(),
-                    at_s=round(time.monotonic() - self._started_at, 4),
-                    api_id=api_id,
-                    name=NAMES.get(api_id) or REMOVED_NAMES[api_id],
-                    parameter=_readable(parameter),
-                    code=code,
-                )
-            )
-        data = json.dumps({"data": False}) if api_id == AUTO_RECOVERY_GET and code == OK else ""
-        return code, data
+    def _work(self) -> None:
+        while True:
+            due_at, request = self._waiting.get()
+            time.sleep(max(0.0, due_at - time.monotonic()))
+            self._answer(request)
 
-    # --- time and state ------------------------------------------------------------------------
+    def _answer(self, request: Any) -> None:
+        from unitree_sdk2py.idl.unitree_api.msg.dds_ import (
+            Response_,
+            ResponseHeader_,
+            ResponseStatus_,
+        )
+        from unitree_sdk2py.rpc.internal import RPC_API_ID_INTERNAL_API_VERSION
 
-    def _catch_up(self) -> None:
-        """Let the physics reach the present in steps of at most MAX_STEP_S; the lock is held."""
-        now = time.monotonic()
-        behind_s = min(now - self._stepped_at, MAX_CATCH_UP_S)
-        self._stepped_at = now
-        while behind_s > 0.0:
-            step_s = min(behind_s, MAX_STEP_S)
-            self._physics.step(step_s)
-            behind_s -= step_s
-
-    def _publish(self, write_state: Callable[[DogState], None]) -> None:
-        while not self._ending.wait(PUBLISH_PERIOD_S):
-            write_state(self.state())
-
-
-def _readable(parameter: str) -> dict[str, Any]:
-    try:
-        values = json.loads(parameter or "{}", parse_constant=str)  # NaN is no JSON: keep its name
-    except ValueError:
-        return {"unreadable": parameter[:200]}
-    return values if isinstance(values, dict) else {"unreadable": parameter[:200]}
+        identity = request.header.identity
+        if identity.api_id == RPC_API_ID_INTERNAL_API_VERSION:
+            reply = self._dog.tell_version(self._version)
+        else:
+            reply = self._dog.take(self._name, identity.api_id, request.parameter)
+        if reply is None or request.header.policy.noreply:
+            return
+        code, data = reply
+        header = ResponseHeader_(identity, ResponseStatus_(code))
+        self._server._SendResponse(Response_(header, data, []))
 
 
 def _hears_a_dog(domain: int) -> bool:
@@ -191,50 +138,3 @@ def _hears_a_dog(domain: int) -> bool:
     participant = DomainParticipant(domain)
     reader = DataReader(participant, Topic(participant, SPORT_STATE_TOPIC, SportModeState_))
     return next(reader.take_iter(timeout=duration(seconds=PROBE_S)), None) is not None
-
-
-def _open_state_topics() -> Callable[[DogState], None]:
-    from unitree_sdk2py.core.channel import ChannelPublisher
-    from unitree_sdk2py.idl.default import (
-        unitree_go_msg_dds__LowState_,
-        unitree_go_msg_dds__SportModeState_,
-    )
-    from unitree_sdk2py.idl.unitree_go.msg.dds_ import LowState_, SportModeState_
-
-    sport_topic = ChannelPublisher(SPORT_STATE_TOPIC, SportModeState_)
-    low_topic = ChannelPublisher(LOW_STATE_TOPIC, LowState_)
-    sport_topic.Init()
-    low_topic.Init()
-    sport, low = unitree_go_msg_dds__SportModeState_(), unitree_go_msg_dds__LowState_()
-
-    def write(state: DogState) -> None:
-        _fill_sport(sport, state)
-        _fill_low(low, state)
-        sport_topic.Write(sport)
-        low_topic.Write(low)
-
-    return write
-
-
-def _fill_sport(message: Any, state: DogState) -> None:
-    message.stamp.sec = int(state.time_s)
-    message.stamp.nanosec = int((state.time_s % 1.0) * 1e9)
-    message.error_code = 0
-    message.mode = state.mode
-    message.progress = state.progress
-    message.gait_type = 1 if state.mode == 3 else 0
-    message.position = list(state.position_m)
-    message.velocity = list(state.velocity_m_s)
-    message.yaw_speed = state.yaw_speed_rad_s
-    message.body_height = state.body_height_m
-    message.imu_state.rpy = list(state.rpy_rad)
-    message.imu_state.gyroscope = list(state.gyroscope_rad_s)
-
-
-def _fill_low(message: Any, state: DogState) -> None:
-    message.tick = int(state.time_s * 1000) & 0xFFFFFFFF
-    message.bms_state.soc = max(0, min(100, round(state.battery_percent)))
-    message.power_v = 28.0 + 0.05 * state.battery_percent
-    for index in range(LEG_MOTORS):
-        message.motor_state[index].temperature = round(state.motor_temperature_c)
-    message.imu_state.rpy = list(state.rpy_rad)

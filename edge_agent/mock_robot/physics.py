@@ -1,4 +1,4 @@
-"""How the mock dog moves: postures that take time, integrated walking, tilts, tricks, a battery.
+"""How the mock dog moves: postures that take time, walking, tilts, tricks, falls, a battery.
 
 Pure: time passes only in `step`, nothing here knows of DDS, threads or clocks. Units are metres,
 radians, seconds and percent. Like a real dog it acknowledges calls that it does not obey.
@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from edge_agent.mock_robot.dog_state import DogState, Vector
+from edge_agent.mock_robot.locomotion import Torso, Walk
 from edge_agent.mock_robot.sport_api import (
+    ALL_NAMES,
     BAD_PARAMETER,
     EULER,
     MOVE,
@@ -19,6 +21,8 @@ from edge_agent.mock_robot.sport_api import (
     OK,
     POSE,
     POSTURE_CHANGES,
+    RECOVERY_STAND,
+    STAND_UP,
     STOP_MOVE,
     TRICKS,
     Posture,
@@ -26,26 +30,25 @@ from edge_agent.mock_robot.sport_api import (
     Trick,
 )
 
-MOVE_LIFE_S = 1.0
-EULER_LIFE_S = 0.5
-VELOCITY_TIME_CONSTANT_S = 0.08
-ATTITUDE_TIME_CONSTANT_S = 0.06
 SHIFT_S = 0.15
 STILL_M_S = 0.02
 STILL_RAD_S = 0.05
-MAX_VELOCITY = (3.8, 1.0, 4.0)
-MAX_EULER = (0.75, 0.75, 0.6)
+FALLEN_ROLL_RAD = 1.5
 BATTERY_IDLE_PERCENT_S = 0.001
 BATTERY_MOVING_PERCENT_S = 0.01
 RELAXED_TEMPERATURE_C = 30.0
 WORKING_TEMPERATURE_C = 55.0
 TEMPERATURE_TIME_CONSTANT_S = 600.0
 
-HEIGHT_M: dict[Posture, float] = {"standing": 0.32, "sitting": 0.24, "lying": 0.09, "damped": 0.07}
-_MODE: dict[Posture, int] = {"standing": 1, "sitting": 10, "lying": 5, "damped": 7}
+HEIGHT_M: dict[Posture, float] = {
+    "standing": 0.32,
+    "sitting": 0.24,
+    "lying": 0.09,
+    "damped": 0.07,
+    "fallen": 0.11,
+}
+_MODE: dict[Posture, int] = {"standing": 1, "sitting": 10, "lying": 5, "damped": 7, "fallen": 7}
 MODE_POSE, MODE_LOCOMOTION, MODE_LOCKED, MODE_RECOVERING = 2, 3, 6, 8
-
-_ZERO: Vector = (0.0, 0.0, 0.0)
 
 
 @dataclass
@@ -62,9 +65,16 @@ class _Running:
     trick: Trick
     elapsed_s: float = 0.0
 
+    @property
+    def progress(self) -> float:
+        return max(0.01, min(1.0, self.elapsed_s / self.trick.seconds))
+
 
 class DogPhysics:
-    """The dog's body; `command` is one call of the sport service, `step` lets time pass."""
+    """The dog's body; `command` is one call of the sport service, `step` lets time pass.
+
+    For `readiness_s` seconds after StandUp it ignores Move and Euler even in balance.
+    """
 
     def __init__(self, posture: Posture = "standing", battery_percent: float = 92.0) -> None:
         self.time_s = 0.0
@@ -73,15 +83,11 @@ class DogPhysics:
         self.posing = False
         self.battery_percent = battery_percent
         self.motor_temperature_c = 36.0
+        self.readiness_s = 0.0
+        self._deaf_s = 0.0
         self._height_m = HEIGHT_M[posture]
-        self._x_m = self._y_m = self._yaw_rad = 0.0
-        self._velocity: Vector = _ZERO
-        self._wanted_velocity: Vector = _ZERO
-        self._move_left_s = 0.0
-        self._attitude: Vector = _ZERO
-        self._wanted_attitude: Vector = _ZERO
-        self._euler_left_s = 0.0
-        self._gyroscope: Vector = _ZERO
+        self._walk = Walk()
+        self._torso = Torso()
         self._change: _Change | None = None
         self._running: _Running | None = None
 
@@ -89,7 +95,7 @@ class DogPhysics:
 
     def command(self, api_id: int, parameter: str) -> int:
         """Take one call and return its status code; the reply says accepted, never obeyed."""
-        if api_id not in NAMES:
+        if api_id not in NAMES and api_id not in TRICKS:
             return NOT_IMPLEMENTED
         try:
             values = json.loads(parameter or "{}")
@@ -117,14 +123,12 @@ class DogPhysics:
             return BAD_PARAMETER
         if not all(math.isfinite(value) for value in wanted):
             return BAD_PARAMETER
-        if not self._ready() or self.locked or self.posing:
+        if not self._ready() or self.locked or self.posing or self._deaf_s > 0.0:
             return OK  # acknowledged and ignored, as after StandUp on the real dog
         if api_id == MOVE:
-            self._wanted_velocity = _clamp(wanted, MAX_VELOCITY)
-            self._move_left_s = MOVE_LIFE_S
+            self._walk.command(wanted)
         else:
-            self._wanted_attitude = _clamp(wanted, MAX_EULER)
-            self._euler_left_s = EULER_LIFE_S
+            self._torso.command(wanted)
         return OK
 
     def _pose(self, values: dict[str, Any]) -> int:
@@ -141,15 +145,15 @@ class DogPhysics:
 
     def _stop(self) -> None:
         """End walking, tilts, poses and tricks; what has begun to sit or leap comes down first."""
-        self._move_left_s = self._euler_left_s = 0.0
-        self._wanted_velocity = self._wanted_attitude = _ZERO
+        self._walk.stop()
+        self._torso.stop()
         self.posing = False
         if self._running is not None and not self._running.trick.airborne:
-            self._running = None
+            self._end_trick()
 
     def _begin_change(self, api_id: int) -> None:
         rule = POSTURE_CHANGES[api_id]
-        damping = rule.end == "damped"
+        damping = rule.end == "damped" and self.posture != "fallen"
         free = self._change is None and self._running is None
         if not damping and (not free or self.posture not in rule.starts):
             return
@@ -157,15 +161,35 @@ class DogPhysics:
         self._running = None
         self._change = _Change(api_id, rule, self._height_m)
 
+    # --- what happens to it ----------------------------------------------------------------------
+
+    def put(self, posture: Posture) -> None:
+        """Bring the dog into a posture at once, as a fall or a power cut does; all motion ends."""
+        self._stop()
+        self._running = self._change = None
+        self.posture = posture
+        self.locked = False
+        self._deaf_s = 0.0
+        self._height_m = HEIGHT_M[posture]
+
+    def restart(self) -> None:
+        """Lose power: the motors go soft, clock and odometry begin anew."""
+        self.put("damped")
+        self._walk, self._torso = Walk(), Torso()
+        self.time_s = 0.0
+
     # --- time --------------------------------------------------------------------------------
 
     def step(self, dt_s: float) -> None:
         """Let `dt_s` > 0 seconds pass; steps of 5 to 50 ms give the same motion to a few percent."""
         self.time_s += dt_s
+        self._deaf_s = max(0.0, self._deaf_s - dt_s)
         self._step_change(dt_s)
         self._step_trick(dt_s)
-        self._step_walk(dt_s)
-        self._step_attitude(dt_s)
+        if self.posture == "fallen" and self._change is None:
+            self._torso.turn_over(FALLEN_ROLL_RAD)
+        self._walk.step(dt_s)
+        self._torso.step(dt_s)
         self._step_body(dt_s)
 
     def _step_change(self, dt_s: float) -> None:
@@ -184,6 +208,8 @@ class DogPhysics:
             self.posture = change.rule.end
             self.locked = change.rule.locked
             self._change = None
+            if change.api_id == STAND_UP:
+                self._deaf_s = self.readiness_s
 
     def _step_trick(self, dt_s: float) -> None:
         running = self._running
@@ -191,39 +217,26 @@ class DogPhysics:
             return
         running.elapsed_s += dt_s
         trick = running.trick
-        advance_m = trick.advance_m * dt_s / trick.seconds
-        self._x_m += advance_m * math.cos(self._yaw_rad)
-        self._y_m += advance_m * math.sin(self._yaw_rad)
+        self._walk.carry(trick.advance_m * dt_s / trick.seconds)
         if running.elapsed_s >= trick.seconds:
-            self._running = None
-            self._wanted_attitude = _ZERO
-            self._height_m = HEIGHT_M["standing"]
+            self._end_trick()
+            return
+        wave = math.sin(math.pi * running.progress)
+        if trick.on_ground:
+            self._torso.turn_over(math.pi * wave)
+            self._height_m = HEIGHT_M["standing"] + wave * (
+                HEIGHT_M["lying"] - HEIGHT_M["standing"]
+            )
             return
         sway = trick.sway_rad * math.sin(2 * math.pi * running.elapsed_s / 1.0)
-        self._wanted_attitude = (0.6 * sway, -abs(sway), 0.4 * sway)
-        self._euler_left_s = EULER_LIFE_S
+        self._torso.command((0.6 * sway, -abs(sway), 0.4 * sway))
         if trick.airborne:
-            flight = math.sin(math.pi * running.elapsed_s / trick.seconds)
-            self._height_m = HEIGHT_M["standing"] + 0.25 * flight
+            self._height_m = HEIGHT_M["standing"] + 0.25 * wave
 
-    def _step_walk(self, dt_s: float) -> None:
-        self._move_left_s = max(0.0, self._move_left_s - dt_s)
-        wanted = self._wanted_velocity if self._move_left_s > 0.0 else _ZERO
-        before = self._velocity
-        self._velocity = _follow(before, wanted, dt_s / VELOCITY_TIME_CONSTANT_S)
-        vx, vy, vyaw = ((a + b) / 2 for a, b in zip(before, self._velocity, strict=True))
-        heading = self._yaw_rad + vyaw * dt_s / 2
-        self._x_m += (vx * math.cos(heading) - vy * math.sin(heading)) * dt_s
-        self._y_m += (vx * math.sin(heading) + vy * math.cos(heading)) * dt_s
-        self._yaw_rad += vyaw * dt_s
-
-    def _step_attitude(self, dt_s: float) -> None:
-        self._euler_left_s = max(0.0, self._euler_left_s - dt_s)
-        wanted = self._wanted_attitude if self._euler_left_s > 0.0 else _ZERO
-        before = self._attitude
-        self._attitude = _follow(before, wanted, dt_s / ATTITUDE_TIME_CONSTANT_S)
-        roll, pitch, yaw = ((b - a) / dt_s for a, b in zip(before, self._attitude, strict=True))
-        self._gyroscope = (roll, pitch, yaw + self._velocity[2])
+    def _end_trick(self) -> None:
+        self._running = None
+        self._torso.stop()
+        self._height_m = HEIGHT_M["standing"]
 
     def _step_body(self, dt_s: float) -> None:
         moving = self.moving
@@ -241,26 +254,27 @@ class DogPhysics:
         return (
             self._change is not None
             or self._running is not None
-            or math.hypot(self._velocity[0], self._velocity[1]) > STILL_M_S
-            or max(abs(value) for value in (*self._gyroscope, self._velocity[2])) > STILL_RAD_S
+            or self._walk.speed_m_s > STILL_M_S
+            or max(abs(value) for value in (*self._gyroscope(), self._walk.velocity[2]))
+            > STILL_RAD_S
         )
 
     def state(self) -> DogState:
         """Return the dog as it is now."""
-        running, change = self._running, self._change
-        roll, pitch, twist = self._attitude
+        running, change, walk = self._running, self._change, self._walk
+        roll, pitch, twist = self._torso.attitude
         active = running.api_id if running else change.api_id if change else None
         return DogState(
             posture=self.posture,
             mode=self._mode(),
-            progress=0.0 if running is None else _progress(running),
-            doing=None if active is None else NAMES[active],
-            position_m=(self._x_m, self._y_m, self._height_m),
-            velocity_m_s=(self._velocity[0], self._velocity[1], 0.0),
-            yaw_speed_rad_s=self._velocity[2],
-            yaw_total_rad=self._yaw_rad,
-            rpy_rad=(roll, pitch, math.remainder(self._yaw_rad + twist, 2 * math.pi)),
-            gyroscope_rad_s=self._gyroscope,
+            progress=0.0 if running is None else running.progress,
+            doing=None if active is None else ALL_NAMES[active],
+            position_m=(walk.x_m, walk.y_m, self._height_m),
+            velocity_m_s=(walk.velocity[0], walk.velocity[1], 0.0),
+            yaw_speed_rad_s=walk.velocity[2],
+            yaw_total_rad=walk.yaw_rad,
+            rpy_rad=(roll, pitch, math.remainder(walk.yaw_rad + twist, 2 * math.pi)),
+            gyroscope_rad_s=self._gyroscope(),
             body_height_m=self._height_m,
             battery_percent=self.battery_percent,
             motor_temperature_c=self.motor_temperature_c,
@@ -269,10 +283,14 @@ class DogPhysics:
             time_s=self.time_s,
         )
 
+    def _gyroscope(self) -> Vector:
+        roll, pitch, yaw = self._torso.rates
+        return (roll, pitch, yaw + self._walk.velocity[2])
+
     def _mode(self) -> int:
         if self._running is not None:
             return self._running.trick.mode
-        if self._change is not None and self._change.api_id == 1006:
+        if self._change is not None and self._change.api_id == RECOVERY_STAND:
             return MODE_RECOVERING
         if self.posture != "standing":
             return _MODE[self.posture]
@@ -280,20 +298,4 @@ class DogPhysics:
             return MODE_LOCKED
         if self.posing:
             return MODE_POSE
-        return MODE_LOCOMOTION if self._move_left_s > 0.0 else _MODE["standing"]
-
-
-def _progress(running: _Running) -> float:
-    return max(0.01, min(1.0, running.elapsed_s / running.trick.seconds))
-
-
-def _clamp(values: Vector, limits: Vector) -> Vector:
-    x, y, z = (max(-limit, min(limit, value)) for value, limit in zip(values, limits, strict=True))
-    return (x, y, z)
-
-
-def _follow(now: Vector, wanted: Vector, share: float) -> Vector:
-    """Move `now` towards `wanted` by first-order lag; `share` is the step over the time constant."""
-    keep = math.exp(-share)
-    x, y, z = (b + (a - b) * keep for a, b in zip(now, wanted, strict=True))
-    return (x, y, z)
+        return MODE_LOCOMOTION if self._walk.left_s > 0.0 else _MODE["standing"]

@@ -1,29 +1,53 @@
-"""The mock robot as a process: the DDS peer, and a loopback HTTP side to look at it."""
+"""The mock robot as a process: the DDS peer, and an HTTP side to look at it and to break it."""
 
+import base64
 import contextlib
-import ipaddress
+import hashlib
+import re
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import asdict
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import uvicorn
-from fastapi import FastAPI, Query, Request, Response
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi import FastAPI, Query
+from fastapi.responses import HTMLResponse, Response
+from pydantic import SecretStr
+from starlette.staticfiles import StaticFiles
 
+from edge_agent.guard import Guard
 from edge_agent.mock_robot.peer import MockGo2
-from edge_agent.mock_robot.sport_api import Posture
-from shared.errors import ConfigurationError
+from edge_agent.mock_robot.sport_api import SPORT, Posture
+from edge_agent.refusals import install_refusals
+from edge_agent.settings import is_loopback
+from shared.errors import ConfigurationError, NotFound
 
-LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 PAGE_PATH = Path(__file__).with_name("page.html")
-PAGE_POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'"
-)
+PAGE_FOLDER = Path(__file__).with_name("page")
 MAX_CALLS_ANSWERED = 5000
+EVERY_SERVICE = "all"
+
+
+@dataclass(frozen=True)
+class ViewPlace:
+    """Where the view listens; ConfigurationError beyond loopback without a pairing token.
+
+    Whoever reaches the view can make the dog fall, so it is guarded as the agent is.
+    """
+
+    host: str = "127.0.0.1"
+    pairing_token: SecretStr | None = None
+    allowed_hosts: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not is_loopback(self.host) and self.pairing_token is None:
+            raise ConfigurationError(
+                f"whoever reaches {self.host} could break the mock dog: set EDGE_PAIRING_TOKEN, or "
+                "keep --host 127.0.0.1"
+            )
 
 
 def run(
@@ -35,13 +59,16 @@ def run(
     posture: Posture = "standing",
     battery_percent: float = 92.0,
     unsupported: frozenset[int] = frozenset(),
+    pairing_token: SecretStr | None = None,
+    allowed_hosts: tuple[str, ...] = (),
 ) -> None:
     """Serve a mock dog until SIGTERM or SIGINT; blocks, and prints one line once it is ready.
 
     `port` 0 takes a free one; the line names it. `unsupported` are call ids that this dog's
-    firmware answers with 3203. ConfigurationError where the place cannot be used or is taken.
+    firmware answers with 3203. ConfigurationError where the place cannot be used or is taken, or
+    where `host` is not loopback and there is no token.
     """
-    check_loopback(host)
+    place = ViewPlace(host, pairing_token, allowed_hosts)
     listener = _listen(host, port)
     dog = MockGo2(
         domain,
@@ -55,7 +82,7 @@ def run(
             dog.start()
         address = f"http://{_printed(host)}:{listener.getsockname()[1]}/"
         configuration = uvicorn.Config(
-            make_app(dog), log_level="warning", access_log=False, timeout_graceful_shutdown=1
+            make_app(dog, place), log_level="warning", access_log=False, timeout_graceful_shutdown=1
         )
         print(f"mock robot ready: DDS domain {domain} on {interface}, {address}", flush=True)
         _QuietServer(configuration).run(sockets=[listener])
@@ -78,10 +105,19 @@ class _QuietServer(uvicorn.Server):
                 signal.signal(each, handler)
 
 
-def make_app(dog: MockGo2) -> FastAPI:
-    """Return the HTTP side of a mock dog; it only looks, nothing here moves the dog."""
+def make_app(dog: MockGo2, place: ViewPlace | None = None) -> FastAPI:
+    """Return the HTTP side of a mock dog: its state, calls and page to see, its faults to switch."""
     app = FastAPI(title="mock Go2", docs_url=None, redoc_url=None, openapi_url=None)
-    app.middleware("http")(_refuse_foreign_hosts)
+    app.add_middleware(Guard, settings=place or ViewPlace(), open_folder="/page/")
+    install_refusals(app)
+    _add_views(app, dog)
+    _add_faults(app, dog)
+    return app
+
+
+def _add_views(app: FastAPI, dog: MockGo2) -> None:
+    page = PAGE_PATH.read_text(encoding="utf-8")
+    headers = {"Content-Security-Policy": page_policy(page), "Cache-Control": "no-store"}
 
     @app.get("/healthz")
     async def healthz() -> dict[str, Any]:
@@ -93,43 +129,67 @@ def make_app(dog: MockGo2) -> FastAPI:
 
     @app.get("/v1/calls")
     async def calls(
-        after: int = 0, limit: int = Query(MAX_CALLS_ANSWERED, ge=1, le=MAX_CALLS_ANSWERED)
+        after: int = 0,
+        limit: int = Query(MAX_CALLS_ANSWERED, ge=1, le=MAX_CALLS_ANSWERED),
+        service: str = SPORT,
     ) -> dict[str, Any]:
-        found = dog.calls(after)
+        found = dog.calls(after, None if service == EVERY_SERVICE else service)
         return {"total": dog.call_count, "calls": [asdict(call) for call in found[-limit:]]}
 
+    @app.get("/v1/sounds")
+    async def sounds() -> dict[str, Any]:
+        total, is_open = dog.audio_status()
+        return {"total": total, "open": is_open}
+
+    @app.get("/v1/sounds/{number}")
+    async def sound(number: int) -> Response:
+        """The sound that was the `number`th to reach the loudspeaker, counted from 1."""
+        kept, (total, _) = dog.audio_uploads(), dog.audio_status()
+        if not total - len(kept) < number <= total:
+            raise NotFound(f"sound {number} is not kept; the last is {total}")
+        return Response(kept[number - 1 - total], media_type="audio/wav")
+
     @app.get("/")
-    async def page() -> HTMLResponse:
-        text = PAGE_PATH.read_text(encoding="utf-8")
-        return HTMLResponse(text, headers={"Content-Security-Policy": PAGE_POLICY})
+    async def show_page() -> HTMLResponse:
+        return HTMLResponse(page, headers=headers)
 
-    return app
-
-
-def check_loopback(host: str) -> None:
-    """Raise ConfigurationError unless `host` is this machine's loopback."""
-    if host == "localhost":
-        return
-    try:
-        loopback = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        loopback = False
-    if not loopback:
-        raise ConfigurationError(f"the mock robot listens on loopback only, not on {host!r}")
+    app.mount("/page", _PageFiles(directory=PAGE_FOLDER))
 
 
-async def _refuse_foreign_hosts(
-    request: Request, call_next: Callable[[Request], Awaitable[Response]]
-) -> Response:
-    """Refuse names that do not mean this machine: a web page could point its own name at us."""
-    if request.url.hostname in LOOPBACK_NAMES:
-        return await call_next(request)
-    body = {
-        "code": "forbidden",
-        "message": "open the mock robot by localhost or 127.0.0.1",
-        "request_id": "",
-    }
-    return JSONResponse(body, status_code=403)
+def _add_faults(app: FastAPI, dog: MockGo2) -> None:
+    @app.get("/faults")
+    async def faults() -> dict[str, Any]:
+        return {"faults": dog.faults.describe()}
+
+    # Not `async`: a switch may wait for the dog's lock.
+    @app.post("/faults")
+    def switch_fault(wish: dict[str, Any]) -> dict[str, Any]:
+        return dog.faults.command(wish)
+
+    @app.delete("/faults")
+    def clear_faults() -> dict[str, Any]:
+        dog.faults.clear()
+        return {"faults": dog.faults.describe()}
+
+
+def page_policy(page: str) -> str:
+    """Return the page's Content-Security-Policy: its own files, and its import map by its hash."""
+    [import_map] = re.findall(r'<script type="importmap">(.*?)</script>', page, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(import_map.encode()).digest()).decode()
+    return (
+        f"default-src 'none'; script-src 'self' 'sha256-{digest}'; style-src 'self'; "
+        "connect-src 'self'; img-src data:; frame-ancestors 'none'; base-uri 'none'; "
+        "form-action 'none'"
+    )
+
+
+class _PageFiles(StaticFiles):
+    """The page's files, asked for again each time, so that a newer page never runs older parts."""
+
+    def file_response(self, *arguments: Any, **more: Any) -> Response:
+        response = super().file_response(*arguments, **more)
+        response.headers["Cache-Control"] = "no-cache"
+        return response
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -138,6 +198,7 @@ def _listen(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        listener.listen()  # whoever read that it is ready may call before uvicorn takes over
     except OSError as error:
         listener.close()
         raise ConfigurationError(

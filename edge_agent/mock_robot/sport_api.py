@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Posture = Literal["standing", "sitting", "lying", "damped"]
+Posture = Literal["standing", "sitting", "lying", "damped", "fallen"]
 
-SERVICE_NAME = "sport"
+SPORT = "sport"
 SERVICE_VERSION = "1.0.0.1"
 
 OK = 0
@@ -13,6 +13,8 @@ NOT_IMPLEMENTED = 3203
 BAD_PARAMETER = 3204
 
 STOP_MOVE = 1003
+STAND_UP = 1004
+RECOVERY_STAND = 1006
 EULER = 1007
 MOVE = 1008
 POSE = 1028
@@ -31,13 +33,17 @@ class PostureChange:
 
 @dataclass(frozen=True)
 class Trick:
-    """A motion of the firmware's own, in seconds; `advance_m` is how far it carries the dog."""
+    """A motion of the firmware's own, in seconds; `advance_m` is how far it carries the dog.
+
+    It stays on its feet unless it is `airborne` or, `on_ground`, rolls over its back.
+    """
 
     seconds: float
     mode: int = 1
     sway_rad: float = 0.15
     advance_m: float = 0.0
     airborne: bool = False
+    on_ground: bool = False
 
 
 POSTURE_CHANGES: dict[int, PostureChange] = {
@@ -45,7 +51,7 @@ POSTURE_CHANGES: dict[int, PostureChange] = {
     1002: PostureChange("standing", 0.15, ("standing",)),
     1004: PostureChange("standing", 1.2, ("standing", "sitting", "lying", "damped"), locked=True),
     1005: PostureChange("lying", 1.2, ("standing", "lying")),
-    1006: PostureChange("standing", 1.6, ("standing", "sitting", "lying", "damped")),
+    1006: PostureChange("standing", 1.6, ("standing", "sitting", "lying", "damped", "fallen")),
     1009: PostureChange("sitting", 1.2, ("standing", "sitting")),
     1010: PostureChange("standing", 1.2, ("sitting",)),
 }
@@ -54,12 +60,14 @@ TRICKS: dict[int, Trick] = {
     1016: Trick(2.5),
     1017: Trick(3.0, sway_rad=0.3),
     1020: Trick(1.5),
+    1021: Trick(5.0, on_ground=True),
     1022: Trick(6.0, sway_rad=0.25),
     1023: Trick(6.0, sway_rad=0.25),
     1029: Trick(2.5, sway_rad=0.25),
     1030: Trick(1.5, mode=11, sway_rad=0.0, advance_m=0.3, airborne=True),
     1031: Trick(1.2, mode=12, sway_rad=0.0, advance_m=0.6, airborne=True),
     1032: Trick(1.2, mode=13, sway_rad=0.1, advance_m=0.4, airborne=True),
+    1033: Trick(3.0, sway_rad=0.25),
     1036: Trick(2.5),
     2041: Trick(1.5, sway_rad=0.0, airborne=True),
     2043: Trick(1.5, sway_rad=0.0, airborne=True),
@@ -121,3 +129,8 @@ REMOVED_NAMES: dict[int, str] = {
     1035: "EconomicGait",
 }
 """Calls of older firmware: answered with NOT_IMPLEMENTED, and logged like the others."""
+
+ALL_NAMES = {**NAMES, **REMOVED_NAMES}
+
+OLD_FIRMWARE_CALLS = frozenset({1021, 1033})
+"""Those of them that a dog with the older firmware performs."""

@@ -1,12 +1,11 @@
 """What happens around an action's steps: sending, waiting, watching the state, noticing a stop."""
 
 import asyncio
-import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 from edge_agent.robot.interface import Progress, RobotState
-from edge_agent.robot.sport_service import STOP_MOVE, CallLog
+from edge_agent.robot.sport_service import CODE_OK, STOP_MOVE, CallLog
 from edge_agent.robot.state_monitor import StateMonitor
 from shared.outcome import ExecutionState
 
@@ -34,24 +33,38 @@ def failed(reason: str) -> Ended:
 class ActionWatch:
     """One action's view of the robot: every wait ends at once when a stop comes.
 
-    `state` is the furthest of sent, accepted, moving, confirmed so far; each is told once.
+    `state` is the furthest of sent, accepted, moving, confirmed so far; each is told once. `clock`
+    is the event loop's. `from_fall` lets the action go on while the robot lies on its side.
     """
 
     def __init__(
-        self, monitor: StateMonitor, report: Callable[[Progress], None], log: CallLog
+        self,
+        monitor: StateMonitor,
+        report: Callable[[Progress], None],
+        log: CallLog,
+        clock: Callable[[], float],
+        from_fall: bool = False,
     ) -> None:
         self.state: ExecutionState = "none"
         self.stopped_by = STOP_MOVE
         self.in_flight: asyncio.Task[int] | None = None
+        self.clock = clock
         self._monitor = monitor
         self._report = report
         self._log = log
+        self._from_fall = from_fall
+        self._session: int | None = None
         self._stop_asked = asyncio.Event()
+        self._halted = False  # a plain flag, since an asyncio event belongs to its loop's thread
 
     @property
     def preempted(self) -> bool:
         """Whether a stop has been asked for."""
-        return self._stop_asked.is_set()
+        return self._halted or self._stop_asked.is_set()
+
+    def halt(self) -> None:
+        """Let nothing more be sent, from any thread; waits end at their next look."""
+        self._halted = True
 
     def preempt(self, by: tuple[str, int]) -> None:
         """End every wait; `by` is the call, STOP_MOVE or DAMP, that whoever stops makes at once."""
@@ -70,7 +83,7 @@ class ActionWatch:
         if self.preempted:
             call.close()
             raise Ended("preempted")
-        self.in_flight = task = asyncio.ensure_future(call)
+        self.in_flight = task = asyncio.ensure_future(self._unless_preempted(call))
         self.advance("sent")
         stop = asyncio.ensure_future(self._stop_asked.wait())
         await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
@@ -80,20 +93,38 @@ class ActionWatch:
         self.in_flight = None
         return task.result()
 
+    async def _unless_preempted(self, call: Coroutine[Any, Any, int]) -> int:
+        # The task starts a turn of the loop later, and a stop may have come meanwhile.
+        if self.preempted:
+            call.close()
+            return CODE_OK  # nobody looks at it: `send` raises
+        return await call
+
     async def pause(self, seconds: float) -> None:
         """Let time pass; a lost state ends the action, a first motion is told."""
         try:
             await asyncio.wait_for(self._stop_asked.wait(), seconds)
         except asyncio.TimeoutError:
-            self.fresh_state()
-            return
+            if not self.preempted:
+                self.fresh_state()
+                return
         raise Ended("preempted")
 
     def fresh_state(self) -> RobotState:
-        """Return the robot's state; the dead-man ends the action where it is too old."""
+        """Return the robot's state; the action ends where it proves nothing."""
         state = self._monitor.state()
-        if state.age_s is None or state.age_s > STATE_LOST_S:
+        tracker = self._monitor.tracker
+        if not state.connected or state.age_s is None:
             raise failed("robot_unavailable")
+        if state.age_s > STATE_LOST_S:
+            raise failed("state_stale")
+        self._session = self._session or tracker.session
+        if tracker.session != self._session:
+            raise failed("robot_restarted")
+        if tracker.silent:
+            raise failed("sport_service_off")
+        if state.posture == "fallen" and not self._from_fall:
+            raise failed("posture_fallen")
         if state.moving and self.state in ("sent", "accepted"):
             self.advance("moving")
         return state
@@ -106,11 +137,11 @@ class ActionWatch:
         self, wanted: Callable[[RobotState], bool], timeout_s: float, for_s: float = SETTLE_S
     ) -> None:
         """Wait until states newer than this call have shown what is wanted for `for_s` seconds."""
-        asked_at = time.monotonic()
+        asked_at = self.clock()
         since: float | None = None
         while True:
             state = self.fresh_state()
-            now = time.monotonic()
+            now = self.clock()
             if not wanted(state) or self._monitor.tracker.received_at < asked_at:
                 since = None
             elif since is None:

@@ -13,13 +13,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from edge_agent.robot.interface import Posture
+from edge_agent.robot.interface import DRIVER_TICK_S, Posture
 
 MAX_VX_M_S = 0.4
 MAX_VY_M_S = 0.3
 MAX_VYAW_RAD_S = 1.6
 MAX_EULER_RAD = 0.45
-RESEND_HZ = 20.0
+RESEND_HZ = 1.0 / DRIVER_TICK_S
 """Move and Euler die in the robot unless they are sent again at this rate."""
 
 Start = Literal["any", "standing", "risen", "upright", "lying"]
@@ -115,7 +115,10 @@ Step = Call | Hold | Drive | TurnBy | Wait
 
 @dataclass(frozen=True)
 class Choreography:
-    """A skill's whole movement; `duration_s` is what it is expected to take from standing."""
+    """A skill's whole movement; `duration_s` is what it is expected to take from standing.
+
+    `from_fall` is whether it may go on while the dog lies on its side.
+    """
 
     skill: str
     start: Start
@@ -123,6 +126,7 @@ class Choreography:
     duration_s: float
     steps: tuple[Step, ...]
     space_m: float = 0.0
+    from_fall: bool = False
 
 
 # --- single calls -------------------------------------------------------------------------------
@@ -177,19 +181,23 @@ _LEVEL = Hold(0.0, 0.0, 0.0, 0.4)
 
 # --- routines, from notes/robot.md ----------------------------------------------------------------
 
-_WALLOW: tuple[Step, ...] = (
-    # Wallow 1021 left the SDK; a roll of the torso stands for it and nothing leaves the ground
+_ROLL_TORSO: tuple[Step, ...] = (
+    # newer firmware lacks Wallow: a roll of the torso stands for it and nothing leaves the ground
     *(_roll(0.4, 0.45), _roll(-0.4, 0.45)) * 4,
     _pitch(0.2, 0.4),
     _pitch(-0.2, 0.4),
     _LEVEL,
     CONTENT,
 )
-_WIGGLE_HIPS: tuple[Step, ...] = (
-    # WiggleHips 1033 left the SDK; 1.5 Hz for 3 s
+_TWIST_TORSO: tuple[Step, ...] = (
+    # newer firmware lacks WiggleHips: 1.5 Hz for 3 s
     *(Hold(0.15, 0.0, 0.3, 1 / 3), Hold(-0.15, 0.0, -0.3, 1 / 3)) * 4,
     Hold(0.15, 0.0, 0.3, 1 / 3),
     _LEVEL,
+)
+WALLOW = Call("Wallow", 1021, until="performed", timeout_s=20.0, if_unsupported=_ROLL_TORSO)
+WIGGLE_HIPS = Call(
+    "WiggleHips", 1033, until="performed", timeout_s=12.0, if_unsupported=_TWIST_TORSO
 )
 _BALANCE_ATTITUDE: tuple[Step, ...] = (
     *(_roll(0.3, 0.7), _roll(-0.3, 0.7)),
@@ -285,12 +293,12 @@ _QUARTER_RAD = math.pi / 2
 
 _ALL: tuple[Choreography, ...] = (
     # safety and postures
-    Choreography("Damp", "lying", "damped", 1.0, (DAMP,)),
-    Choreography("StopMove", "any", None, 0.5, (STOP_MOVE,)),
+    Choreography("Damp", "lying", "damped", 1.0, (DAMP,), from_fall=True),
+    Choreography("StopMove", "any", None, 0.5, (STOP_MOVE,), from_fall=True),
     Choreography("BalanceStand", "standing", "standing", 1.0, (BALANCE_STAND,)),
     Choreography("StandUp", "risen", "standing", 2.5, (STAND_UP, BALANCE_STAND)),
     Choreography("StandDown", "risen", "lying", 2.5, (STOP_MOVE, STAND_DOWN)),
-    Choreography("RecoveryStand", "any", "standing", 3.0, (RECOVERY_STAND,)),
+    Choreography("RecoveryStand", "any", "standing", 3.0, (RECOVERY_STAND,), from_fall=True),
     Choreography("Sit", "standing", "sitting", 2.0, (SIT,)),
     # a sitting dog rises; one that already stands is asked as well, which changes nothing
     Choreography("RiseSit", "upright", "standing", 2.0, (RISE_SIT, BALANCE_STAND)),
@@ -308,8 +316,8 @@ _ALL: tuple[Choreography, ...] = (
     _routine("TurnRight", 3.0, 1.0, (TurnBy(-_QUARTER_RAD, 0.8, 4.0),)),
     _routine("TurnAround", 6.0, 1.0, (TurnBy(2 * math.pi, 1.57, 8.0),)),
     # routines
-    _routine("Wallow", 8.0, 0.0, _WALLOW),
-    _routine("WiggleHips", 4.5, 0.0, _WIGGLE_HIPS),
+    _routine("Wallow", 8.0, 0.0, (WALLOW,)),
+    _routine("WiggleHips", 4.5, 0.0, (WIGGLE_HIPS,)),
     _routine("BalanceAttitude", 5.5, 0.0, _BALANCE_ATTITUDE),
     _routine("ShakeBody", 4.5, 0.0, _SHAKE_BODY),
     _routine("PlayKungFu", 11.0, 2.0, _KUNG_FU),

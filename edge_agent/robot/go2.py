@@ -30,15 +30,27 @@ class Go2Robot:
 
     A real dog is whatever is not reached over loopback and not marked as `simulation`; for it
     `start` refuses a cyclonedds that a real dog does not understand. One process holds one domain.
+    `clock` is the event loop's; `service` and `monitor` are ways to the dog other than the SDK's.
     """
 
-    def __init__(self, domain: int, interface: str, simulation: bool = False) -> None:
+    def __init__(
+        self,
+        domain: int,
+        interface: str,
+        simulation: bool = False,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        service: SportService | None = None,
+        monitor: StateMonitor | None = None,
+    ) -> None:
         check_place(domain, interface)
         self._domain = domain
         self._interface = interface
         self._real = not simulation and interface != LOOPBACK
-        self._service = SportService()
-        self._monitor = StateMonitor(domain)
+        self._clock = clock
+        self._service = service or SportService()
+        self._monitor = monitor or StateMonitor(domain, clock)
+        self._session = 0
         self._current: Performance | None = None
         self._idle = asyncio.Event()
         self._idle.set()
@@ -56,9 +68,9 @@ class Go2Robot:
         await loop.run_in_executor(None, join_domain, self._domain, self._interface)
         await loop.run_in_executor(None, self._monitor.start)
         await self._service.open()
-        gives_up_at = time.monotonic() + FIRST_STATE_S
+        gives_up_at = self._clock() + FIRST_STATE_S
         while not self._heard():
-            if time.monotonic() > gives_up_at:
+            if self._clock() > gives_up_at:
                 raise RobotUnavailable(self._advice())
             await asyncio.sleep(0.02)
 
@@ -109,10 +121,17 @@ class Go2Robot:
         """Make the motors soft at once, whatever the posture; return the calls made."""
         return await self._make_safe(DAMP)
 
+    def halt(self) -> None:
+        """End whatever moves, from any thread and without the event loop; see the protocol."""
+        current = self._current
+        if current is not None:
+            current.halt()
+        self._service.halt()
+
     # --------------------------------------------------------------------------------------------
 
     async def _perform(self, action: Action, report: Callable[[Progress], None]) -> Execution:
-        log = CallLog(time.monotonic())
+        log = CallLog(self._clock)
         while (current := self._current) is not None:
             if action.skill in MAKES_SAFE:
                 current.preempt(STOP_MOVE)
@@ -120,8 +139,17 @@ class Go2Robot:
             elif not current.preempted:
                 return Execution(state="refused", reason="busy", skill=action.skill)
             await self._idle.wait()
+        if self._monitor.tracker.session != self._session:
+            self._session = self._monitor.tracker.session
+            self._service.forget_unsupported()
         performance = Performance(
-            self._service, self._monitor, action, CHOREOGRAPHIES[action.skill], report, log
+            self._service,
+            self._monitor,
+            action,
+            CHOREOGRAPHIES[action.skill],
+            report,
+            log,
+            self._clock,
         )
         self._current = performance
         self._idle.clear()
@@ -132,7 +160,7 @@ class Go2Robot:
             self._idle.set()
 
     async def _make_safe(self, call: tuple[str, int]) -> list[Call]:
-        log = CallLog(time.monotonic())
+        log = CallLog(self._clock)
         if self._current is not None:
             self._current.preempt(call)
         if self._service.opened:

@@ -6,6 +6,9 @@ from typing import Literal, Protocol
 
 from shared.outcome import Call, Execution, ExecutionState
 
+DRIVER_TICK_S = 0.05
+"""The driver's tick: Move and Euler are sent again this often; stops are promised within two."""
+
 Posture = Literal["unknown", "standing", "sitting", "lying", "damped", "fallen"]
 
 
@@ -74,3 +77,11 @@ class Robot(Protocol):
 
     async def damp(self) -> list[Call]:
         """Make the motors soft at once, whatever the posture; return the calls made."""
+
+    def halt(self) -> None:
+        """End whatever moves, from any thread and without the event loop, which may hang.
+
+        Never blocks and may be called again and again: from then on nothing more of the action
+        under way is sent, a StopMove goes out by itself, and `perform` ends as "preempted" once
+        the loop runs again.
+        """

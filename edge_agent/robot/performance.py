@@ -7,13 +7,10 @@ this process does.
 """
 
 import asyncio
-import math
-import time
 from collections.abc import Callable
 
 from edge_agent.robot.action_watch import SETTLE_S, TICK_S, ActionWatch, Ended, failed
 from edge_agent.robot.choreography import (
-    RESEND_HZ,
     Call,
     Choreography,
     Drive,
@@ -24,6 +21,7 @@ from edge_agent.robot.choreography import (
     preparation,
 )
 from edge_agent.robot.interface import Action, Progress
+from edge_agent.robot.motion import Motion
 from edge_agent.robot.sport_service import (
     CODE_NOT_IMPLEMENTED,
     CODE_OK,
@@ -32,22 +30,22 @@ from edge_agent.robot.sport_service import (
     SportService,
     failure_reason,
 )
-from edge_agent.robot.state_monitor import MODE_BALANCED, StateMonitor
+from edge_agent.robot.state_monitor import StateMonitor
+from edge_agent.robot.state_tracker import MODE_BALANCED
 from shared.outcome import Execution, ExecutionState
 
 QUIET_S = 0.4
 BEGIN_S = 2.0
 ASK_AGAIN_S = 1.5
+END_S = 5.0
 REST_S = 3.0
-MIN_VERIFIED_DRIVE_S = 0.5
-TURN_GAIN_PER_S = 3.0
-TURN_MIN_SPEED_RAD_S = 0.3
-TURN_CLOSE_RAD = 0.03
-TURN_TOLERANCE_RAD = math.radians(15.0)
 
 
 class Performance:
-    """The action being performed; `run` once, `preempt` from anywhere on the event loop."""
+    """The action being performed; `run` once, `preempt` from anywhere on the event loop.
+
+    `clock` is the event loop's, on which the action's expiry lies too.
+    """
 
     def __init__(
         self,
@@ -57,16 +55,17 @@ class Performance:
         choreography: Choreography,
         report: Callable[[Progress], None],
         log: CallLog,
+        clock: Callable[[], float],
     ) -> None:
         self._service = service
         self._monitor = monitor
         self._action = action
         self._choreography = choreography
         self._log = log
-        self._watch = ActionWatch(monitor, report, log)
+        self._clock = clock
+        self._watch = ActionWatch(monitor, report, log, clock, choreography.from_fall)
+        self._motion = Motion(service, self._watch, log)
         self._reason: str | None = None
-        self._tilt_seen: bool | None = None
-        self._turn_goal_rad: float | None = None
 
     @property
     def preempted(self) -> bool:
@@ -76,6 +75,10 @@ class Performance:
     def preempt(self, by: tuple[str, int] = STOP_MOVE) -> None:
         """Let the action end as preempted; the caller sends `by`, STOP_MOVE or DAMP, at once."""
         self._watch.preempt(by)
+
+    def halt(self) -> None:
+        """Let nothing more be sent, from any thread; the action ends as preempted."""
+        self._watch.halt()
 
     async def run(self) -> Execution:
         """Perform the action and return what came of it; the dog is still or failed afterwards."""
@@ -117,11 +120,11 @@ class Performance:
         if isinstance(step, Call):
             await self._call(step)
         elif isinstance(step, Hold):
-            await self._hold(step)
+            await self._motion.hold(step)
         elif isinstance(step, Drive):
-            await self._drive(step)
+            await self._motion.drive(step)
         elif isinstance(step, TurnBy):
-            await self._turn(step)
+            await self._motion.turn(step)
         elif isinstance(step, Wait):
             await self._watch.pause(step.seconds)
 
@@ -137,63 +140,13 @@ class Performance:
         self._watch.advance("accepted")
         await self._reach(step)
 
-    async def _hold(self, step: Hold) -> None:
-        ends_at = time.monotonic() + step.seconds
-        angles = (step.roll_rad, step.pitch_rad, step.yaw_rad)
-        if any(angles):
-            self._tilt_seen = bool(self._tilt_seen)
-        while (left_s := ends_at - time.monotonic()) > 0.0:
-            code = await self._watch.send(self._service.euler(*angles, self._log))
-            if code != CODE_OK:
-                raise failed(failure_reason(code))
-            self._watch.advance("accepted")
-            await self._watch.pause(min(left_s, 1.0 / RESEND_HZ))
-            if any(angles) and self._watch.fresh_state().moving:
-                self._tilt_seen = True
-
-    async def _drive(self, step: Drive) -> None:
-        ends_at = time.monotonic() + step.seconds
-        seen = False
-        while (left_s := ends_at - time.monotonic()) > 0.0:
-            await self._move(step.vx_m_s, step.vy_m_s, step.vyaw_rad_s)
-            await self._watch.pause(min(left_s, 1.0 / RESEND_HZ))
-            seen = seen or self._watch.fresh_state().moving
-        if not seen and step.seconds >= MIN_VERIFIED_DRIVE_S:
-            raise failed("not_confirmed")  # Move answers 0 even where the dog ignores it
-
-    async def _turn(self, step: TurnBy) -> None:
-        if self._turn_goal_rad is None:
-            self._turn_goal_rad = self._watch.fresh_state().yaw_total_rad
-        self._turn_goal_rad += step.angle_rad
-        gives_up_at = time.monotonic() + step.timeout_s
-        side = math.copysign(1.0, step.angle_rad)
-        while True:
-            left_rad = side * (self._turn_goal_rad - self._watch.fresh_state().yaw_total_rad)
-            if left_rad <= TURN_CLOSE_RAD:
-                return
-            if time.monotonic() > gives_up_at:
-                raise failed("not_confirmed")
-            speed = max(TURN_MIN_SPEED_RAD_S, TURN_GAIN_PER_S * left_rad)
-            await self._move(0.0, 0.0, side * round(min(speed, step.speed_rad_s), 2))
-            await self._watch.pause(1.0 / RESEND_HZ)
-
-    async def _move(self, vx_m_s: float, vy_m_s: float, vyaw_rad_s: float) -> None:
-        code = await self._watch.send(self._service.move(vx_m_s, vy_m_s, vyaw_rad_s, self._log))
-        if code != CODE_OK:
-            raise failed(failure_reason(code))
-
     async def _confirm(self) -> None:
         end = self._choreography.end
         if end is not None:
             await self._watch.hold_true(
-                lambda state: state.posture == end and not state.moving, 5.0
+                lambda state: state.posture == end and not state.moving, END_S
             )
-        if self._tilt_seen is False:
-            raise failed("not_confirmed")
-        if self._turn_goal_rad is not None:
-            missed_rad = self._watch.fresh_state().yaw_total_rad - self._turn_goal_rad
-            if abs(missed_rad) > TURN_TOLERANCE_RAD:
-                raise failed("not_confirmed")
+        self._motion.confirm()
 
     # --- waiting ---------------------------------------------------------------------------------
 
@@ -202,9 +155,9 @@ class Performance:
         if until == "still":
             await self._watch.hold_true(lambda state: not state.moving, step.timeout_s)
         elif until == "performed":
-            begins_by = time.monotonic() + BEGIN_S
+            begins_by = self._clock() + BEGIN_S
             while not self._watch.performing(self._watch.fresh_state()):
-                if time.monotonic() > begins_by:
+                if self._clock() > begins_by:
                     raise failed("not_confirmed")
                 await self._watch.pause(TICK_S)
             await self._watch.hold_true(
@@ -216,9 +169,9 @@ class Performance:
     async def _reach_posture(self, step: Call) -> None:
         """Wait for the posture; ask once more where a busy dog took the call and did not stir."""
         state = self._watch.fresh_state()
-        stays_by = time.monotonic() + ASK_AGAIN_S
+        stays_by = self._clock() + ASK_AGAIN_S
         while state.posture != step.until and not state.moving:
-            if time.monotonic() > stays_by:
+            if self._clock() > stays_by:
                 await self._watch.send(self._service.call(step, self._log))
                 break
             await self._watch.pause(TICK_S)
@@ -228,7 +181,7 @@ class Performance:
         )
 
     def _check_expiry(self) -> None:
-        if time.monotonic() > self._action.expires_at:
+        if self._clock() > self._action.expires_at:
             raise Ended("expired", "expired")
 
     # --- ending early ----------------------------------------------------------------------------
@@ -244,9 +197,9 @@ class Performance:
             self._watch.stopped_by == STOP_MOVE or self._watch.in_flight is not None
         ):
             await self._service.urgent(self._watch.stopped_by, self._log)
-        rests_by = time.monotonic() + REST_S
-        moved_at = time.monotonic()
-        while (now := time.monotonic()) < min(rests_by, moved_at + SETTLE_S):
+        rests_by = self._clock() + REST_S
+        moved_at = self._clock()
+        while (now := self._clock()) < min(rests_by, moved_at + SETTLE_S):
             if self._monitor.state().moving:
                 moved_at = now
             await asyncio.sleep(TICK_S)
@@ -256,9 +209,12 @@ class Performance:
         await self._come_to_rest()
 
     async def _leave_still(self, reason: str | None) -> None:
-        refused_at_once = self._watch.state == "sent" and reason not in (
-            "not_confirmed",
-            "robot_unavailable",
-        )
-        if self._watch.state != "none" and not refused_at_once:
+        """Stop the dog, unless the first call was refused and nothing was begun."""
+        begun = self._watch.state not in ("none", "sent")
+        if begun or (self._watch.state == "sent" and not _is_refusal(reason)):
             await self._service.urgent(STOP_MOVE, self._log)
+
+
+def _is_refusal(reason: str | None) -> bool:
+    """Whether the robot itself has said that it does nothing."""
+    return reason is not None and reason.startswith(("unsupported_", "call_rejected_"))

@@ -1,17 +1,18 @@
-"""The SDK's SportClient behind threads: every call off the event loop, stops on a line of their own.
+"""What the driver asks of the sport service: checked, logged, and stopped past everything else.
 
-One client works through one single-thread executor, because several threads on one client lose
-calls. StopMove and Damp have a second client and executor, so that they wait for nothing.
+Ordinary calls share one line; StopMove and Damp have a second one, so that they wait for nothing.
+A call that the firmware does not know (3203) is remembered until the robot begins a new session.
 """
 
 import asyncio
-import time
+import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from typing import Any
 
 from edge_agent.robot.choreography import Call as CallStep
 from edge_agent.robot.choreography import check_attitude, check_velocity
+from edge_agent.robot.sport_line import Line, Parameter, SdkLine
 from shared.outcome import Call
 
 CALL_TIMEOUT_S = 1.0
@@ -40,11 +41,12 @@ def failure_reason(code: int) -> str:
 class CallLog:
     """The calls of one action as they are sent; a Move or Euler sent again is told once.
 
-    Milliseconds count from `started_at` on the clock of `time.monotonic`.
+    Milliseconds count from the log's making, on `clock`.
     """
 
-    def __init__(self, started_at: float) -> None:
-        self._started_at = started_at
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._started_at = clock()
         self._calls: list[Call] = []
 
     def add(self, name: str, api_id: int, parameter: dict[str, Any], code: int | None) -> None:
@@ -53,7 +55,7 @@ class CallLog:
             last = self._calls[-1]
             if (last.api_id, last.parameter, last.code) == (api_id, parameter, code):
                 return
-        at_ms = round(1000 * (time.monotonic() - self._started_at), 1)
+        at_ms = round(1000 * (self._clock() - self._started_at), 1)
         self._calls.append(
             Call(api_id=api_id, name=name, parameter=parameter, code=code, at_ms=at_ms)
         )
@@ -65,39 +67,48 @@ class CallLog:
 
 
 class SportService:
-    """The dog's sport service; opened once, then called from the event loop."""
+    """The dog's sport service; opened once, then called from the event loop.
 
-    def __init__(self) -> None:
-        self._client: Any = None
-        self._urgent_client: Any = None
-        self._line = ThreadPoolExecutor(1, thread_name_prefix="sport")
-        self._urgent_line = ThreadPoolExecutor(1, thread_name_prefix="sport-urgent")
+    `line` and `urgent` are two ways to it, by default over the SDK.
+    """
+
+    def __init__(self, line: Line | None = None, urgent: Line | None = None) -> None:
+        self._line = line or SdkLine("sport", CALL_TIMEOUT_S)
+        self._urgent = urgent or SdkLine("sport-urgent", STOP_TIMEOUT_S)
+        self._halting = threading.Lock()
+        self._unsupported: set[int] = set()
 
     async def open(self) -> None:
-        """Make both clients, about a second; the process has joined its DDS domain."""
-        if self._client is not None:
-            return
-        loop = asyncio.get_running_loop()
-        self._client, self._urgent_client = await asyncio.gather(
-            loop.run_in_executor(self._line, _make_client, CALL_TIMEOUT_S),
-            loop.run_in_executor(self._urgent_line, _make_client, STOP_TIMEOUT_S),
-        )
+        """Make both lines ready, about a second; the process has joined its DDS domain."""
+        await asyncio.gather(self._line.open(), self._urgent.open())
 
     @property
     def opened(self) -> bool:
         """Whether calls can be made."""
-        return self._urgent_client is not None
+        return self._line.opened and self._urgent.opened
 
     def close(self) -> None:
-        """Let go of the threads; a call under way ends by its own time-out."""
-        self._line.shutdown(wait=False, cancel_futures=True)
-        self._urgent_line.shutdown(wait=False, cancel_futures=True)
+        """Let go of both lines; a call under way ends by its own time-out."""
+        self._line.close()
+        self._urgent.close()
+
+    @property
+    def unsupported(self) -> frozenset[int]:
+        """The calls that this firmware has said it does not know."""
+        return frozenset(self._unsupported)
+
+    def forget_unsupported(self) -> None:
+        """Ask anew for every call: the robot has restarted, maybe with another firmware."""
+        self._unsupported.clear()
 
     async def call(self, step: CallStep, log: CallLog) -> int:
-        """Make one ordinary call and return its code."""
-        arguments = () if step.flag is None else (step.flag,)
+        """Make one ordinary call and return its code; one known as unsupported is not sent."""
+        if step.api_id in self._unsupported:
+            return CODE_NOT_IMPLEMENTED
         parameter = {} if step.flag is None else {"data": step.flag}
-        code = await self._send(self._client, self._line, step.name, *arguments)
+        code = await self._line.send(step.name, parameter)
+        if code == CODE_NOT_IMPLEMENTED:
+            self._unsupported.add(step.api_id)
         log.add(step.name, step.api_id, parameter, code)
         return code
 
@@ -105,8 +116,8 @@ class SportService:
         """Send one Move, which has no reply: 0 says sent. OutOfRange beyond the clamps or NaN."""
         check_velocity(vx_m_s, vy_m_s, vyaw_rad_s)
         name, api_id = MOVE
-        code = await self._send(self._client, self._line, name, vx_m_s, vy_m_s, vyaw_rad_s)
         parameter = {"x": vx_m_s, "y": vy_m_s, "z": vyaw_rad_s}
+        code = await self._line.send(name, parameter)
         log.add(name, api_id, parameter, code or None)
         return code
 
@@ -114,28 +125,30 @@ class SportService:
         """Send one Euler and return its code. OutOfRange beyond the clamps or NaN."""
         check_attitude(roll_rad, pitch_rad, yaw_rad)
         name, api_id = EULER
-        code = await self._send(self._client, self._line, name, roll_rad, pitch_rad, yaw_rad)
-        log.add(name, api_id, {"x": roll_rad, "y": pitch_rad, "z": yaw_rad}, code)
+        parameter = {"x": roll_rad, "y": pitch_rad, "z": yaw_rad}
+        code = await self._line.send(name, parameter)
+        log.add(name, api_id, parameter, code)
         return code
 
     async def urgent(self, call: tuple[str, int], log: CallLog) -> int:
         """Make STOP_MOVE or DAMP at once, past everything that waits, and return its code."""
         name, api_id = call
-        code = await self._send(self._urgent_client, self._urgent_line, name)
+        nothing: Parameter = {}
+        code = await self._urgent.send(name, nothing)
         log.add(name, api_id, {}, code)
         return code
 
-    async def _send(
-        self, client: Any, line: ThreadPoolExecutor, name: str, *arguments: float | bool
-    ) -> int:
-        method: Callable[..., int] = getattr(client, name)
-        return await asyncio.get_running_loop().run_in_executor(line, method, *arguments)
+    def halt(self) -> None:
+        """Send a StopMove past everything that waits, from any thread; its code is not awaited."""
+        # At most one waits in line, so that a robot that does not answer gathers no queue.
+        if not self._urgent.opened or not self._halting.acquire(blocking=False):
+            return
+        try:
+            future = self._urgent.submit(STOP_MOVE[0])
+        except RuntimeError:  # closed meanwhile, and stopped before that
+            self._halting.release()
+        else:
+            future.add_done_callback(self._halted)
 
-
-def _make_client(timeout_s: float) -> Any:
-    from unitree_sdk2py.go2.sport.sport_client import SportClient
-
-    client = SportClient()
-    client.SetTimeout(timeout_s)
-    client.Init()
-    return client
+    def _halted(self, future: "Future[int]") -> None:
+        self._halting.release()

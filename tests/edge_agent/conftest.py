@@ -42,6 +42,7 @@ class FakeRobot:
         self.keys: list[str] = []
         self.stops = 0
         self.damps = 0
+        self.halts = 0
         self.hold = False
         self.begun = asyncio.Event()
         self.release = asyncio.Event()
@@ -92,6 +93,10 @@ class FakeRobot:
         self.damps += 1
         self._stopped.set()
         return [Call(api_id=1001, name="Damp", parameter={}, code=0, at_ms=1.0)]
+
+    def halt(self) -> None:
+        self.halts += 1
+        self._stopped.set()
 
 
 class FakeRecognizer:

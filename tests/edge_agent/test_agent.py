@@ -11,7 +11,15 @@ import pytest
 
 from edge_agent.agent import MAX_WAITING
 from edge_agent.gate import GatePolicy
-from shared.errors import Busy, CloudRefused, CloudTimeout, CloudUnreachable, NotFound, RobotError
+from shared.errors import (
+    Busy,
+    CloudRefused,
+    CloudTimeout,
+    CloudUnreachable,
+    Conflict,
+    NotFound,
+    RobotError,
+)
 from shared.outcome import Outcome
 
 DANGEROUS = GatePolicy(allow_dangerous=True)
@@ -257,7 +265,7 @@ def test_a_stop_ends_the_wait_for_the_cloud(make_parts: Any) -> None:
         await parts.agent.stop()
         outcome = await waiting
         assert (outcome.execution.state, outcome.say) == ("preempted", "")
-        assert parts.cloud.cancelled
+        await until(lambda: parts.cloud.cancelled)
         assert parts.robot.performed == []
 
     run(test())
@@ -335,11 +343,11 @@ def test_spoken_damp_ends_the_action_and_is_then_performed(make_parts: Any) -> N
 
 def test_one_action_at_a_time(make_parts: Any) -> None:
     async def test() -> None:
-        parts = make_parts()
+        parts = make_parts(DANGEROUS)
         parts.robot.hold = True
         dancing = asyncio.create_task(parts.agent.handle("dance"))
         await parts.robot.begun.wait()
-        refused = await parts.agent.handle("sit")
+        refused = await parts.agent.handle("flip")
         assert (refused.execution.state, refused.execution.reason) == ("refused", "busy")
         assert refused.say.startswith("One thing at a time")
         question = await parts.agent.handle("how is the weather")
@@ -371,7 +379,7 @@ def test_a_dangerous_skill_waits_for_a_yes(make_parts: Any) -> None:
         parts = make_parts(DANGEROUS)
         asked = await parts.agent.handle("做个flip吧")
         assert asked.execution.state == "needs_confirmation"
-        assert asked.say == "要我前空翻吗？请确认。"
+        assert asked.say == "要我前空翻吗？请说：确认前空翻。"
         assert parts.robot.performed == []
         assert parts.agent.describe()["confirmation"]["request_id"] == asked.request_id
         parts.clock.now += 5
@@ -403,6 +411,81 @@ def test_a_no_a_late_yes_and_a_stop_leave_the_dog_on_its_feet(make_parts: Any) -
         with pytest.raises(NotFound):
             await parts.agent.confirm(asked.request_id, True)
         assert parts.robot.performed == []
+
+    run(test())
+
+
+def test_a_spoken_yes_has_to_name_the_skill(make_parts: Any) -> None:
+    async def test() -> None:
+        parts = make_parts(DANGEROUS)
+        asked = await parts.agent.handle("flip")
+        bare = await parts.agent.handle("yes")
+        assert (bare.execution.state, bare.execution.reason) == (
+            "needs_confirmation",
+            "skill_not_named",
+        )
+        assert bare.say == "Please name it: say yes, front flip."
+        assert parts.robot.performed == []
+        done = await parts.agent.handle("yes, flip")
+        assert done.request_id != asked.request_id
+        assert (done.route, done.tag) == ("edge", "[FrontFlip()]")
+        assert (done.execution.state, done.execution.skill) == ("confirmed", "FrontFlip")
+        assert parts.robot.performed == ["FrontFlip"]
+        with pytest.raises(NotFound):  # it has been answered
+            await parts.agent.confirm(asked.request_id, True)
+
+    run(test())
+
+
+def test_a_spoken_no_and_a_spoken_yes_that_is_late(make_parts: Any) -> None:
+    async def test() -> None:
+        parts = make_parts(DANGEROUS)
+        await parts.agent.handle("做个flip")
+        declined = await parts.agent.handle("不要")
+        assert declined.execution.reason == "confirmation_declined"
+        assert declined.say == "好的，那我不做了。"
+        await parts.agent.handle("flip")
+        parts.clock.now += 10.1
+        late = await parts.agent.handle("yes, flip")  # a wish like any other by now
+        assert late.execution.state == "needs_confirmation"
+        assert late.execution.reason is None
+        assert parts.robot.performed == []
+
+    run(test())
+
+
+def test_a_request_sent_again_does_not_act_again(make_parts: Any) -> None:
+    async def test() -> None:
+        parts = make_parts()
+        parts.robot.hold = True
+        first = asyncio.create_task(parts.agent.handle("dance", request_id="one"))
+        await parts.robot.begun.wait()
+        again = asyncio.create_task(parts.agent.handle("dance", request_id="one"))
+        with pytest.raises(Conflict):
+            await parts.agent.handle("sit", request_id="one")
+        parts.robot.release.set()
+        outcomes = [await first, await again, await parts.agent.handle("dance", request_id="one")]
+        assert {outcome.request_id for outcome in outcomes} == {"one"}
+        assert outcomes[0] == outcomes[1] == outcomes[2]
+        assert parts.robot.performed == ["Dance"]
+        assert parts.robot.keys == ["one/1"]
+        for stops in (1, 2):  # a stop always stops
+            await parts.agent.handle("stop", request_id="one")
+            assert parts.robot.stops == stops
+
+    run(test())
+
+
+def test_what_raised_may_be_sent_again(make_parts: Any) -> None:
+    async def test() -> None:
+        parts = make_parts()
+        parts.robot.error = ZeroDivisionError("inside")
+        with pytest.raises(ZeroDivisionError):
+            await parts.agent.handle("sit", request_id="one")
+        parts.robot.error = None
+        refused = await parts.agent.handle("sit", request_id="one")
+        # the key has been used: whether the dog moved is unknown, so that it does not move again
+        assert refused.execution.reason == "repeated"
 
     run(test())
 

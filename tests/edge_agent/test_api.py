@@ -90,6 +90,21 @@ def test_a_confirmation_finishes_the_utterance(serve: Any) -> None:
     serve(test, GatePolicy(allow_dangerous=True))
 
 
+def test_an_utterance_sent_again_with_its_id_is_not_done_again(serve: Any) -> None:
+    async def test(http: httpx.AsyncClient, parts: Any) -> None:
+        body = {"text": "sit", "request_id": "mine-1"}
+        answers = [await http.post("/v1/utterances", json=body) for _ in range(2)]
+        assert answers[0].json()["request_id"] == "mine-1"
+        assert answers[0].json() == answers[1].json()
+        assert parts.robot.performed == ["Sit"]
+        other = await http.post("/v1/utterances", json={**body, "text": "dance"})
+        assert_error(other, 409, "conflict")
+        bad = await http.post("/v1/utterances", json={**body, "request_id": "a/b"})
+        assert_error(bad, 422, "request_invalid")
+
+    serve(test)
+
+
 def test_state_health_and_page(serve: Any) -> None:
     async def test(http: httpx.AsyncClient, parts: Any) -> None:
         state = (await http.get("/v1/state")).json()

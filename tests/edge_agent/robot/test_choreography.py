@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from edge_agent.mock_robot.sport_api import NAMES
+from edge_agent.mock_robot.sport_api import ALL_NAMES
 from edge_agent.robot.choreography import (
     CHOREOGRAPHIES,
     MAX_VYAW_RAD_S,
@@ -40,7 +40,7 @@ def test_steps_are_finite_and_name_real_calls(skill):
     assert 0 < choreography.duration_s < 30
     for step in flat(choreography.steps):
         if isinstance(step, Call):
-            assert NAMES[step.api_id] == step.name
+            assert ALL_NAMES[step.api_id] == step.name
             assert 0 < step.timeout_s <= 40
         elif isinstance(step, Drive | Hold):
             assert 0 < step.seconds <= 3

@@ -39,9 +39,9 @@ def test_the_last_check_before_the_sdk_refuses_wrong_velocities(value):
     async def send():
         service = SportService()
         with pytest.raises(OutOfRange):
-            await service.move(0.0, 0.0, value, CallLog(0.0))
+            await service.move(0.0, 0.0, value, CallLog(lambda: 0.0))
         with pytest.raises(OutOfRange):
-            await service.euler(value, 0.0, 0.0, CallLog(0.0))
+            await service.euler(value, 0.0, 0.0, CallLog(lambda: 0.0))
 
     asyncio.run(send())
 
@@ -63,7 +63,7 @@ def test_codes_have_stable_reasons():
 
 
 def test_a_move_sent_again_is_told_once():
-    log = CallLog(0.0)
+    log = CallLog(lambda: 0.0)
     for speed in (0.5, 0.5, 0.4, 0.4, 0.5):
         log.add("Move", 1008, {"x": speed}, None)
     log.add("StopMove", 1003, {}, 0)

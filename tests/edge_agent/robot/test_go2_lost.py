@@ -19,11 +19,11 @@ def test_a_dog_that_dies_in_motion_fails_the_action_and_all_that_follow(dog):
         return await spin
 
     execution = dog.do(lose())
-    assert (execution.state, execution.reason) == ("failed", "robot_unavailable")
+    assert (execution.state, execution.reason) == ("failed", "state_stale")
+    dog.do(dog.until(lambda state: not state.connected))
     following = dog.do(dog.perform("Sit"))
     assert (following.state, following.reason) == ("failed", "robot_unavailable")
     assert following.calls == []
-    dog.do(dog.until(lambda state: not state.connected))
     calls = dog.do(dog.robot.stop())
     assert calls[0].name == "StopMove"
     assert calls[0].code in (3102, 3104)

@@ -1,123 +1,163 @@
-"""One action against a dog that answers everything and obeys what a test lets it; no DDS."""
+"""One action against a mock that answers everything and obeys what a test lets it; virtual time."""
 
 import asyncio
-import math
-import threading
-import time
+import itertools
+from collections.abc import Iterator
 
 import pytest
 
-from edge_agent.mock_robot.physics import DogPhysics
-from edge_agent.robot.choreography import CHOREOGRAPHIES
-from edge_agent.robot.interface import Action
-from edge_agent.robot.performance import Performance
-from edge_agent.robot.sport_service import CallLog, SportService
-from edge_agent.robot.state_monitor import SportSample, StateMonitor
-
-
-class Body:
-    """The mock's physics in the place of the SDK's client and of the state topics."""
-
-    def __init__(self) -> None:
-        self.physics = DogPhysics()
-        self.ignores: dict[str, int] = {}
-        self.codes: dict[str, int] = {}
-        self.sent: list[str] = []
-        self.last_s = time.monotonic()
-        self.lock = threading.Lock()
-
-    def __getattr__(self, name):
-        ids = {"Sit": 1009, "Move": 1008, "StopMove": 1003, "Dance1": 1022}
-
-        def call(*arguments):
-            with self.lock:
-                self.sent.append(name)
-                code = self.codes.get(name, 0)
-                if code == 0 and self.ignores.get(name, 0) > 0:
-                    self.ignores[name] -= 1
-                elif code == 0:
-                    x, y, z = arguments or (0, 0, 0)
-                    self.physics.command(ids[name], f'{{"x": {x}, "y": {y}, "z": {z}}}')
-            return code
-
-        return call
-
-    def sample(self) -> SportSample:
-        with self.lock:
-            now = time.monotonic()
-            self.physics.step(max(now - self.last_s, 1e-6))
-            self.last_s = now
-            state = self.physics.state()
-        return SportSample(
-            mode=state.mode,
-            error_code=0,
-            progress=state.progress,
-            position_m=state.position_m,
-            velocity_m_s=state.velocity_m_s,
-            yaw_speed_rad_s=state.yaw_speed_rad_s,
-            rpy_rad=state.rpy_rad,
-            gyroscope_rad_s=state.gyroscope_rad_s,
-            body_height_m=state.body_height_m,
-            received_at=now,
-        )
-
-
-class Monitor(StateMonitor):
-    """Takes a sample whenever it is asked."""
-
-    def __init__(self, body: Body) -> None:
-        super().__init__(0)
-        self.body = body
-
-    def state(self):
-        self.tracker.take_sport(self.body.sample())
-        return super().state()
+from tests.edge_agent.robot.virtual_dog import VirtualDog
 
 
 @pytest.fixture
-def body():
-    return Body()
+def dog() -> Iterator[VirtualDog]:
+    dog = VirtualDog()
+    yield dog
+    dog.close()
 
 
-def perform(body: Body, skill: str):
-    async def run():
-        service = SportService()
-        service._client = service._urgent_client = body
-        action = Action(skill, "key", math.inf)
-        log = CallLog(time.monotonic())
-        performance = Performance(
-            service, Monitor(body), action, CHOREOGRAPHIES[skill], lambda progress: None, log
-        )
-        try:
-            return await performance.run()
-        finally:
-            service.close()
+def swallow(dog: VirtualDog, name: str, times: int) -> None:
+    """Let the mock acknowledge the next `times` calls of this name and obey none of them."""
+    take, left = dog.mock.take, [times]
 
-    return asyncio.run(run())
+    def take_unless_swallowed(service: str, api_id: int, parameter: str):
+        if dog.ids[name] == api_id and left[0] > 0:
+            left[0] -= 1
+            return 0, ""
+        return take(service, api_id, parameter)
+
+    dog.mock.take = take_unless_swallowed  # type: ignore[method-assign]
 
 
-def test_a_posture_call_that_a_busy_dog_swallowed_is_asked_once_more(body):
-    body.ignores["Sit"] = 1
-    assert perform(body, "Sit").state == "confirmed"
-    assert body.sent == ["Sit", "Sit"]
+def count(dog: VirtualDog, name: str) -> int:
+    return sum(call.name == name for call in dog.mock.calls())
 
 
-def test_a_walk_that_is_acknowledged_and_not_walked_is_not_confirmed(body):
-    body.ignores["Move"] = 10_000
-    execution = perform(body, "WaltzDance")
+def test_a_posture_call_that_a_busy_dog_swallowed_is_asked_once_more(dog):
+    swallow(dog, "Sit", 1)
+    execution = dog.do(dog.perform("Sit"))
+    assert execution.state == "confirmed"
+    assert [call.name for call in execution.calls] == ["Sit", "Sit"]
+
+
+def test_a_walk_that_is_acknowledged_and_not_walked_is_not_confirmed(dog):
+    swallow(dog, "Move", 10_000)
+    execution = dog.do(dog.perform("WaltzDance"))
     assert (execution.state, execution.reason) == ("failed", "not_confirmed")
-    assert body.sent[-1] == "StopMove"
+    assert dog.names()[-1] == "StopMove"
 
 
-def test_a_dance_that_never_begins_is_not_confirmed(body):
-    body.ignores["Dance1"] = 1
-    execution = perform(body, "Dance")
+@pytest.mark.parametrize("skill", ["WaltzDance", "TurnLeft", "ShakeBody"])
+def test_a_dog_that_is_not_ready_yet_is_asked_for_balance_until_it_moves(skill):
+    dog = VirtualDog("lying")
+    dog.fault("unready", seconds=6.0)
+    before_s = dog.loop.time()
+    execution = dog.do(dog.perform(skill))
+    took_s = dog.loop.time() - before_s
+    assert execution.state == "confirmed"
+    names = [call.name for call in execution.calls]
+    assert names[:2] == ["StandUp", "BalanceStand"]
+    assert names.count("BalanceStand") > 3
+    assert took_s > 6.0
+    dog.close()
+
+
+def test_a_dog_that_never_gets_ready_is_given_up(dog):
+    dog.mock._physics.put("lying")
+    dog.fault("unready", seconds=60.0)
+    before_s = dog.loop.time()
+    execution = dog.do(dog.perform("TurnLeft"))
     assert (execution.state, execution.reason) == ("failed", "not_confirmed")
-    assert body.sent.count("Dance1") == 1  # a dance asked for twice might be danced twice
+    assert 12.0 < dog.loop.time() - before_s < 17.0
+    assert dog.names()[-1] == "StopMove"
 
 
-def test_a_rejected_call_names_its_code_and_moves_nothing(body):
-    body.codes["Sit"] = 4201
-    execution = perform(body, "Sit")
+def test_a_ready_dog_loses_no_time(dog):
+    before_s = dog.loop.time()
+    assert dog.do(dog.perform("WaltzDance")).state == "confirmed"
+    assert dog.loop.time() - before_s == pytest.approx(18 * 0.6, abs=1.5)
+
+
+def test_moves_are_sent_again_twenty_times_a_second(dog):
+    assert dog.do(dog.perform("WaltzDance")).state == "confirmed"
+    times = [call.at_s for call in dog.mock.calls() if call.name == "Move"]
+    gaps = [after - before for before, after in itertools.pairwise(times)]
+    assert max(gaps) <= 0.06
+    assert len(times) == pytest.approx(18 * 0.6 * 20, abs=25)
+
+
+def test_a_dance_that_never_begins_is_not_confirmed(dog):
+    swallow(dog, "Dance1", 1)
+    execution = dog.do(dog.perform("Dance"))
+    assert (execution.state, execution.reason) == ("failed", "not_confirmed")
+    # a dance asked for twice might be danced twice
+    assert [call.name for call in execution.calls].count("Dance1") == 1
+
+
+def test_a_rejected_call_names_its_code_and_moves_nothing(dog):
+    dog.fault("rejecting", code=4201)
+    execution = dog.do(dog.perform("Sit"))
     assert (execution.state, execution.reason) == ("failed", "call_rejected_4201")
-    assert body.sent == ["Sit"]
+    assert dog.names() == ["Sit"]
+
+
+def test_what_the_firmware_lacks_is_asked_for_once_a_session(dog):
+    first = dog.do(dog.perform("WiggleHips"))
+    second = dog.do(dog.perform("WiggleHips"))
+    assert (first.state, first.reason) == ("confirmed", "fallback_used")
+    assert (second.state, second.reason) == ("confirmed", "fallback_used")
+    assert [call.name for call in first.calls][:2] == ["WiggleHips", "Euler"]
+    assert next(call.name for call in second.calls) == "Euler"
+    assert count(dog, "WiggleHips") == 1
+
+
+def test_a_restarted_dog_is_asked_again(dog):
+    dog.do(dog.perform("WiggleHips"))
+    dog.fault("restarted", away_s=3.0)
+
+    dog.rest(5.0)
+    dog.fault("old_firmware")
+    execution = dog.do(dog.perform("WiggleHips"))
+    assert (execution.state, execution.reason) == ("confirmed", None)
+    assert [call.name for call in execution.calls][:3] == ["StandUp", "BalanceStand", "WiggleHips"]
+    assert count(dog, "WiggleHips") == 2
+
+
+@pytest.mark.parametrize("skill", ["Wallow", "WiggleHips"])
+def test_old_firmware_does_the_trick_itself(dog, skill):
+    dog.fault("old_firmware")
+    execution = dog.do(dog.perform(skill))
+    assert (execution.state, execution.reason) == ("confirmed", None)
+    assert [call.name for call in execution.calls] == [skill, "StopMove", "BalanceStand"]
+
+
+def test_a_fallen_dog_recovers_and_does_nothing_else(dog):
+    dog.fault("fallen")
+    dog.rest(1.0)
+    execution = dog.do(dog.perform("Sit"))
+    assert (execution.state, execution.reason, execution.calls) == ("failed", "posture_fallen", [])
+    execution = dog.do(dog.perform("RecoveryStand"))
+    assert execution.state == "confirmed"
+    assert dog.mock.state().posture == "standing"
+
+
+def test_a_dog_whose_sport_service_is_off_confirms_nothing(dog):
+    assert dog.mock.take("motion_switcher", 1003, "{}") == (0, "")
+    for skill in ("Sit", "TurnLeft"):
+        execution = dog.do(dog.perform(skill))
+        assert (execution.state, execution.reason) == ("failed", "sport_service_off")
+    execution = dog.do(dog.perform("StopMove"))
+    assert execution.state == "failed"
+
+
+def test_a_stop_from_another_thread_leaves_nothing_moving(dog):
+    async def halt_in_motion():
+        spin = asyncio.ensure_future(dog.perform("TurnAround"))
+        await asyncio.sleep(1.0)
+        dog.robot.halt()
+        return await spin
+
+    execution = dog.do(halt_in_motion())
+    assert execution.state == "preempted"
+    assert dog.names()[-1] == "StopMove"
+    assert not dog.mock.state().moving

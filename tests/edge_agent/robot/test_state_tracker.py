@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from edge_agent.robot.state_monitor import SportSample, StateTracker, posture_of
+from edge_agent.robot.state_tracker import SportSample, StateTracker, posture_of
 
 STANDING = SportSample(
     mode=1,
@@ -39,6 +39,7 @@ def sample(**changes) -> SportSample:
         ({"rpy_rad": (1.4, 0.0, 0.0)}, "fallen"),
         ({"rpy_rad": (0.0, -1.2, 0.0)}, "fallen"),
         ({"mode": 11, "rpy_rad": (0.0, 2.0, 0.0)}, "standing"),
+        ({"progress": 0.5, "rpy_rad": (3.0, 0.0, 0.0)}, "standing"),
         ({"mode": 0, "error_code": 1001}, "damped"),
         ({"mode": 0, "error_code": 1007}, "sitting"),
         ({"mode": 99, "error_code": 5}, "standing"),
@@ -84,16 +85,71 @@ def test_age_and_connection():
     assert tracker.state(0.0).age_s is None
     assert not tracker.state(0.0).connected
     tracker.take_sport(STANDING)
-    tracker.take_low(77.0, 41.0)
+    tracker.take_low(77.0, 41.0, 10.0)
     state = tracker.state(10.5)
     assert (state.connected, state.age_s, state.battery_percent) == (True, 0.5, 77.0)
     assert state.motor_temperature_c == 41.0
     assert not tracker.state(13.0).connected
 
 
-def test_messages_that_are_not_finite_are_left_out():
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"rpy_rad": (0.0, 0.0, math.nan)},
+        {"position_m": (math.inf, 0.0, 0.0)},
+        {"velocity_m_s": (0.0, math.nan, 0.0)},
+        {"gyroscope_rad_s": (math.nan, 0.0, 0.0)},
+        {"yaw_speed_rad_s": math.nan},
+        {"body_height_m": math.nan},
+        {"progress": math.nan},
+    ],
+)
+def test_messages_that_are_not_finite_are_left_out(change):
     tracker = StateTracker()
     tracker.take_sport(STANDING)
-    tracker.take_sport(sample(rpy_rad=(0.0, 0.0, math.nan), received_at=11.0))
+    tracker.take_sport(sample(**{"received_at": 11.0, **change}))
     assert tracker.state(11.0).age_s == 1.0
     assert tracker.state(11.0).yaw_total_rad == pytest.approx(0.1)
+
+
+def test_a_repeated_message_is_no_news():
+    tracker = StateTracker()
+    tracker.take_sport(sample(stamp_s=5.0))
+    tracker.take_sport(sample(stamp_s=5.0, received_at=11.0))
+    assert tracker.state(11.0).age_s == 1.0
+    tracker.take_sport(sample(stamp_s=5.02, received_at=11.0))
+    assert tracker.state(11.0).age_s == 0.0
+
+
+def test_a_dog_without_stamps_is_believed():
+    tracker = StateTracker()
+    tracker.take_sport(sample(stamp_s=0.0))
+    tracker.take_sport(sample(stamp_s=0.0, received_at=11.0))
+    assert tracker.state(11.0).age_s == 0.0
+
+
+@pytest.mark.parametrize(
+    ("changes", "sessions"),
+    [
+        ({"stamp_s": 50.02, "received_at": 10.02}, 1),
+        ({"stamp_s": 49.9, "received_at": 10.02}, 1),  # two messages out of order
+        ({"stamp_s": 0.1, "received_at": 10.5}, 2),
+        ({"stamp_s": 53.0, "received_at": 13.0}, 2),
+    ],
+)
+def test_a_restart_or_a_silence_begins_a_new_session(changes, sessions):
+    tracker = StateTracker()
+    tracker.take_sport(sample(stamp_s=50.0, rpy_rad=(0.0, 0.0, 3.0)))
+    tracker.take_sport(sample(rpy_rad=(0.0, 0.0, -3.0), **changes))
+    assert tracker.session == sessions
+    turned = 2 * math.pi - 3.0 if sessions == 1 else -3.0
+    assert tracker.state(10.0).yaw_total_rad == pytest.approx(turned)
+
+
+def test_an_old_charge_is_unknown():
+    tracker = StateTracker()
+    tracker.take_sport(STANDING)
+    tracker.take_low(77.0, 41.0, 10.0)
+    tracker.take_sport(sample(received_at=16.0))
+    state = tracker.state(16.0)
+    assert (state.battery_percent, state.motor_temperature_c) == (None, None)

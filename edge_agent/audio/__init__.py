@@ -1,0 +1,1 @@
+"""What the dog says aloud: lines turned into sound, a bark, and the ways to play them."""
