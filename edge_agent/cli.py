@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from edge_agent.bundle_commands import bundle
+from edge_agent.bundles.commands import bundle
 from shared import __version__
 from shared.errors import ShadowdogError
 

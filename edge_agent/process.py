@@ -11,7 +11,7 @@ import uvicorn
 
 from edge_agent.agent import Agent, AgentOptions
 from edge_agent.api import create_app
-from edge_agent.bundle_choice import compare_with_cloud, load_recognizer
+from edge_agent.bundles.choice import compare_with_cloud, load_recognizer
 from edge_agent.cloud_client import CloudClient
 from edge_agent.consulting import CloudWay
 from edge_agent.gate import Gate, GatePolicy

@@ -10,7 +10,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 from typing_extensions import Self
 
-from edge_agent.bundle_store import BundleStore
+from edge_agent.bundles.store import BundleStore
 from edge_agent.lines import LineSource
 from edge_agent.provider import Provider, ProviderOptions
 from shared.messages import DEFAULT_DEADLINE_MS

@@ -12,9 +12,9 @@ from fastapi.testclient import TestClient
 
 from cloud_server.api.edge_bundles import edge_bundles_router
 from cloud_server.api.errors import install_error_handlers, remember_request_id
-from edge_agent.bundle_check import load_checked
-from edge_agent.bundle_pull import BundleSource, pull_bundle
-from edge_agent.bundle_store import BundleStore
+from edge_agent.bundles.pull import BundleSource, pull_bundle
+from edge_agent.bundles.self_test import load_checked
+from edge_agent.bundles.store import BundleStore
 from shared.bundle import MANIFEST_NAME, bytes_sha256
 from shared.errors import BundleError, CloudProtocolError, CloudRefused, CloudUnreachable
 

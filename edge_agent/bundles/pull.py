@@ -8,8 +8,8 @@ from pathlib import Path
 import httpx
 from pydantic import ValidationError
 
-from edge_agent.bundle_check import load_checked
-from edge_agent.bundle_store import BundleStore, bundle_name
+from edge_agent.bundles.self_test import load_checked
+from edge_agent.bundles.store import BundleStore, bundle_name
 from edge_agent.provider import ProviderOptions
 from shared.bundle import MANIFEST_NAME, BundleFile, BundleManifest, bytes_sha256, file_sha256
 from shared.errors import BundleError, CloudProtocolError, CloudRefused, CloudUnreachable

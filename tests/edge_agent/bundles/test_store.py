@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.bundle_store import CHOICE_NAME, BundleStore, bundle_name
+from edge_agent.bundles.store import CHOICE_NAME, BundleStore, bundle_name
 from shared.bundle import MANIFEST_NAME, read_manifest
 from shared.errors import BundleError, NotFound
 from tests.shared.test_bundle import write_bundle

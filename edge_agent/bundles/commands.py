@@ -28,8 +28,8 @@ def pull(
     shadow: str, cloud_url: str | None, manifest_sha256: str | None, switch: bool, as_json: bool
 ) -> None:
     """Fetch the bundle of SHADOW from the cloud; goes on where an earlier pull broke off."""
-    from edge_agent.bundle_pull import BundleSource, pull_bundle
-    from edge_agent.bundle_store import BundleStore
+    from edge_agent.bundles.pull import BundleSource, pull_bundle
+    from edge_agent.bundles.store import BundleStore
     from edge_agent.settings import EdgeSettings
 
     settings = EdgeSettings.from_environment(cloud_url=cloud_url)
@@ -64,7 +64,7 @@ def _show(name: str, here: int, size: int) -> None:
 @_JSON
 def list_bundles(as_json: bool) -> None:
     """List the pulled bundles; a star marks the current one."""
-    from edge_agent.bundle_store import BundleStore
+    from edge_agent.bundles.store import BundleStore
 
     store = BundleStore()
     entries: list[dict[str, Any]] = [
@@ -91,7 +91,7 @@ def list_bundles(as_json: bool) -> None:
 @click.argument("name")
 def use(name: str) -> None:
     """Make the pulled bundle NAME the current one; a running agent takes it at its next start."""
-    from edge_agent.bundle_store import BundleStore
+    from edge_agent.bundles.store import BundleStore
 
     click.echo(f"{BundleStore().use(name)} is in use from the agent's next start on")
 
@@ -101,7 +101,7 @@ def use(name: str) -> None:
 @_JSON
 def verify(directory: Path | None, as_json: bool) -> None:
     """Check a bundle's files and let it pass its self-test (the configured bundle by default)."""
-    from edge_agent.bundle_check import load_checked
+    from edge_agent.bundles.self_test import load_checked
     from edge_agent.settings import EdgeSettings
 
     settings = EdgeSettings.from_environment()

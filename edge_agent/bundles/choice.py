@@ -2,9 +2,9 @@
 
 import logging
 
-from edge_agent.bundle_check import load_checked
-from edge_agent.bundle_pull import BundleSource
-from edge_agent.bundle_store import BundleStore
+from edge_agent.bundles.pull import BundleSource
+from edge_agent.bundles.self_test import load_checked
+from edge_agent.bundles.store import BundleStore
 from edge_agent.recognizer import Recognizer
 from edge_agent.settings import EdgeSettings
 from shared.bundle import BundleManifest

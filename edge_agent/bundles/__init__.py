@@ -1,0 +1,1 @@
+"""The bundles that an edge installs: pulled, checked, chosen."""
