@@ -8,6 +8,7 @@ from functools import partial
 
 import uvicorn
 from fastapi import Depends, FastAPI
+from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 
 from cloud_server.api.chat import chat_router
@@ -95,26 +96,31 @@ def create_app(
     turns = prompt_turns(settings.profile)
     if settings.prompt_turns is not None:
         turns = settings.prompt_turns
-    _add_routes(app, Service(engine, sessions, metrics, tracing, turns), settings)
+    paths = _add_routes(app, Service(engine, sessions, metrics, tracing, turns), settings)
     _add_protection(app, settings)
     # The last one added is the outermost: what the guard refuses is recorded, too.
-    app.add_middleware(RequestRecord, metrics=metrics, tracing=tracing)
+    app.add_middleware(RequestRecord, metrics=metrics, tracing=tracing, paths=paths)
     install_error_handlers(app)
     return app
 
 
-def _add_routes(app: FastAPI, service: Service, settings: CloudSettings) -> None:
-    app.include_router(health_router(service.engine))
-    for router in (
+def _add_routes(app: FastAPI, service: Service, settings: CloudSettings) -> frozenset[str]:
+    """Add all routes and return their paths."""
+    open_routes = health_router(service.engine)
+    app.include_router(open_routes)
+    guarded = (
         intents_router(service, settings.max_deadline_s),
         chat_router(service, settings.max_deadline_s, settings.max_completion_tokens),
         models_router(service),
         shadows_router(service, settings.shadows_directory),
         edge_bundles_router(settings.bundles),
         metrics_router(service.metrics),
-    ):
+    )
+    for router in guarded:
         # For the OpenAPI document; the guard has let the request in.
         app.include_router(router, dependencies=[Depends(HTTPBearer(auto_error=False))])
+    routes = [route for router in (open_routes, *guarded) for route in router.routes]
+    return frozenset(route.path for route in routes if isinstance(route, APIRoute))
 
 
 def _add_protection(app: FastAPI, settings: CloudSettings) -> None:

@@ -30,4 +30,4 @@ def configure_logs(level: str, form: LogFormat) -> None:
     """Send the whole process's log to stderr in this form."""
     handler = logging.StreamHandler()
     handler.setFormatter(JsonFormatter() if form == "json" else logging.Formatter(_TEXT))
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    logging.basicConfig(level=level.upper(), handlers=[handler])

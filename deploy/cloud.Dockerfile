@@ -10,7 +10,7 @@ COPY shared ./shared
 COPY edge_agent ./edge_agent
 COPY cloud_server ./cloud_server
 COPY models ./models
-RUN pip install --editable '.[cloud]' \
+RUN pip install --editable '.[cloud,telemetry]' \
  && useradd --create-home --uid 1000 shadowdog \
  && mkdir /cache && chown shadowdog /cache
 USER shadowdog

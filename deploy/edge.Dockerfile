@@ -8,7 +8,7 @@ COPY requirements ./requirements
 COPY shared ./shared
 COPY edge_agent ./edge_agent
 COPY cloud_server ./cloud_server
-RUN pip install '.[edge,simulation]' \
+RUN pip install '.[edge,simulation,telemetry]' \
  && pip install --no-deps -r requirements/robot.txt \
  && ! pip show torch transformers 2>/dev/null \
  && useradd --create-home --uid 1000 shadowdog \

@@ -26,7 +26,8 @@ logger = logging.getLogger(__name__)
 class RequestRecord:
     """The outermost middleware; keeps numbers, codes and ids, never what was said or a key.
 
-    The id is the server's own until a body brings the edge's; every answer carries it.
+    The id is the server's own until a body brings the edge's; every answer carries it. `paths` are
+    those of the service's routes.
     """
 
     def __init__(
@@ -34,11 +35,13 @@ class RequestRecord:
         app: ASGIApp,
         metrics: CloudMetrics,
         tracing: Tracing,
+        paths: frozenset[str],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._app = app
         self._metrics = metrics
         self._tracing = tracing
+        self._paths = paths
         self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -67,7 +70,9 @@ class RequestRecord:
 
     def _conclude(self, scope: Scope, status: int, seconds: float, span: Span) -> None:
         state = scope["state"]
-        route = getattr(scope.get("route"), "path", NO_ROUTE)
+        # What the guard refuses meets no route, but its path may be one's.
+        asked: str = scope["path"] if scope["path"] in self._paths else NO_ROUTE
+        route: str = getattr(scope.get("route"), "path", asked)
         method = scope["method"] if scope["method"] in _METHODS else "other"
         code = state.get("error_code")
         self._metrics.requested(route, status, seconds, code)

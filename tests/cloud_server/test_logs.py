@@ -2,7 +2,10 @@
 
 import json
 import logging
+import subprocess
 import sys
+
+import pytest
 
 from cloud_server.logs import JsonFormatter
 
@@ -37,3 +40,16 @@ def test_an_exception_is_told_in_the_same_line():
         line = JsonFormatter().format(record("failed", exc_info=sys.exc_info()))
     assert "\n" not in line
     assert "ValueError: on purpose" in json.loads(line)["exception"]
+
+
+@pytest.mark.parametrize(("form", "start"), [("json", '{"time":'), ("text", "20")])
+def test_the_processs_log_has_the_form_that_is_set(form, start):
+    code = (
+        "import logging; from cloud_server.logs import configure_logs\n"
+        f"configure_logs('warning', '{form}')\n"
+        "logging.getLogger('a').warning('told'); logging.getLogger('a').info('not told')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(start)
+    assert "told" in line

@@ -52,7 +52,7 @@ def test_every_answer_carries_its_id_and_the_log_has_one_line_of_it(
     ]
     assert [(each["route"], each["status"], each["code"], each["caller"]) for each in lines] == [
         ("/v1/intents", 200, "-", "key-1"),
-        ("none", 401, "unauthorized", "anyone"),
+        ("/v1/intents", 401, "unauthorized", "anyone"),
         ("none", 404, "not_found", "key-1"),
     ]
 
