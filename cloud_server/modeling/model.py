@@ -8,7 +8,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
-from transformers.utils import ModelOutput
+from transformers.utils.generic import ModelOutput
 
 from cloud_server.modeling.backbone import decoder_of, head_of
 from cloud_server.modeling.cache import ShadowCache
@@ -25,7 +25,7 @@ from cloud_server.modeling.network import Mask, Mode, ShadowNetwork, token_posit
 
 
 @dataclass
-class ShadowOutput(ModelOutput):  # type: ignore[misc]
+class ShadowOutput(ModelOutput):
     """Logits are [batch, kept tokens, vocabulary]; None where they were not asked for."""
 
     loss: Tensor | None = None
