@@ -8,9 +8,10 @@ import torch
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
 from cloud_server.engine import ServedModel
+from cloud_server.model_source import ADAPTER_PATTERNS, MODEL_PATTERNS, ModelSource
 from cloud_server.profiles import PROFILES
 from cloud_server.settings import CloudSettings, Precision
-from shared.errors import BaseUnavailable, ConfigurationError, ModelError
+from shared.errors import BaseUnavailable, CheckpointForeign, ConfigurationError, ModelError
 from shared.prompt import GEMMA, ChatFormat, PromptEncoder
 
 if TYPE_CHECKING:
@@ -32,23 +33,34 @@ def load_profile(settings: CloudSettings) -> ServedModel:
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
     profile = PROFILES[settings.profile]
-    base = settings.base_directory or profile.base_directory
-    adapter = settings.adapter_directory or profile.adapter_directory
-    return load_served_model(settings.profile, base, adapter, profile.chat, settings.precision)
+    places = profile.places(
+        settings.base_directory, settings.adapter_directory, settings.shadow_directory
+    )
+    return load_served_model(
+        settings.profile,
+        places.base,
+        places.adapter,
+        profile.chat,
+        settings.precision,
+        places.shadow,
+    )
 
 
 def load_served_model(
-    name: str, base_directory: Path, adapter_directory: Path, chat: ChatFormat, precision: Precision
+    name: str,
+    base_place: str | Path,
+    adapter_place: str | Path,
+    chat: ChatFormat,
+    precision: Precision,
+    shadow_place: str | Path | None = None,
 ) -> ServedModel:
-    """Return the shadow of `adapter_directory` attached to the base of `base_directory`."""
-    if not (base_directory / "config.json").is_file():
-        raise BaseUnavailable(
-            f"no base at {base_directory}; run `cloud-server prepare` or set CLOUD_BASE_DIRECTORY"
-        )
-    if not adapter_directory.is_dir():
-        raise ModelError(
-            f"no shadow at {adapter_directory}; train one or set CLOUD_ADAPTER_DIRECTORY"
-        )
+    """Return the shadow of `adapter_place` attached to the base of `base_place`.
+
+    A place is a folder or a hub id (`ModelSource.parse`); `shadow_place` is the model that an
+    explicit shadow is made from, where the adapter does not describe it.
+    """
+    base_directory = fetch_base(base_place)
+    adapter_directory = fetch_adapter(adapter_place)
     from cloud_server.modeling import ShadowModel
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -57,12 +69,37 @@ def load_served_model(
     control, plain = (read_tokenizer(tokenizer_file) for _ in range(2))
     return ServedModel(
         name=name,
-        model=ShadowModel.from_pretrained(base, adapter_directory).eval(),
+        model=ShadowModel.from_pretrained(base, adapter_directory, shadow=shadow_place),
         encoder=PromptEncoder(control, plain, chat),
         tokenizer=control,
         stop_token_ids=stop_token_ids(base, control, chat),
         device=device,
     )
+
+
+def fetch_base(place: str | Path) -> Path:
+    """Return a base's directory, downloaded where it is a hub's; BaseUnavailable where there is none."""
+    try:
+        directory = ModelSource.parse(place).fetch(MODEL_PATTERNS)
+    except CheckpointForeign:  # neither a folder nor a hub id
+        directory = Path(place)
+    except ModelError as error:
+        raise BaseUnavailable(error.message) from error
+    if not (directory / "config.json").is_file():
+        raise BaseUnavailable(
+            f"no base at {place}; run `cloud-server prepare` or set CLOUD_BASE_DIRECTORY"
+        )
+    return directory
+
+
+def fetch_adapter(place: str | Path) -> Path:
+    """Return an adapter's directory, downloaded where it is a hub's; ModelError where there is none."""
+    try:
+        return ModelSource.parse(place).fetch(ADAPTER_PATTERNS)
+    except CheckpointForeign as error:
+        raise ModelError(
+            f"no shadow at {place}; train one or set CLOUD_ADAPTER_DIRECTORY"
+        ) from error
 
 
 def read_tokenizer(path: Path) -> Tokenizer:

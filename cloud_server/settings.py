@@ -16,7 +16,9 @@ class CloudSettings(ProcessSettings):
     """What `cloud-server serve` runs with; build it with `from_environment`.
 
     Without a key (`api_keys`, separated by commas, or `api_key_file`, one a line) only a loopback
-    `host` is allowed. `base_directory` and `adapter_directory` override the profile's own.
+    `host` is allowed. `base_directory`, `adapter_directory` and, for an explicit shadow that its
+    adapter does not describe, `shadow_directory` override the profile's own: a folder each, or a hub
+    id as `owner/name[@revision][#sha256]`.
     `threads` is torch's; None leaves its choice. A caller's deadline is cut to `max_deadline_s`.
     """
 
@@ -29,6 +31,7 @@ class CloudSettings(ProcessSettings):
     profile: ProfileName = "gemma-270m"
     base_directory: Path | None = None
     adapter_directory: Path | None = None
+    shadow_directory: Path | None = None
     precision: Precision = "bf16"
     threads: Annotated[int, Field(ge=1)] | None = None
     max_active: Annotated[int, Field(ge=1, le=256)] = 4
