@@ -12,6 +12,7 @@ rounds and bf16 too (there without asserting equal tokens: bf16 logits tie).
   position's logits and no shadow logits, which its own generate does not do: the strictest comparison.
 - ratio_to_bare_base: our `generate` over the base alone through transformers' forward, in a loop with
   a cache, `logits_to_keep=1` and an argmax. A cost: 1 would be free.
+- speedup_of_packed_heads: our `generate` over the same after `pack_heads()`.
 - floor_of_layers: (that loop + the shadow's layers alone through transformers) over that loop: what
   would be left of the cost if injection, update and their Python took no time.
 """
@@ -57,15 +58,17 @@ class Decoders:
         adapter = shipped_adapter("gemma-270m")
         self.base: Any = loaded.model.eval()
         self.ours = ShadowModel.from_pretrained(loaded.model, adapter)
+        self.packed = ShadowModel.from_pretrained(loaded.model, adapter)
+        self.packed.pack_heads()
         # The library rewires its base in place, so it gets one of its own.
         for_library: Any = load_training_base("gemma-270m", dtype).model.eval()
         self.library: Any = shadow_peft.ShadowForCausalLM.from_pretrained(for_library, adapter)
         self.library.to(dtype).eval()
         self.prompt = torch.tensor([loaded.encoder.encode_plain(TEXT * 4)[:PROMPT_TOKENS]])
 
-    def decode_ours(self) -> list[int]:
-        ids = self.ours.generate(self.prompt, max_new_tokens=NEW_TOKENS)
-        return self._new(ids)
+    def decode_ours(self, *, packed: bool = False) -> list[int]:
+        model = self.packed if packed else self.ours
+        return self._new(model.generate(self.prompt, max_new_tokens=NEW_TOKENS))
 
     def decode_library(self, *, cached: bool) -> list[int]:
         ids = self.library.generate(
@@ -120,6 +123,7 @@ def measure(decoders: Decoders, rounds: int, *, same_tokens: bool) -> list[Secon
     """Return the seconds of every contender in each round; RuntimeError where tokens differ."""
     quick: dict[str, Callable[[], list[int]]] = {
         "ours": decoders.decode_ours,
+        "ours, packed heads": lambda: decoders.decode_ours(packed=True),
         "bare base": decoders.decode_bare_base,
         "library, loop": decoders.decode_library_loop,
         "library, cached": lambda: decoders.decode_library(cached=True),
@@ -136,7 +140,7 @@ def measure(decoders: Decoders, rounds: int, *, same_tokens: bool) -> list[Secon
         seconds = {}
         for name, decode in contenders.items():
             seconds[name], said = seconds_of(decode)
-            if same_tokens and name.startswith("library") and said != wanted:
+            if same_tokens and name.startswith(("library", "ours")) and said != wanted:
                 raise RuntimeError(f"{name} says {said}, ours {wanted}")
         shown = ", ".join(f"{name} {each:.1f} s" for name, each in seconds.items())
         print(f"{f'round {number}' if number else 'warm-up'}: {shown}", flush=True)
@@ -156,6 +160,7 @@ def ratios(measured: list[Seconds]) -> dict[str, list[float]]:
         "speedup_vs_library_uncached": over("library, uncached", "ours"),
         "speedup_vs_library_loop": over("library, loop", "ours"),
         "ratio_to_bare_base": over("ours", "bare base"),
+        "speedup_of_packed_heads": over("ours", "ours, packed heads"),
         "floor_of_layers": [1 + share for share in over("shadow layers", "bare base")],
     }
 

@@ -20,6 +20,7 @@ from shared import __version__
 from shared.errors import ShadowdogError
 
 EXIT_REFUSED = 2
+_PLACE = click.Path(path_type=Path)
 
 
 class _ErrorLineGroup(click.Group):
@@ -46,9 +47,10 @@ def main() -> None:
 @click.option("--host", help="Address to listen on; beyond loopback a key is needed.")
 @click.option("--port", type=int, help="Port to listen on; 0 takes a free one.")
 @click.option("--profile", type=click.Choice(get_args(ProfileName)), help="Which model to serve.")
-@click.option("--base", "base_directory", type=click.Path(path_type=Path), help="Base's folder.")
+@click.option("--base", "base_directory", type=_PLACE, help="Base: folder or hub id.")
+@click.option("--adapter", "adapter_directory", type=_PLACE, help="Shadow: folder or hub id.")
 @click.option(
-    "--adapter", "adapter_directory", type=click.Path(path_type=Path), help="Shadow's folder."
+    "--shadow", "shadow_directory", type=_PLACE, help="Model that an explicit shadow is made from."
 )
 @click.option("--precision", type=click.Choice(get_args(Precision)), help="Of the weights.")
 @click.option("--threads", type=int, help="Torch's threads.")

@@ -8,9 +8,10 @@ import torch
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
 from cloud_server.engine import ServedBase
-from cloud_server.profiles import PROFILES
+from cloud_server.model_source import ADAPTER_PATTERNS, MODEL_PATTERNS, ModelSource
+from cloud_server.profiles import PROFILES, ModelPlaces
 from cloud_server.settings import CloudSettings, Precision
-from shared.errors import BaseUnavailable, ConfigurationError, ModelError
+from shared.errors import BaseUnavailable, CheckpointForeign, ConfigurationError, ModelError
 from shared.prompt import GEMMA, ChatFormat, PromptEncoder
 
 if TYPE_CHECKING:
@@ -32,32 +33,25 @@ def load_profile(settings: CloudSettings) -> ServedBase:
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
     profile = PROFILES[settings.profile]
-    base = settings.base_directory or profile.base_directory
-    adapter = settings.adapter_directory or profile.adapter_directory
+    places = profile.places(
+        settings.base_directory, settings.adapter_directory, settings.shadow_directory
+    )
     names = settings.profile, profile.base
-    return load_served_base(names, base, adapter, profile.chat, settings.precision)
+    return load_served_base(names, places, profile.chat, settings.precision)
 
 
 def load_served_base(
-    names: tuple[str, str],
-    base_directory: Path,
-    adapter_directory: Path,
-    chat: ChatFormat,
-    precision: Precision,
+    names: tuple[str, str], places: ModelPlaces, chat: ChatFormat, precision: Precision
 ) -> ServedBase:
-    """Return the base of `base_directory` with the shadow of `adapter_directory` attached.
+    """Return the base of `places` with its shadow attached.
 
-    names: the shadow's and the bare base's, as requests call them.
+    names: the shadow's and the bare base's, as requests call them. A place is a folder or a hub id
+    (`ModelSource.parse`); `places.shadow` is the model that an explicit shadow is made from, where
+    the adapter does not describe it.
     """
     name, base_name = names
-    if not (base_directory / "config.json").is_file():
-        raise BaseUnavailable(
-            f"no base at {base_directory}; run `cloud-server prepare` or set CLOUD_BASE_DIRECTORY"
-        )
-    if not adapter_directory.is_dir():
-        raise ModelError(
-            f"no shadow at {adapter_directory}; train one or set CLOUD_ADAPTER_DIRECTORY"
-        )
+    base_directory = fetch_base(places.base)
+    adapter_directory = fetch_adapter(places.adapter)
     from cloud_server.modeling import ShadowModel
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -67,12 +61,37 @@ def load_served_base(
     return ServedBase(
         name=name,
         base_name=base_name,
-        model=ShadowModel.from_pretrained(base, adapter_directory).eval(),
+        model=ShadowModel.from_pretrained(base, adapter_directory, shadow=places.shadow),
         encoder=PromptEncoder(control, plain, chat),
         tokenizer=control,
         stop_token_ids=stop_token_ids(base, control, chat),
         device=device,
     )
+
+
+def fetch_base(place: str | Path) -> Path:
+    """Return a base's directory, downloaded where it is a hub's; BaseUnavailable where there is none."""
+    try:
+        directory = ModelSource.parse(place).fetch(MODEL_PATTERNS)
+    except CheckpointForeign:  # neither a folder nor a hub id
+        directory = Path(place)
+    except ModelError as error:
+        raise BaseUnavailable(error.message) from error
+    if not (directory / "config.json").is_file():
+        raise BaseUnavailable(
+            f"no base at {place}; run `cloud-server prepare` or set CLOUD_BASE_DIRECTORY"
+        )
+    return directory
+
+
+def fetch_adapter(place: str | Path) -> Path:
+    """Return an adapter's directory, downloaded where it is a hub's; ModelError where there is none."""
+    try:
+        return ModelSource.parse(place).fetch(ADAPTER_PATTERNS)
+    except CheckpointForeign as error:
+        raise ModelError(
+            f"no shadow at {place}; train one or set CLOUD_ADAPTER_DIRECTORY"
+        ) from error
 
 
 def read_tokenizer(path: Path) -> Tokenizer:

@@ -14,11 +14,21 @@ TINY_PROMPT_TURNS = 4
 
 
 @dataclass(frozen=True)
+class ModelPlaces:
+    """A directory or a hub id each (`ModelSource.parse`); `shadow` is what an explicit one is made from."""
+
+    base: str
+    adapter: str
+    shadow: str | None = None
+
+
+@dataclass(frozen=True)
 class Profile:
     """A base in the cache's `bases/` and a shadow in the repository's `models/`, by folder name.
 
     prompt_turns: how many earlier exchanges of a session its prompts may hold. coverage: which
-    tokens the edge's bundle carries unless asked otherwise.
+    tokens the edge's bundle carries unless asked otherwise. hub: where base, shadow and what it is
+    made from come from while those folders are not there.
     """
 
     base: str
@@ -26,6 +36,7 @@ class Profile:
     chat: ChatFormat
     prompt_turns: int
     coverage: Coverage = "whole"
+    hub: ModelPlaces | None = None
 
     @property
     def base_directory(self) -> Path:
@@ -37,13 +48,44 @@ class Profile:
         """Where the repository's shadow lies."""
         return REPOSITORY / "models" / self.adapter
 
+    def places(
+        self,
+        base: str | Path | None = None,
+        adapter: str | Path | None = None,
+        shadow: str | Path | None = None,
+    ) -> ModelPlaces:
+        """Return where the model comes from: what is given, else the folders, else the hub.
+
+        The hub's explicit shadow belongs to the hub's adapter and goes with no other.
+        """
+        from_hub = self.hub is not None and not self.adapter_directory.is_dir() and adapter is None
+        if base is None and self.hub is not None and not self.base_directory.is_dir():
+            base = self.hub.base
+        if self.hub is not None and from_hub:
+            adapter, shadow = self.hub.adapter, shadow or self.hub.shadow
+        return ModelPlaces(
+            str(base or self.base_directory),
+            str(adapter or self.adapter_directory),
+            None if shadow is None else str(shadow),
+        )
+
 
 PROFILES: dict[ProfileName, Profile] = {
     # Trained on single utterances: after other turns it answers worse (docs/decisions/0005).
     "gemma-270m": Profile(
         "gemma-3-270m", "gemma-270m-shadow", GEMMA, prompt_turns=0, coverage="pruned"
     ),
-    "qwen3-8b": Profile("qwen3-8b", "qwen3-8b-shadow", CHATML, prompt_turns=4),
+    "qwen3-8b": Profile(
+        "qwen3-8b",
+        "qwen3-8b-shadow",
+        CHATML,
+        prompt_turns=4,
+        hub=ModelPlaces(
+            "Qwen/Qwen3-8B",
+            "shadow-llm/robot-dog-shadow-peft-v2",
+            "shadow-llm/robot-dog-detached-shadow",
+        ),
+    ),
 }
 """Profiles that are read from disk; "tiny" is made in memory."""
 
@@ -64,3 +106,12 @@ def find_profile(name: str) -> Profile:
 def shipped_adapter(name: str) -> Path:
     """Return the repository's shadow of a profile."""
     return find_profile(name).adapter_directory
+
+
+def model_places(
+    name: str, base: Path | None, adapter: Path | None, shadow: Path | None
+) -> ModelPlaces:
+    """Return where a profile's model comes from (`Profile.places`); "tiny" needs its adapter given."""
+    if name == "tiny" and adapter is not None:
+        return ModelPlaces("", str(adapter), None if shadow is None else str(shadow))
+    return find_profile(name).places(base, adapter, shadow)

@@ -20,8 +20,10 @@ class CloudSettings(ProcessSettings):
     name and a digest a line, as `cloud-server keys new` prints them; `api_keys` and `admin_keys` are
     plain keys separated by commas, for a parent process that makes a key for its child. Without an
     admin key shadows cannot be loaded or unloaded, without `shadows_directory` none can be loaded.
-    `base_directory` and `adapter_directory` override the profile's own. `threads` is torch's; None
-    leaves its choice. A caller's deadline is cut to `max_deadline_s`.
+    `base_directory`, `adapter_directory` and, for an explicit shadow that its adapter does not
+    describe, `shadow_directory` override the profile's own: a folder each, or a hub id as
+    `owner/name[@revision][#sha256]`. `threads` is torch's; None leaves its choice. A caller's
+    deadline is cut to `max_deadline_s`.
     """
 
     model_config = SettingsConfigDict(env_prefix="CLOUD_")
@@ -42,6 +44,7 @@ class CloudSettings(ProcessSettings):
     profile: ProfileName = "gemma-270m"
     base_directory: Path | None = None
     adapter_directory: Path | None = None
+    shadow_directory: Path | None = None
     bundles: Path = Field(default_factory=lambda: cache_directory() / "bundles")
     """Where `export-edge` writes what edges may pull."""
     precision: Precision = "bf16"

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from transformers.utils import ModelOutput
+from transformers.utils.generic import ModelOutput
 
 from cloud_server.modeling.backbone import decoder_of
 from cloud_server.modeling.cache import ShadowCache
@@ -15,7 +15,7 @@ from shared.errors import ConfigurationError, DataError
 
 
 @dataclass
-class ClassifierOutput(ModelOutput):  # type: ignore[misc]
+class ClassifierOutput(ModelOutput):
     """Logits are [batch, classes]; None where they were not asked for."""
 
     loss: Tensor | None = None

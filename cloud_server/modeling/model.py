@@ -1,11 +1,14 @@
 """ShadowModel: a causal language model with a shadow that refines it or runs alone (eq. 8)."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import cast
 
+import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
-from transformers.utils import ModelOutput
+from transformers.utils.generic import ModelOutput
 
 from cloud_server.modeling.backbone import decoder_of, head_of
 from cloud_server.modeling.cache import ShadowCache
@@ -22,7 +25,7 @@ from cloud_server.modeling.network import Mask, Mode, ShadowNetwork, token_posit
 
 
 @dataclass
-class ShadowOutput(ModelOutput):  # type: ignore[misc]
+class ShadowOutput(ModelOutput):
     """Logits are [batch, kept tokens, vocabulary]; None where they were not asked for."""
 
     loss: Tensor | None = None
@@ -35,6 +38,8 @@ class ShadowModel(ShadowNetwork):
     `modules_to_save` names `lm_head` or `shadow_lm_head`: then a trained copy takes that place."""
 
     KNOWN_HEADS = LANGUAGE_HEADS
+
+    _packed_heads: Mapping[str, Callable[[Tensor], Tensor]] = MappingProxyType({})
 
     def _base_head(self) -> nn.Module:
         return language_head_of(self.base, self.shadow_config.modules_to_save)
@@ -55,8 +60,22 @@ class ShadowModel(ShadowNetwork):
         """Return the weight [vocabulary, hidden] of the head that reads the shadow's states."""
         return cast(nn.Linear, self.head_module("shadow_lm_head")).weight
 
+    def pack_heads(self) -> None:
+        """Read logits with copies of the heads that torch.compile lays out for this CPU's kernels.
+
+        For serving: costs the heads' memory once more and seconds at the first token. Passes that
+        record gradients use the heads themselves; a head that changes afterwards has to be packed
+        again. What it brings: docs/decisions/0006-compiled-heads.md.
+        """
+        heads = {name: self.head_module(name) for name in LANGUAGE_HEADS}
+        packed = {head: torch.compile(head, options={"freezing": True}) for head in heads.values()}
+        self._packed_heads = {name: packed[head] for name, head in heads.items()}
+
     def _logits(self, name: str, state: Tensor) -> Tensor:
-        return cap_logits(self.head_module(name)(state), decoder_of(self.base).config)
+        head: Callable[[Tensor], Tensor] = self.head_module(name)
+        if self._packed_heads and not torch.is_grad_enabled():
+            head = self._packed_heads[name]
+        return cap_logits(head(state), decoder_of(self.base).config)
 
     def forward(
         self,

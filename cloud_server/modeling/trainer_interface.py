@@ -24,8 +24,9 @@ class TrainerInterface(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.register_state_dict_post_hook(_leave_base_out)
-        self.register_load_state_dict_post_hook(_miss_no_base)
+        hooked: Any = self  # torch's two methods have no types
+        hooked.register_state_dict_post_hook(_leave_base_out)
+        hooked.register_load_state_dict_post_hook(_miss_no_base)
 
     def activation_checkpointing_enable(
         self, activation_checkpointing_kwargs: dict[str, Any] | None = None, **options: Any
@@ -36,7 +37,8 @@ class TrainerInterface(nn.Module):
         through this base object has it too, until `activation_checkpointing_disable`.
         """
         chosen = {"use_reentrant": False, **(activation_checkpointing_kwargs or {})}
-        for part in (self.base, self.shadow_model):
+        parts: tuple[Any, Any] = (self.base, self.shadow_model)
+        for part in parts:
             _checkpointing(part, "enable")(chosen, **options)
             # Its hook on the embeddings serves reentrant checkpointing alone; the base keeps no hook.
             part.disable_input_require_grads()

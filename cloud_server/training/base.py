@@ -1,15 +1,21 @@
 """The frozen base and the prompt encoder that training, evaluation and export of a profile use."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 from tokenizers import Tokenizer
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
-from cloud_server.loading import GEMMA_MARKS, make_byte_tokenizer, make_tiny, read_tokenizer
+from cloud_server.loading import (
+    GEMMA_MARKS,
+    fetch_base,
+    make_byte_tokenizer,
+    make_tiny,
+    read_tokenizer,
+)
 from cloud_server.profiles import find_profile
-from shared.errors import BaseUnavailable
 from shared.prompt import GEMMA, PromptEncoder
 
 
@@ -23,17 +29,17 @@ class TrainingBase:
     tokenizer: Tokenizer
 
 
-def load_training_base(profile_name: str, dtype: torch.dtype) -> TrainingBase:
-    """Return the profile's base; BaseUnavailable where it is not prepared."""
+def load_training_base(
+    profile_name: str, dtype: torch.dtype, place: str | Path | None = None
+) -> TrainingBase:
+    """Return the profile's base, or that of `place`; BaseUnavailable where it is not prepared."""
     if profile_name == "tiny":
         served: Any = make_tiny()
         control, plain = make_byte_tokenizer(GEMMA_MARKS), make_byte_tokenizer(GEMMA_MARKS)
         encoder = PromptEncoder(control, plain, GEMMA)
         return TrainingBase("tiny", served.model.base.to(dtype), encoder, control)
     profile = find_profile(profile_name)
-    directory = profile.base_directory
-    if not (directory / "config.json").is_file():
-        raise BaseUnavailable(f"no base at {directory}; run `cloud-server prepare`")
+    directory = fetch_base(profile.places(place).base)
     control, plain = (read_tokenizer(directory / "tokenizer.json") for _ in range(2))
     model: Any = AutoModelForCausalLM.from_pretrained(directory, dtype=dtype)
     return TrainingBase(profile.base, model, PromptEncoder(control, plain, profile.chat), control)

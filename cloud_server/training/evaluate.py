@@ -3,14 +3,15 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from cloud_server.adapter_files import adapter_sha256, read_thresholds
+from cloud_server.loading import fetch_adapter
 from cloud_server.modeling import ShadowModel
 from cloud_server.modeling.network import Mode
+from cloud_server.profiles import ModelPlaces
 from cloud_server.training.base import TrainingBase, load_training_base
 from cloud_server.training.posterior import tag_posteriors
 from cloud_server.training.thresholds import decide
@@ -26,7 +27,7 @@ ATTACHED_TOKENS = 8
 
 def evaluate(
     rows: Sequence[LabelledRow],
-    adapter: Path,
+    places: ModelPlaces,
     profile: str,
     mode: Mode,
     progress: Callable[[int], None] = lambda done: None,
@@ -34,9 +35,12 @@ def evaluate(
     """Return CONTRACT.md's report. detached: posterior and thresholds, in fp32; attached: the tag
     that the greedy answer begins with, in bf16; there is no reflex in either."""
     dtype = torch.float32 if mode == "detached" else torch.bfloat16
-    loaded = load_training_base(profile, dtype)
-    model = ShadowModel.from_pretrained(loaded.model, adapter)
-    thresholds = read_thresholds(adapter)
+    directory = fetch_adapter(places.adapter)
+    thresholds = read_thresholds(directory) if mode == "detached" else {}
+    loaded = load_training_base(profile, dtype, places.base)
+    model = ShadowModel.from_pretrained(loaded.model, directory, shadow=places.shadow)
+    if torch.cuda.is_available():
+        model.to("cuda")
     items: list[Item] = []
     durations_ms: list[float] = []
     for number, row in enumerate(rows, 1):
@@ -52,7 +56,7 @@ def evaluate(
         progress(number)
     chat = loaded.encoder.chat
     tokenizer_sha256 = text_sha256(loaded.tokenizer.to_str(pretty=False))
-    mark = fingerprint(adapter_sha256(adapter), tokenizer_sha256, prompt_sha256(chat))
+    mark = fingerprint(adapter_sha256(directory), tokenizer_sha256, prompt_sha256(chat))
     return {
         **summarise(rows, items),
         "ms": {"p50": percentile(durations_ms, 50), "p95": percentile(durations_ms, 95)},
@@ -63,7 +67,7 @@ def evaluate(
 
 def _attached(model: ShadowModel, loaded: TrainingBase, text: str) -> tuple[str, float]:
     """Return the label of the attached model's answer and the probability of its first token."""
-    prompt = torch.tensor([loaded.encoder.encode_prompt(text)])
+    prompt = torch.tensor([loaded.encoder.encode_prompt(text)], device=loaded.model.device)
     end = loaded.encoder.end_token_id
     with torch.inference_mode():
         output = model(prompt, logits_to_keep=1, shadow_logits=False)

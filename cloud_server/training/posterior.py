@@ -1,6 +1,7 @@
 """The exact posterior over the tags by torch, in batches: the reference for the edge's graph."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -42,16 +43,25 @@ def _batch(
         for token, parent in zip(tree.tokens, tree.parents, strict=True):
             added.append(forest.add([token], end if parent < 0 else added[parent]))
         nodes.extend(added[branch.at] for branch in tree.branches)
-    state = model.initial_state(**model_inputs(forest))[0, nodes]  # type: ignore[arg-type]
-    branches = torch.arange(len(tree.branches)).repeat(len(texts))
+    device = model.base.device
+    inputs: Any = {name: _move(each, device) for name, each in model_inputs(forest).items()}
+    state = model.initial_state(**inputs)[0, nodes]
+    branches = torch.arange(len(tree.branches), device=device).repeat(len(texts))
     logs = head.log_softmax(state, branches).view(len(texts), len(tree.branches), -1)
-    return torch.stack(
+    stacked = torch.stack(
         [
             sum(
                 (logs[:, number, head.column(number, child)] for number, child in path),
-                torch.zeros(len(texts)),
+                logs.new_zeros(len(texts)),
             ).exp()
             for path in tree.paths
         ],
         dim=1,
     )
+    return stacked.cpu()
+
+
+def _move(given: Tensor | dict[str, Tensor], device: torch.device) -> Tensor | dict[str, Tensor]:
+    if isinstance(given, Tensor):
+        return given.to(device)
+    return {name: each.to(device) for name, each in given.items()}

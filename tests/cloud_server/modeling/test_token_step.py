@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch._dynamo.utils import counters
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from cloud_server.modeling import ShadowModel
@@ -106,6 +107,24 @@ def test_an_untried_family_takes_the_whole_pass(ids: torch.Tensor, steps_taken: 
         wanted = model(ids).logits
     torch.testing.assert_close(step_by_step(model, ids)[0], wanted, atol=1e-10, rtol=0)
     assert not steps_taken
+
+
+def test_packed_heads_say_the_same(model: ShadowModel, ids: torch.Tensor) -> None:
+    names = list(model.state_dict())
+    with torch.no_grad():
+        wanted = model(ids)
+    torch._dynamo.reset()
+    counters.clear()
+    model.pack_heads()
+    with torch.no_grad():
+        got = model(ids)
+    assert counters["stats"]["unique_graphs"] == 1, "both heads are the base's one"
+    torch.testing.assert_close(got.logits, wanted.logits, atol=1e-5, rtol=0)
+    torch.testing.assert_close(got.shadow_logits, wanted.shadow_logits, atol=1e-5, rtol=0)
+    assert list(model.state_dict()) == names
+    model(ids, labels=ids).loss.backward()
+    assert counters["stats"]["unique_graphs"] == 1, "training takes the heads themselves"
+    assert model.shadow_injection_model.injection_ups.grad is not None
 
 
 def test_the_head_reads_copied_rows(model: ShadowModel, ids: torch.Tensor) -> None:
