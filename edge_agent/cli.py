@@ -221,6 +221,26 @@ def mock_robot(
     )
 
 
+@main.command()
+@click.option("--interface", "robot_interface", help="Network interface to the robot, as eth0.")
+@click.option("--domain", "robot_domain", type=int, help="DDS domain of the robot.")
+@click.option("--bundle", type=click.Path(path_type=Path), help="Folder of the bundle.")
+@click.option("--cloud-url", help="Address of the cloud.")
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+def doctor(as_json: bool, **given: Any) -> None:
+    """Look at every part, and say what to do where one is missing; nothing moves.
+
+    Exit code 1 where a part is missing that the dog needs.
+    """
+    from edge_agent.doctor.examination import describe, examine, render, works
+    from edge_agent.settings import EdgeSettings
+
+    findings = examine(EdgeSettings.from_environment(**given))
+    click.echo(json.dumps(describe(findings), ensure_ascii=False) if as_json else render(findings))
+    if not works(findings):
+        raise SystemExit(1)
+
+
 @main.group()
 def bundle() -> None:
     """The files that the edge runs."""

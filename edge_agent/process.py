@@ -11,6 +11,7 @@ import uvicorn
 
 from edge_agent.agent import Agent, AgentOptions
 from edge_agent.api import create_app
+from edge_agent.audio.choice import choose_voice
 from edge_agent.cloud_client import CloudClient
 from edge_agent.consulting import CloudWay
 from edge_agent.gate import Gate, GatePolicy
@@ -48,6 +49,7 @@ def build_agent(settings: EdgeSettings) -> Agent:
             simulation=settings.simulation,
         ),
         journal=Journal(settings.journal),
+        voice=choose_voice(settings),
     )
 
 

@@ -210,6 +210,10 @@ class Simulation:
             "SIMULATION": "true",
             "CONFIRM_DANGEROUS": "true" if self._options.confirm else "false",
             "JOURNAL": str(self.logs / "journal.jsonl"),
+            "VOICE": settings.voice,
+            "SYNTHESIZER": settings.synthesizer,
+            "PIPER_ENGLISH": str(settings.piper_english or ""),
+            "PIPER_CHINESE": str(settings.piper_chinese or ""),
         }
         return child_environment(
             os.environ, {f"EDGE_{name}": value for name, value in given.items()}

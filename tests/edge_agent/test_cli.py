@@ -34,6 +34,7 @@ def invoke(*arguments: str) -> Result:
         ["evaluate"],
         ["skills"],
         ["mock-robot"],
+        ["doctor"],
         ["bundle", "verify"],
     ],
 )
