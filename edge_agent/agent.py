@@ -11,6 +11,8 @@ from typing import Any, Literal
 
 from edge_agent import reflex, speaking
 from edge_agent.acting import Actor
+from edge_agent.audio.delivery import Delivery
+from edge_agent.audio.voice import Voice
 from edge_agent.confirmation import Question, read_answer
 from edge_agent.consulting import CloudWay
 from edge_agent.events import Event, EventHub, plain, state_event
@@ -26,7 +28,7 @@ from shared.bundle import BundleManifest
 from shared.errors import Busy, NotFound
 from shared.messages import IntentReply
 from shared.outcome import Call, Execution, Outcome, Source
-from shared.skills import Skill, skill
+from shared.skills import Skill, Tier, skill
 from shared.tags import parse_tag
 from shared.text import Language, clean_utterance, guess_language
 
@@ -64,12 +66,14 @@ class Agent:
         journal: Journal | None = None,
         events: EventHub | None = None,
         tracing: Tracing | None = None,
+        voice: Voice | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.options = options or AgentOptions()
         self.events = events or EventHub()
-        self._actor = Actor(robot, gate, clock=clock, sleep=sleep, on_change=self.publish_state)
+        self._actor = Actor(robot, gate, clock=clock, sleep=sleep, on_change=self._tell_action)
+        self._delivery = Delivery(voice)
         self._gate = gate
         self._recognizer = recognizer
         self._cloud = cloud
@@ -101,6 +105,7 @@ class Agent:
         if self._watching is not None:
             self._watching.cancel()
         await self._actor.close()
+        await self._delivery.close()
         await self._cloud.close()
         self._recognition.shutdown(wait=False, cancel_futures=True)
         self._writing.shutdown(wait=True)
@@ -153,7 +158,7 @@ class Agent:
             utterance.request_id = request_id
         if not any(character.isalnum() for character in clean_utterance(text)):
             return await self._conclude(utterance, Execution())
-        if reflex.is_stop(text, self._actor.in_motion()):
+        if reflex.is_stop(text, self._actor.in_motion() or self._delivery.speaking):
             return await self._conclude(utterance, await self._react(utterance))
         if request_id is None:
             return await self._attend(utterance)
@@ -177,6 +182,7 @@ class Agent:
 
     async def stop(self, level: Literal["stop", "damp"] = "stop") -> list[Call]:
         """Stop all motion, or make the motors soft at once; never waits for an utterance."""
+        self._delivery.hush()
         return await (self._actor.stop() if level == "stop" else self._actor.damp())
 
     async def confirm(self, request_id: str, accept: bool) -> Outcome:
@@ -212,6 +218,7 @@ class Agent:
                 "action": active.describe() if active else None,
                 "confirmation": self._open_question(),
                 "utterances": self._waiting,
+                "voice": self._delivery.describe(),
                 "cloud": self._cloud.state,
                 "bundle": {"name": manifest.name, "fingerprint": manifest.fingerprint},
             }
@@ -223,6 +230,12 @@ class Agent:
         if question is None:
             return None
         return {"request_id": question.request_id, "skill": question.skill.name}
+
+    def _tell_action(self) -> None:
+        active = self._actor.active
+        if active is not None:
+            self._delivery.begin(active.wish.request_id, active.wish.skill.name, active.say)
+        self.publish_state()
 
     def publish_state(self) -> None:
         """Tell the state to the event stream if it has changed, its age aside."""
@@ -282,6 +295,8 @@ class Agent:
 
     async def _act(self, wanted: Skill, utterance: Utterance) -> Execution:
         """Perform a skill and settle what the dog says to it."""
+        if wanted.tier is Tier.SAFE:
+            self._delivery.hush()
         if utterance.route != "cloud" or not utterance.say:
             utterance.say = wanted.say(utterance.lang)
         execution = await self._actor.perform(wanted, utterance)
@@ -322,6 +337,7 @@ class Agent:
             self._cloud.note_done(utterance)
         outcome = utterance.outcome(execution)
         self.events.publish("outcome", outcome.model_dump_json())
+        self._delivery.conclude(outcome)
         self.publish_state()
         if self._journal is not None:
             loop = asyncio.get_running_loop()

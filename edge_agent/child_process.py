@@ -83,6 +83,18 @@ class ChildProcess:
             self._process.wait()
 
 
+def child_environment(inherited: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment in which the packages are found and no EDGE_ setting but `given`."""
+    root = str(Path(__file__).resolve().parent.parent)
+    paths = [root, *filter(None, [inherited.get("PYTHONPATH")])]
+    return {
+        **{name: value for name, value in inherited.items() if not name.startswith("EDGE_")},
+        "PYTHONPATH": os.pathsep.join(paths),
+        "PYTHONUNBUFFERED": "1",
+        **given,
+    }
+
+
 def _answers(http: httpx.Client, url: str) -> bool:
     try:
         return http.get(url).status_code == 200

@@ -124,18 +124,56 @@ def evaluate(data: Path, report: Path, bundle: Path | None, as_json: bool) -> No
 @main.command()
 @click.option("--json", "as_json", is_flag=True, help="Print the catalogue as JSON.")
 def skills(as_json: bool) -> None:
-    """List the skills with their tiers, names and robot calls."""
-    from edge_agent.catalogue import describe_skills
+    """List the skills: tier, names, robot calls, what they need and how they end."""
+    from edge_agent.catalogue import describe_skills, render_skill
 
     entries = describe_skills()
     if as_json:
         click.echo(json.dumps(entries, ensure_ascii=False, indent=1))
         return
     for entry in entries:
-        click.echo(
-            f"{entry['tag']:22} tier {entry['tier']}  {entry['english']} / {entry['chinese']}"
-        )
-        click.echo(f"{'':22} {entry['movement']}")
+        click.echo(render_skill(entry))
+
+
+@main.command()
+@click.argument("skill", required=False)
+@click.option(
+    "--from",
+    "start",
+    type=click.Choice(["standing", "sitting", "lying"]),
+    default="standing",
+    show_default=True,
+    help="The posture in which it begins.",
+)
+@click.option(
+    "--speed",
+    type=click.FloatRange(1, 10),
+    default=1.0,
+    show_default=True,
+    help="How many times as fast as time mock and driver live.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the rehearsals as JSON.")
+def rehearse(skill: str | None, start: Any, speed: float, as_json: bool) -> None:
+    """Perform SKILL, or all of them, on a mock dog of its own; print calls and states.
+
+    Exit code 1 where one does not end in its declared state.
+    """
+    from edge_agent.rehearsal import rehearse as rehearse_skills
+    from edge_agent.rehearsal import render
+    from shared.skills import SKILL_NAMES
+
+    if skill is not None and skill not in SKILL_NAMES:
+        raise click.BadParameter(f"{skill} is no skill; see `edge-agent skills`")
+    chosen = SKILL_NAMES if skill is None else (skill,)
+    results = []
+    for each in rehearse_skills(chosen, start, speed, lambda line: click.echo(line, err=True)):
+        results.append(each)
+        if not as_json:
+            click.echo(render(each))
+    if as_json:
+        click.echo(json.dumps([each.describe() for each in results], ensure_ascii=False, indent=1))
+    if not all(each.as_declared for each in results):
+        raise SystemExit(1)
 
 
 @main.command("mock-robot")
@@ -143,7 +181,25 @@ def skills(as_json: bool) -> None:
 @click.option("--interface", default="lo", show_default=True)
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", type=click.IntRange(0, 65535), default=8070, show_default=True)
-def mock_robot(domain: int, interface: str, host: str, port: int) -> None:
+@click.option(
+    "--posture",
+    type=click.Choice(["standing", "sitting", "lying", "damped", "fallen"]),
+    default="standing",
+    show_default=True,
+)
+@click.option("--battery", type=click.FloatRange(0, 100), default=92.0, show_default=True)
+@click.option("--speed", type=click.FloatRange(1, 10), default=1.0, show_default=True)
+@click.option("--faults", type=_FILE, help='JSON Lines of {"at_s", "fault", "on"?, ...}.')
+def mock_robot(
+    domain: int,
+    interface: str,
+    host: str,
+    port: int,
+    posture: Any,
+    battery: float,
+    speed: float,
+    faults: Path | None,
+) -> None:
     """Run the mock Go2, with a page that shows it and buttons for its faults.
 
     A wider --host, for a phone's browser, needs EDGE_PAIRING_TOKEN.
@@ -157,9 +213,33 @@ def mock_robot(domain: int, interface: str, host: str, port: int) -> None:
         interface,
         host,
         port,
+        posture=posture,
+        battery_percent=battery,
+        speed=speed,
+        faults=faults,
         pairing_token=settings.pairing_token,
         allowed_hosts=settings.allowed_hosts,
     )
+
+
+@main.command()
+@click.option("--interface", "robot_interface", help="Network interface to the robot, as eth0.")
+@click.option("--domain", "robot_domain", type=int, help="DDS domain of the robot.")
+@click.option("--bundle", type=click.Path(path_type=Path), help="Folder of the bundle.")
+@click.option("--cloud-url", help="Address of the cloud.")
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+def doctor(as_json: bool, **given: Any) -> None:
+    """Look at every part, and say what to do where one is missing; nothing moves.
+
+    Exit code 1 where a part is missing that the dog needs.
+    """
+    from edge_agent.doctor.examination import describe, examine, render, works
+    from edge_agent.settings import EdgeSettings
+
+    findings = examine(EdgeSettings.from_environment(**given))
+    click.echo(json.dumps(describe(findings), ensure_ascii=False) if as_json else render(findings))
+    if not works(findings):
+        raise SystemExit(1)
 
 
 main.add_command(bundle)

@@ -11,6 +11,7 @@ import uvicorn
 
 from edge_agent.agent import Agent, AgentOptions
 from edge_agent.api import create_app
+from edge_agent.audio.choice import choose_voice
 from edge_agent.bundles.choice import compare_with_cloud, load_recognizer
 from edge_agent.cloud_client import CloudClient
 from edge_agent.consulting import CloudWay
@@ -52,6 +53,7 @@ def build_agent(settings: EdgeSettings, recognizer: Recognizer) -> Agent:
         ),
         journal=Journal(settings.journal),
         tracing=tracing,
+        voice=choose_voice(settings),
     )
 
 

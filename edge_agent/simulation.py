@@ -16,7 +16,7 @@ import httpx
 from typing_extensions import Self
 
 from edge_agent.agent_client import AgentClient
-from edge_agent.child_process import ChildProcess
+from edge_agent.child_process import ChildProcess, child_environment
 from edge_agent.free_places import choose_domain, choose_port
 from edge_agent.settings import EdgeSettings
 from shared.errors import ConfigurationError, RobotUnavailable
@@ -101,7 +101,7 @@ class Simulation:
         mock = self._child(
             "mock robot",
             ["edge_agent", "mock-robot", *place, "--host", host, "--port", mock_port],
-            _environment(os.environ, {}),
+            child_environment(os.environ, {}),
         )
         self._await(mock, f"{self.mock_url}/healthz", MOCK_READY_S)
         agent = self._child("agent", ["edge_agent", "run"], self._agent_environment(key))
@@ -210,8 +210,14 @@ class Simulation:
             "SIMULATION": "true",
             "CONFIRM_DANGEROUS": "true" if self._options.confirm else "false",
             "JOURNAL": str(self.logs / "journal.jsonl"),
+            "VOICE": settings.voice,
+            "SYNTHESIZER": settings.synthesizer,
+            "PIPER_ENGLISH": str(settings.piper_english or ""),
+            "PIPER_CHINESE": str(settings.piper_chinese or ""),
         }
-        return _environment(os.environ, {f"EDGE_{name}": value for name, value in given.items()})
+        return child_environment(
+            os.environ, {f"EDGE_{name}": value for name, value in given.items()}
+        )
 
 
 def cloud_environment(inherited: Mapping[str, str], key: str) -> dict[str, str]:
@@ -221,19 +227,7 @@ def cloud_environment(inherited: Mapping[str, str], key: str) -> dict[str, str]:
         for name, value in inherited.items()
         if name not in ("CLOUD_API_KEYS", "CLOUD_API_KEY_FILE", "CLOUD_HOST", "CLOUD_PORT")
     }
-    return _environment(own, {"CLOUD_API_KEYS": key})
-
-
-def _environment(inherited: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
-    """Return an environment in which the packages are found and no EDGE_ setting but `given`."""
-    root = str(Path(__file__).resolve().parent.parent)
-    paths = [root, *filter(None, [inherited.get("PYTHONPATH")])]
-    return {
-        **{name: value for name, value in inherited.items() if not name.startswith("EDGE_")},
-        "PYTHONPATH": os.pathsep.join(paths),
-        "PYTHONUNBUFFERED": "1",
-        **given,
-    }
+    return child_environment(own, {"CLOUD_API_KEYS": key})
 
 
 def _end(number: int, frame: FrameType | None) -> None:

@@ -4,10 +4,12 @@ import dataclasses
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 
 from edge_agent.mock_robot.call_log import CallLog, LoggedCall
 from edge_agent.mock_robot.dog_state import DogState, Told, silence, spoil
+from edge_agent.mock_robot.fault_script import TimedFault
 from edge_agent.mock_robot.faults import (
     Dead,
     Fallen,
@@ -89,7 +91,13 @@ class MockDog:
         self._started_at = self._stepped_at = clock()
         self._away_until: float | None = None
         self._tipped_over = False
+        self._planned: deque[TimedFault] = deque()
         self._frozen: Told | None = None
+
+    def plan(self, script: Sequence[TimedFault]) -> None:
+        """Switch these faults when their times come, in the order given."""
+        with self._lock:
+            self._planned.extend(script)
 
     def begin(self) -> None:
         """Let the dog's time begin now."""
@@ -234,8 +242,10 @@ class MockDog:
         return (self._stepped_at - self._started_at) * self.speed
 
     def _catch_up(self) -> None:
-        """Reach the present, and end the faults that end by themselves; the lock is held."""
+        """Reach the present; switch the faults that are due and end those that end by themselves."""
         self._advance()
+        while self._planned and self._planned[0].at_s <= self._dog_time():
+            self.faults.command(self._planned.popleft().wish)
         if self._away_until is not None and self._dog_time() >= self._away_until:
             self.faults.switch(Restarted(), False)
         if self._tipped_over and self._physics.posture != "fallen":  # it has got up

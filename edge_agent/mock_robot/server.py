@@ -19,6 +19,7 @@ from pydantic import SecretStr
 from starlette.staticfiles import StaticFiles
 
 from edge_agent.guard import Guard
+from edge_agent.mock_robot.fault_script import read_fault_script
 from edge_agent.mock_robot.peer import MockGo2
 from edge_agent.mock_robot.sport_api import SPORT, Posture
 from edge_agent.refusals import install_refusals
@@ -59,13 +60,16 @@ def run(
     posture: Posture = "standing",
     battery_percent: float = 92.0,
     unsupported: frozenset[int] = frozenset(),
+    speed: float = 1.0,
+    faults: Path | None = None,
     pairing_token: SecretStr | None = None,
     allowed_hosts: tuple[str, ...] = (),
 ) -> None:
     """Serve a mock dog until SIGTERM or SIGINT; blocks, and prints one line once it is ready.
 
     `port` 0 takes a free one; the line names it. `unsupported` are call ids that this dog's
-    firmware answers with 3203. ConfigurationError where the place cannot be used or is taken, or
+    firmware answers with 3203; it lives `speed` times as fast as the clock, and `faults` is a script
+    of what goes wrong with it (`fault_script.py`). ConfigurationError where the place cannot be used or is taken, or
     where `host` is not loopback and there is no token.
     """
     place = ViewPlace(host, pairing_token, allowed_hosts)
@@ -76,7 +80,10 @@ def run(
         posture=posture,
         battery_percent=battery_percent,
         unsupported=unsupported,
+        speed=speed,
     )
+    if faults is not None:
+        dog.plan(read_fault_script(faults))
     try:
         with contextlib.redirect_stdout(sys.stderr):  # the SDK prints as it starts
             dog.start()

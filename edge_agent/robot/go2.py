@@ -1,7 +1,6 @@
 """Go2Robot: the Robot protocol over the unmodified SDK, for a real Go2 and for the mock alike."""
 
 import asyncio
-import socket
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -14,13 +13,16 @@ from edge_agent.robot.dds_domain import (
     join_domain,
 )
 from edge_agent.robot.interface import Action, Progress, RobotState
+from edge_agent.robot.network_interfaces import list_interfaces
 from edge_agent.robot.performance import Performance
 from edge_agent.robot.sport_service import DAMP, STOP_MOVE, CallLog, SportService
+from edge_agent.robot.start_up import advise_service, advise_unheard, check_interface
 from edge_agent.robot.state_monitor import StateMonitor
 from shared.errors import RobotUnavailable
 from shared.outcome import Call, Execution
 
 FIRST_STATE_S = 5.0
+POLL_S = 0.02
 KEYS_REMEMBERED = 1000
 MAKES_SAFE = ("StopMove", "Damp")
 
@@ -59,11 +61,13 @@ class Go2Robot:
     async def start(self) -> None:
         """Connect and wait for the first state, at most FIRST_STATE_S seconds.
 
-        ConfigurationError for a wrong place or version, RobotUnavailable where no dog is heard;
-        it may be called again then.
+        ConfigurationError for a wrong place or version, RobotUnavailable where no dog is heard or
+        its sport service is off; it may be called again then. Both say what to do.
         """
         if self._real:
             check_version_for_real_robot()
+        interfaces = list_interfaces()
+        check_interface(self._interface, interfaces)
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(None, join_domain, self._domain, self._interface)
         await loop.run_in_executor(None, self._monitor.start)
@@ -71,8 +75,16 @@ class Go2Robot:
         gives_up_at = self._clock() + FIRST_STATE_S
         while not self._heard():
             if self._clock() > gives_up_at:
-                raise RobotUnavailable(self._advice())
-            await asyncio.sleep(0.02)
+                connected = self.state().connected
+                raise RobotUnavailable(
+                    advise_unheard(self._domain, self._interface, interfaces, connected)
+                )
+            await asyncio.sleep(POLL_S)
+        while self._monitor.tracker.silent or not await self._service.is_there():
+            if self._clock() > gives_up_at:
+                silent = self._monitor.tracker.silent
+                raise RobotUnavailable(advise_service(self._domain, silent))
+            await asyncio.sleep(POLL_S)
 
     async def close(self) -> None:
         """Stop the dog if it can be reached, and let go of it."""
@@ -175,12 +187,3 @@ class Go2Robot:
     def _heard(self) -> bool:
         state = self.state()
         return state.connected and state.battery_percent is not None
-
-    def _advice(self) -> str:
-        names = ", ".join(name for _, name in socket.if_nameindex())
-        heard = "its sport state but no low-level state" if self.state().connected else "nothing"
-        return (
-            f"heard {heard} from a robot in DDS domain {self._domain} on {self._interface}; "
-            "check that the dog is on and its sport service runs, and that the interface is the "
-            f"one to the dog (this machine has: {names})"
-        )

@@ -26,6 +26,9 @@ class Line(Protocol):
     async def open(self) -> None:
         """Make the line ready; does nothing where it is."""
 
+    async def ask_version(self) -> int:
+        """Ask the service for its version, which moves nothing; return the answer's code."""
+
     async def send(self, name: str, parameter: Parameter) -> int:
         """Make one call, in the order of asking, and return its code."""
 
@@ -53,6 +56,11 @@ class SdkLine:
         if self._client is None:
             loop = asyncio.get_running_loop()
             self._client = await loop.run_in_executor(self._thread, _make_client, self._timeout_s)
+
+    async def ask_version(self) -> int:
+        loop = asyncio.get_running_loop()
+        code, _ = await loop.run_in_executor(self._thread, self._client.GetServerApiVersion)
+        return int(code)
 
     async def send(self, name: str, parameter: Parameter) -> int:
         loop = asyncio.get_running_loop()

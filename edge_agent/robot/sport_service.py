@@ -101,6 +101,13 @@ class SportService:
         """Ask anew for every call: the robot has restarted, maybe with another firmware."""
         self._unsupported.clear()
 
+    async def is_there(self) -> bool:
+        """Whether somebody serves the sport service, asked without moving anything.
+
+        A service that is there and does not answer in time counts: it may only be busy.
+        """
+        return await self._line.ask_version() != CODE_SEND_FAILED
+
     async def call(self, step: CallStep, log: CallLog) -> int:
         """Make one ordinary call and return its code; one known as unsupported is not sent."""
         if step.api_id in self._unsupported:

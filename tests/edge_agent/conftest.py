@@ -175,7 +175,9 @@ class FakeCloud:
 class Parts:
     """An agent and everything that it stands on; make it inside a running loop."""
 
-    def __init__(self, policy: GatePolicy | None = None, journal: Path | None = None) -> None:
+    def __init__(
+        self, policy: GatePolicy | None = None, journal: Path | None = None, voice: Any = None
+    ) -> None:
         self.clock = FakeClock()
         self.robot = FakeRobot()
         self.recognizer = FakeRecognizer()
@@ -188,6 +190,7 @@ class Parts:
             CloudWay(self.cloud, CircuitBreaker(clock=self.clock), robot_id="dog"),
             AgentOptions(robot_id="dog", deadline_s=20.0),
             journal=Journal(journal) if journal else None,
+            voice=voice,
             clock=self.clock,
             sleep=self.clock.sleep,
         )

@@ -34,6 +34,7 @@ def invoke(*arguments: str) -> Result:
         ["evaluate"],
         ["skills"],
         ["mock-robot"],
+        ["doctor"],
         ["bundle", "verify"],
     ],
 )
@@ -52,7 +53,23 @@ def test_skills_as_json() -> None:
     entries = json.loads(result.stdout)
     assert [entry["name"] for entry in entries] == list(SKILL_NAMES)
     assert entries[0]["tag"] == "[Damp()]"
-    assert all(entry["movement"] for entry in entries)
+    keys = {"name", "tier", "steps", "preconditions", "end_state", "duration_s"}
+    assert all(keys <= set(entry) and entry["steps"] for entry in entries)
+    waltz = next(entry for entry in entries if entry["name"] == "WaltzDance")
+    assert waltz["steps"][0] == {
+        "kind": "drive",
+        "call": "Move",
+        "api_id": 1008,
+        "vx_m_s": 0.25,
+        "vy_m_s": 0.0,
+        "vyaw_rad_s": 0.0,
+        "seconds": 0.6,
+        "resend_hz": 20.0,
+    }
+    assert waltz["preconditions"]["space_m"] == 2.0
+    flip = next(entry for entry in entries if entry["name"] == "FrontFlip")
+    assert flip["preconditions"]["confirmed_by_a_person"]
+    assert flip["preconditions"]["battery_min_percent"] == 40.0
     assert invoke("skills").exit_code == 0
 
 

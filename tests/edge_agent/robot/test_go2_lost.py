@@ -33,7 +33,7 @@ def test_no_dog_at_start_says_what_to_do(dog, dds_domain, monkeypatch):
     async def start_and_try():
         robot = Go2Robot(dds_domain, "lo")
         monkeypatch.setattr(go2, "FIRST_STATE_S", 0.2)
-        with pytest.raises(RobotUnavailable, match="this machine has: lo"):
+        with pytest.raises(RobotUnavailable, match=r"this machine has lo \(127"):
             await robot.start()
         execution = await robot.perform(Action("Sit", "k", float("inf")), lambda progress: None)
         await robot.close()

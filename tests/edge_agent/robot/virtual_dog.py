@@ -68,6 +68,9 @@ class DirectLine:
 
     async def open(self) -> None: ...
 
+    async def ask_version(self) -> int:
+        return CODE_TIMED_OUT if self._dog.tell_version("1.0.0.1") is None else 0
+
     async def send(self, name: str, parameter: Mapping[str, float | bool]) -> int:
         async with self._turn:
             delay_s = self._dog.delay_s()

@@ -1,0 +1,209 @@
+"""Bundle, cloud, microphone, voice and clock."""
+
+from datetime import datetime, timezone
+from types import SimpleNamespace
+
+import httpx
+import pytest
+
+from edge_agent.doctor.bundle_check import COMMAND, check_bundle
+from edge_agent.doctor.clock_check import ask_kernel, check_clock
+from edge_agent.doctor.cloud_check import check_cloud
+from edge_agent.doctor.sound_check import check_microphone, check_voice
+from edge_agent.recognizer import Recognizer
+from shared.errors import BundleError
+from shared.tags import REMOTE
+
+NOW = datetime(2026, 5, 1, 12, tzinfo=timezone.utc)
+MANIFEST = SimpleNamespace(name="gemma-270m", precision="int8", fingerprint="f" * 64)
+
+# --- the bundle -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def loaded(monkeypatch):
+    """What loading a bundle gives: a recogniser that knows the command, or an error."""
+    known = {COMMAND: "[Sit()]"}
+
+    def load(directory, threads):
+        if isinstance(known.get("error"), Exception):
+            raise known["error"]
+        return SimpleNamespace(
+            manifest=MANIFEST,
+            decide=lambda text: SimpleNamespace(tag=known.get(text, REMOTE), probability=0.99),
+        )
+
+    monkeypatch.setattr(Recognizer, "load", load)
+    return known
+
+
+def test_a_bundle_that_knows_a_command_is_ok(loaded, tmp_path):
+    finding, manifest = check_bundle(tmp_path, 1)
+    assert finding.state == "ok"
+    assert "gemma-270m, int8, ffffffffffff" in finding.message
+    assert manifest is MANIFEST
+
+
+def test_a_missing_bundle_says_how_to_make_one(tmp_path):
+    finding, manifest = check_bundle(tmp_path / "none", 1)
+    assert finding.state == "failed"
+    assert "cloud-server export-edge" in finding.todo
+    assert manifest is None
+
+
+def test_a_bundle_with_a_wrong_hash_fails(loaded, tmp_path):
+    loaded["error"] = BundleError("graph.onnx does not have the manifest's hash")
+    finding, _ = check_bundle(tmp_path, 1)
+    assert finding.state == "failed"
+    assert "hash" in finding.message
+
+
+def test_a_folder_that_is_no_bundle_fails(tmp_path):
+    assert check_bundle(tmp_path, 1)[0].state == "failed"
+
+
+def test_a_bundle_that_decides_wrongly_fails(loaded, tmp_path):
+    loaded[COMMAND] = "[FrontFlip()]"
+    finding, manifest = check_bundle(tmp_path, 1)
+    assert finding.state == "failed"
+    assert "'sit down' → [FrontFlip()]" in finding.message
+    assert manifest is None
+
+
+# --- the cloud ------------------------------------------------------------------------------------
+
+
+def answering(**answers):
+    """A cloud that answers by path; a path that it does not know is 404."""
+
+    def handle(request):
+        name = request.url.path.strip("/").split("/")[-1].replace("-", "_")
+        status, body = answers.get(name, (404, {"code": "not_found"}))
+        return httpx.Response(status, json=body)
+
+    return httpx.MockTransport(handle)
+
+
+READY = (200, {"status": "ready", "model": "gemma-270m"})
+MODELS = (200, {"data": []})
+
+
+def look(transport, key="a-key", bundle=MANIFEST):
+    return check_cloud("http://cloud:8090", key, bundle, transport)
+
+
+def test_a_cloud_with_the_same_fingerprint_is_ok():
+    bundle = (200, {"fingerprint": "f" * 64})
+    finding = look(answering(readyz=READY, models=MODELS, gemma_270m=bundle))
+    assert finding.state == "ok"
+    assert "key accepted, the same fingerprint ffffffffffff" in finding.message
+
+
+def test_a_cloud_that_names_no_bundle_is_ok_and_so_it_says():
+    assert "does not say" in look(answering(readyz=READY, models=MODELS)).message
+    assert "no bundle here" in look(answering(readyz=READY, models=MODELS), bundle=None).message
+
+
+def test_another_fingerprint_is_a_warning():
+    bundle = (200, {"fingerprint": "0" * 64})
+    finding = look(answering(readyz=READY, models=MODELS, gemma_270m=bundle))
+    assert finding.state == "warning"
+    assert "000000000000 and this one ffffffffffff" in finding.message
+
+
+@pytest.mark.parametrize(("key", "told"), [("old", "does not accept"), (None, "asks for a key")])
+def test_a_refused_key_is_a_warning(key, told):
+    finding = look(answering(readyz=READY, models=(401, {"code": "unauthorized"})), key)
+    assert finding.state == "warning"
+    assert told in finding.message
+    assert "EDGE_CLOUD_KEY" in finding.todo
+
+
+def test_a_cloud_that_loads_is_a_warning():
+    finding = look(answering(readyz=(503, {"message": "the model is being loaded"})))
+    assert finding.state == "warning"
+    assert "being loaded" in finding.message
+
+
+def test_a_cloud_that_is_away_is_a_warning():
+    def refuse(request):
+        raise httpx.ConnectError("refused")
+
+    finding = look(httpx.MockTransport(refuse))
+    assert finding.state == "warning"
+    assert "EDGE_CLOUD_URL" in finding.todo
+
+
+def test_something_else_at_the_clouds_address_is_a_warning():
+    odd = httpx.MockTransport(lambda request: httpx.Response(302, text="<html>"))
+    assert look(odd).state == "warning"
+
+
+# --- microphone and voice -------------------------------------------------------------------------
+
+
+def test_microphones_are_listed():
+    devices = [
+        {"name": "Array mic", "max_input_channels": 4},
+        {"name": "HDMI", "max_input_channels": 0},
+    ]
+    finding = check_microphone(lambda: devices)
+    assert (finding.state, finding.message) == ("ok", "Array mic")
+    assert check_microphone(lambda: devices[1:]).state == "warning"
+
+
+def test_without_speech_the_microphone_is_no_fault(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    finding = check_microphone()
+    assert finding.state == "skipped"
+    assert "speech is not installed" in finding.message
+
+
+def test_a_sound_system_that_is_missing_is_a_warning():
+    def query():
+        raise OSError("PortAudio library not found")
+
+    finding = check_microphone(query)
+    assert finding.state == "warning"
+    assert "libportaudio2" in finding.todo
+
+
+@pytest.mark.parametrize(
+    ("voice", "installed", "state", "told"),
+    [
+        ("auto", {"espeak-ng", "aplay"}, "ok", "else aplay"),
+        ("auto", {"espeak-ng"}, "ok", "else text"),
+        ("robot", {"espeak-ng"}, "ok", "loudspeaker"),
+        ("speaker", {"espeak-ng", "paplay"}, "ok", "paplay"),
+        ("speaker", {"espeak-ng"}, "warning", "a player"),
+        ("robot", {"aplay"}, "warning", "espeak-ng is missing"),
+        ("text", set(), "ok", "EDGE_VOICE=text"),
+    ],
+)
+def test_voices(voice, installed, state, told):
+    finding = check_voice(voice, "espeak-ng", lambda name: name if name in installed else None)
+    assert finding.state == state
+    assert told in finding.message
+
+
+# --- the clock ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("now", "step_s", "by_ntp", "state", "told"),
+    [
+        (NOW, 0.0, True, "ok", "kept by NTP"),
+        (NOW, 0.1, None, "ok", "not known"),
+        (NOW, 0.0, False, "warning", "no NTP"),
+        (NOW, 3.0, True, "warning", "set by +3.0 s"),
+        (datetime(1970, 1, 1, tzinfo=timezone.utc), 0.0, True, "warning", "cannot be"),
+    ],
+)
+def test_clocks(now, step_s, by_ntp, state, told):
+    finding = check_clock(now, step_s, lambda: by_ntp)
+    assert finding.state == state
+    assert told in finding.message
+
+
+def test_the_kernel_can_be_asked():
+    assert ask_kernel() in (True, False, None)
