@@ -43,6 +43,8 @@ class ActiveAction:
     say: str
     ends_by: float
     state: ExecutionState = "none"
+    say_is_whole: bool = True
+    """False while the line is still being worded."""
     ending: str | None = None
     """Why it was told to stop, None while it may go on."""
     ends_asked_at: float = 0.0
@@ -186,6 +188,7 @@ class Actor:
         self.gate.begin(wish)
         limit_s = self.gate.policy.action_limit_s
         active = ActiveAction(wish, utterance.say, ends_by=self._clock() + limit_s)
+        active.say_is_whole = bool(active.say)
         self.active = active
         self.dead_man.arm()
         self._on_change()

@@ -18,6 +18,7 @@ from edge_agent.consulting import CloudWay
 from edge_agent.events import Event, EventHub, plain, state_event
 from edge_agent.gate import Gate
 from edge_agent.journal import Journal
+from edge_agent.lines import Lines, Writer
 from edge_agent.recognition import Recognition
 from edge_agent.repeats import Repeats
 from edge_agent.robot.interface import Robot
@@ -67,6 +68,7 @@ class Agent:
         events: EventHub | None = None,
         tracing: Tracing | None = None,
         voice: Voice | None = None,
+        writer: Writer | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
@@ -87,6 +89,7 @@ class Agent:
         self._watching: asyncio.Task[None] | None = None
         # One thread: the recogniser's passes never compete, and a line's order in the journal holds.
         self._recognition = ThreadPoolExecutor(1, thread_name_prefix="recognition")
+        self._lines = Lines(writer, self._recognition)
         self._writing = ThreadPoolExecutor(1, thread_name_prefix="journal")
 
     async def start(self) -> None:
@@ -233,7 +236,7 @@ class Agent:
 
     def _tell_action(self) -> None:
         active = self._actor.active
-        if active is not None:
+        if active is not None and active.say_is_whole:
             self._delivery.begin(active.wish.request_id, active.wish.skill.name, active.say)
         self.publish_state()
 
@@ -297,9 +300,14 @@ class Agent:
         """Perform a skill and settle what the dog says to it."""
         if wanted.tier is Tier.SAFE:
             self._delivery.hush()
-        if utterance.route != "cloud" or not utterance.say:
+        writing = None
+        if utterance.route == "edge" and self._lines.writes(wanted):
+            writing = asyncio.create_task(self._write_line(wanted, utterance))
+        elif utterance.route != "cloud" or not utterance.say:
             utterance.say = wanted.say(utterance.lang)
         execution = await self._actor.perform(wanted, utterance)
+        if writing is not None:
+            utterance.say = await writing
         if execution.state == "needs_confirmation":
             self._asked = utterance
             utterance.say = speaking.say_question(wanted, utterance.lang)
@@ -308,6 +316,19 @@ class Agent:
         elif not (execution.state == "expired" and utterance.route == "cloud"):
             utterance.say = speaking.say_trouble(execution, utterance.lang) or utterance.say
         return execution
+
+    async def _write_line(self, wanted: Skill, utterance: Utterance) -> str:
+        """Let the shadow word the line while the dog moves already; its pieces show in the state."""
+
+        def show(line: str, whole: bool = False) -> None:
+            active = self._actor.active
+            if active is not None and active.wish.request_id == utterance.request_id:
+                active.say, active.say_is_whole = line, whole
+                self._tell_action()
+
+        line = await self._lines.say(wanted, utterance.text, utterance.lang, show)
+        show(line, whole=True)
+        return line
 
     async def _ask_cloud(self, utterance: Utterance) -> Execution:
         """Defer the utterance; what comes back is said, and done only through the gate."""

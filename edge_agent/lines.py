@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from typing import Literal, Protocol
 
-from shared.skills import Skill
+from shared.skills import Skill, Tier
 from shared.tags import print_tag
 from shared.text import Language, guess_language
 
@@ -32,6 +32,11 @@ class Lines:
         self._writer = writer
         self._executor = executor
 
+    def writes(self, skill: Skill) -> bool:
+        """Return whether the shadow words this skill's line: tier 3 warns in the reviewed words."""
+        able = self._writer is not None and self._writer.able
+        return able and skill.tier is not Tier.DANGEROUS and skill.tier is not Tier.SAFE
+
     async def say(
         self,
         skill: Skill,
@@ -39,12 +44,9 @@ class Lines:
         language: Language,
         on_piece: Callable[[str], None] = lambda so_far: None,
     ) -> str:
-        """Return the line to an utterance; `on_piece` gets the line so far as it grows.
-
-        Tier-3 lines warn bystanders, so they are always the reviewed ones.
-        """
+        """Return the line to an utterance; `on_piece` gets the line so far as it grows."""
         reviewed = skill.say(language)
-        if self._writer is None or not self._writer.able or skill.tier == 3:
+        if self._writer is None or not self.writes(skill):
             return reviewed
         loop = asyncio.get_running_loop()
         pieces = self._writer.pieces(text, print_tag(skill.name), language)

@@ -17,6 +17,7 @@ from edge_agent.cloud_client import CloudClient
 from edge_agent.consulting import CloudWay
 from edge_agent.gate import Gate, GatePolicy
 from edge_agent.journal import Journal
+from edge_agent.line_writer import LineWriter
 from edge_agent.recognizer import Recognizer
 from edge_agent.robot.go2 import Go2Robot
 from edge_agent.routing import CircuitBreaker
@@ -54,6 +55,7 @@ def build_agent(settings: EdgeSettings, recognizer: Recognizer) -> Agent:
         journal=Journal(settings.journal),
         tracing=tracing,
         voice=choose_voice(settings),
+        writer=LineWriter(recognizer.shadow) if settings.lines == "shadow" else None,
     )
 
 

@@ -4,12 +4,17 @@ import pytest
 import torch
 
 from cloud_server.loading import load_profile, load_served_base, make_tiny
+from cloud_server.profiles import ModelPlaces
 from cloud_server.settings import CloudSettings
 from shared.errors import BaseUnavailable, CheckpointMismatch, ConfigurationError, ModelError
 from shared.prompt import CHATML, GEMMA
 
 NAMES = ("x", "x-base")
 PROMPT = torch.tensor([[1, 2, 3, 4]])
+
+
+def places(base, adapter):
+    return ModelPlaces(str(base), str(adapter))
 
 
 @pytest.fixture
@@ -32,7 +37,7 @@ def test_tiny_is_the_same_each_time_and_leaves_the_random_state_alone():
 
 
 def test_a_base_and_its_shadow_are_loaded_from_disk(directories):
-    served = load_served_base(("tiny-on-disk", "tiny-base"), *directories, GEMMA, "fp32")
+    served = load_served_base(("tiny-on-disk", "tiny-base"), places(*directories), GEMMA, "fp32")
     made = make_tiny()
     assert served.stop_token_ids == made.stop_token_ids
     assert served.encoder.encode_prompt("坐下") == made.encoder.encode_prompt("坐下")
@@ -51,14 +56,14 @@ def test_precision_is_that_of_the_settings(directories):
 def test_what_is_missing_is_named(directories, tmp_path):
     base, adapter = directories
     with pytest.raises(BaseUnavailable, match="cloud-server prepare"):
-        load_served_base(NAMES, tmp_path / "none", adapter, GEMMA, "fp32")
+        load_served_base(NAMES, places(tmp_path / "none", adapter), GEMMA, "fp32")
     with pytest.raises(ModelError, match="no shadow at"):
-        load_served_base(NAMES, base, tmp_path / "none", GEMMA, "fp32")
+        load_served_base(NAMES, places(base, tmp_path / "none"), GEMMA, "fp32")
     with pytest.raises(ConfigurationError, match="chatml"):
-        load_served_base(NAMES, base, adapter, CHATML, "fp32")
+        load_served_base(NAMES, places(base, adapter), CHATML, "fp32")
     (base / "tokenizer.json").unlink()
     with pytest.raises(BaseUnavailable, match="tokenizer"):
-        load_served_base(NAMES, base, adapter, GEMMA, "fp32")
+        load_served_base(NAMES, places(base, adapter), GEMMA, "fp32")
 
 
 def test_a_shadow_that_does_not_fit_is_refused(directories):
@@ -70,4 +75,4 @@ def test_a_shadow_that_does_not_fit_is_refused(directories):
     tensors.popitem()
     save_file(tensors, file)
     with pytest.raises(CheckpointMismatch):
-        load_served_base(NAMES, base, adapter, GEMMA, "fp32")
+        load_served_base(NAMES, places(base, adapter), GEMMA, "fp32")

@@ -16,7 +16,7 @@ from torch import nn
 from transformers import Qwen3Config, Qwen3ForCausalLM
 
 from cloud_server.cli import main
-from cloud_server.engine import Engine, EngineLimits, GenerationRequest, ServedModel
+from cloud_server.engine import Engine, EngineLimits, GenerationRequest, ServedBase
 from cloud_server.loading import load_profile, make_byte_tokenizer
 from cloud_server.model_source import weights_sha256
 from cloud_server.settings import CloudSettings
@@ -95,7 +95,7 @@ class NumberTokenizer:
         return "".join(f"{token} " for token in ids)
 
 
-def answers(served: ServedModel, pair: Pair, text: str) -> tuple[list[int], list[int]]:
+def answers(served: ServedBase, pair: Pair, text: str) -> tuple[list[int], list[int]]:
     """Return the tokens that the engine answers, and those of the library's generate."""
     prompt = served.encoder.encode_prompt(text)
     engine = Engine(

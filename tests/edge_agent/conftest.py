@@ -176,7 +176,11 @@ class Parts:
     """An agent and everything that it stands on; make it inside a running loop."""
 
     def __init__(
-        self, policy: GatePolicy | None = None, journal: Path | None = None, voice: Any = None
+        self,
+        policy: GatePolicy | None = None,
+        journal: Path | None = None,
+        voice: Any = None,
+        writer: Any = None,
     ) -> None:
         self.clock = FakeClock()
         self.robot = FakeRobot()
@@ -191,6 +195,7 @@ class Parts:
             AgentOptions(robot_id="dog", deadline_s=20.0),
             journal=Journal(journal) if journal else None,
             voice=voice,
+            writer=writer,
             clock=self.clock,
             sleep=self.clock.sleep,
         )
