@@ -6,6 +6,7 @@ from fastapi import APIRouter
 from fastapi.responses import FileResponse
 from starlette.responses import Response
 
+from cloud_server.api.examples import BUNDLE_FILE_RESPONSES, BUNDLE_RESPONSES
 from shared.bundle import MANIFEST_NAME, BundleManifest, bytes_sha256, read_manifest
 from shared.errors import BundleError, NotFound
 
@@ -15,16 +16,26 @@ def edge_bundles_router(bundles: Path) -> APIRouter:
 
     Files are served with ranges, so that a broken-off download can go on.
     """
-    router = APIRouter()
+    router = APIRouter(tags=["dogs"])
 
-    @router.get("/v1/edge-bundles/{shadow}", response_model=BundleManifest)
+    @router.get(
+        "/v1/edge-bundles/{shadow}",
+        response_model=BundleManifest,
+        responses=BUNDLE_RESPONSES,
+        summary="Show the bundle that an edge should run",
+    )
     def describe_bundle(shadow: str) -> Response:
         folder, _ = _find(bundles, shadow)
         raw = (folder / MANIFEST_NAME).read_bytes()
         headers = {"ETag": f'"{bytes_sha256(raw)}"'}
         return Response(raw, media_type="application/json", headers=headers)
 
-    @router.get("/v1/edge-bundles/{shadow}/files/{name}", response_class=FileResponse)
+    @router.get(
+        "/v1/edge-bundles/{shadow}/files/{name}",
+        response_class=FileResponse,
+        responses=BUNDLE_FILE_RESPONSES,
+        summary="Fetch one file of it, whole or from where a fetch broke off",
+    )
     def send_file(shadow: str, name: str) -> FileResponse:
         folder, manifest = _find(bundles, shadow)
         if name not in manifest.files:

@@ -124,6 +124,32 @@ INTENT_RESPONSES: Responses = {
     **refusals(*_OFTEN, NotFound),
 }
 
+BUNDLE_RESPONSES: Responses = {
+    200: _answer(
+        "The bundle's manifest (here without its tags and tokens).",
+        {
+            "name": "gemma-270m",
+            "fingerprint": "43960cc7" + "0" * 56,
+            "precision": "int8",
+            "coverage": "pruned",
+            "files": {"graph.onnx": {"sha256": "0" * 64, "size_bytes": 25_780_030}},
+        },
+    ),
+    **refusals(Unauthorized, NotFound, RequestError, RateLimited),
+}
+BUNDLE_FILE_RESPONSES: Responses = {
+    200: {
+        "description": "The file's bytes; 206 with a part of them where a Range was asked for.",
+        "content": {
+            "application/octet-stream": {
+                "schema": {"type": "string", "format": "binary"},
+                "example": "bytes",
+            }
+        },
+    },
+    **refusals(Unauthorized, NotFound, RequestError, RateLimited),
+}
+
 # --- OpenAI --------------------------------------------------------------------------------------
 
 CHAT_EXAMPLES = {

@@ -17,6 +17,8 @@ ROUTES = {
     ("/readyz", "get"),
     ("/metrics", "get"),
     ("/v1/intents", "post"),
+    ("/v1/edge-bundles/{shadow}", "get"),
+    ("/v1/edge-bundles/{shadow}/files/{name}", "get"),
     ("/v1/chat/completions", "post"),
     ("/v1/models", "get"),
     ("/v1/models/{name}", "get"),
