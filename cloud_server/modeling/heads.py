@@ -1,10 +1,11 @@
 """The prediction heads of eqs. 8 and 9: the base's own, or trained copies that the adapter carries."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import cast
 
 import torch
+import torch._inductor.config as inductor_settings
 from torch import Tensor, nn
 from transformers import PretrainedConfig, PreTrainedModel
 
@@ -80,3 +81,18 @@ def last_states(states: Tensor, count: int) -> Tensor:
     if not count:
         return states
     return states[:, -count:].clone(memory_format=torch.contiguous_format)
+
+
+@torch.inference_mode()
+def pack_head(head: nn.Module, decoder: PreTrainedModel) -> Callable[[Tensor], Tensor]:
+    """Return `head` compiled for one state [1, hidden] of the decoder, with its weights laid out anew.
+
+    To be called in inference mode alone: elsewhere torch.compile would compile it again, unpacked,
+    since freezing is a setting of the moment of compilation.
+    """
+    parameter = next(decoder.parameters())
+    example = parameter.new_zeros(1, decoder.config.hidden_size)
+    compiled: Callable[[Tensor], Tensor] = torch.compile(head, dynamic=False)
+    with inductor_settings.patch(freezing=True):
+        compiled(example)
+    return compiled

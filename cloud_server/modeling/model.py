@@ -19,6 +19,7 @@ from cloud_server.modeling.heads import (
     cap_logits,
     language_head_of,
     last_states,
+    pack_head,
 )
 from cloud_server.modeling.loss import joint_loss, label_positions, next_token_loss
 from cloud_server.modeling.network import Mask, Mode, ShadowNetwork, token_positions
@@ -61,21 +62,22 @@ class ShadowModel(ShadowNetwork):
         return cast(nn.Linear, self.head_module("shadow_lm_head")).weight
 
     def pack_heads(self) -> None:
-        """Read logits with copies of the heads that torch.compile lays out for this CPU's kernels.
+        """Read a single token's logits with copies of the heads laid out for this CPU's kernels.
 
-        For serving: costs the heads' memory once more and seconds at the first token. Passes that
-        record gradients use the heads themselves; a head that changes afterwards has to be packed
-        again. What it brings: docs/decisions/0006-compiled-heads.md.
+        For serving: costs the heads' memory once more and seconds now, and holds for inference mode
+        (`generate` is in it) and one row; whatever else is run uses the heads themselves. A head
+        that changes afterwards has to be packed again. What it brings:
+        docs/decisions/0006-compiled-heads.md.
         """
         heads = {name: self.head_module(name) for name in LANGUAGE_HEADS}
-        packed = {head: torch.compile(head, options={"freezing": True}) for head in heads.values()}
+        packed = {head: pack_head(head, decoder_of(self.base)) for head in heads.values()}
         self._packed_heads = {name: packed[head] for name, head in heads.items()}
 
     def _logits(self, name: str, state: Tensor) -> Tensor:
-        head: Callable[[Tensor], Tensor] = self.head_module(name)
-        if self._packed_heads and not torch.is_grad_enabled():
-            head = self._packed_heads[name]
-        return cap_logits(head(state), decoder_of(self.base).config)
+        config = decoder_of(self.base).config
+        if self._packed_heads and torch.is_inference_mode_enabled() and state.shape[:-1] == (1, 1):
+            return cap_logits(self._packed_heads[name](state[0])[None], config)
+        return cap_logits(self.head_module(name)(state), config)
 
     def forward(
         self,

@@ -150,8 +150,8 @@ class ShadowNetwork(TrainerInterface):
         folder = Path(directory)
         folder.mkdir(parents=True, exist_ok=True)
         self.shadow_config.save(folder)
-        explicit = self.shadow_model.config.to_dict() if self.explicit_shadow else None
-        ShadowForm(explicit, self.update_shadow).save(folder)
+        decoder = self.shadow_model if self.explicit_shadow else None
+        ShadowForm.of(decoder, update=self.update_shadow).save(folder)
         checkpoint.save_tensors(self.adapter_modules(), folder, dict(self.saved_heads.items()))
 
     def adapter_modules(self) -> dict[str, nn.Module]:

@@ -25,6 +25,15 @@ class ShadowForm:
     decoder: dict[str, Any] | None = None
     update: bool = True
 
+    @classmethod
+    def of(cls, decoder: PreTrainedModel | None, *, update: bool) -> "ShadowForm":
+        """Return the form of an explicit shadow's decoder, or of an implicit one (None)."""
+        if decoder is None:
+            return cls(None, update)
+        written = decoder.config.to_dict()
+        written.pop("_name_or_path", None)  # a path on the machine that it was loaded on
+        return cls(written, update)
+
     def save(self, directory: Path) -> None:
         """Write the form into an existing directory, or remove an old one that is not needed."""
         path = directory / FORM_NAME

@@ -110,21 +110,35 @@ def test_an_untried_family_takes_the_whole_pass(ids: torch.Tensor, steps_taken: 
 
 
 def test_packed_heads_say_the_same(model: ShadowModel, ids: torch.Tensor) -> None:
-    names = list(model.state_dict())
-    with torch.no_grad():
-        wanted = model(ids)
+    names, one = list(model.state_dict()), ids[:1]
+    said = [model.generate(ids, max_new_tokens=6), model.generate(one, max_new_tokens=6)]
+    wanted = model(one[:, :1])
     torch._dynamo.reset()
     counters.clear()
     model.pack_heads()
-    with torch.no_grad():
-        got = model(ids)
-    assert counters["stats"]["unique_graphs"] == 1, "both heads are the base's one"
+    with torch.inference_mode():
+        got = model(one[:, :1])
     torch.testing.assert_close(got.logits, wanted.logits, atol=1e-5, rtol=0)
     torch.testing.assert_close(got.shadow_logits, wanted.shadow_logits, atol=1e-5, rtol=0)
-    assert list(model.state_dict()) == names
+    assert torch.equal(model.generate(ids, max_new_tokens=6), said[0])
+    assert torch.equal(model.generate(one, max_new_tokens=6), said[1])
     model(ids, labels=ids).loss.backward()
-    assert counters["stats"]["unique_graphs"] == 1, "training takes the heads themselves"
     assert model.shadow_injection_model.injection_ups.grad is not None
+    assert list(model.state_dict()) == names
+    assert counters["stats"]["unique_graphs"] == 1, "both heads are the base's, compiled once"
+
+
+def test_packed_heads_are_taken(model: ShadowModel, ids: torch.Tensor) -> None:
+    model.pack_heads()
+    taken: list[tuple[int, ...]] = []
+
+    def packed(state: torch.Tensor) -> torch.Tensor:
+        taken.append(tuple(state.shape))
+        return state.new_zeros(1, 97)
+
+    model._packed_heads = {"lm_head": packed, "shadow_lm_head": packed}
+    model.generate(ids[:1], max_new_tokens=3)
+    assert taken == [(1, 32)] * 3
 
 
 def test_the_head_reads_copied_rows(model: ShadowModel, ids: torch.Tensor) -> None:

@@ -269,9 +269,12 @@ def test_a_document_ends_as_the_recipe_says(models: dict[str, Path], tmp_path: P
     assert json.loads((tmp_path / "corpus.json").read_text())["end"] == [32]
 
 
-def test_the_shipped_recipe_is_valid() -> None:
+def test_the_shipped_recipe_and_the_documented_one_are_valid(tmp_path: Path) -> None:
     shipped = resolve_recipe(Path("cloud_server/training/recipes/qwen3-pretraining.toml"), {})
     assert shipped.text.end_token == "<|endoftext|>"
+    page = Path("docs/pretraining.md").read_text(encoding="utf-8")
+    (tmp_path / "documented.toml").write_text(page.split("```toml")[1].split("```")[0])
+    assert resolve_recipe(tmp_path / "documented.toml", {}).text.separator == "---"
 
 
 @pytest.mark.parametrize("tied", [True, False])
