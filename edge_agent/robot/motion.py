@@ -36,6 +36,7 @@ class Motion:
         self._log = log
         self._obeyed: set[str] = set()
         self._turn_goal_rad: float | None = None
+        self._walked_at = self._moved_at = -math.inf
 
     async def hold(self, step: Hold) -> None:
         """Tilt the torso for the step's time."""
@@ -51,11 +52,10 @@ class Motion:
         """Walk for the step's time; a dog that stops walking meanwhile ends the action."""
         velocity = (step.vx_m_s, step.vy_m_s, step.vyaw_rad_s)
         ends_at = await self._begin("Move", lambda: self._move(velocity), step.seconds)
-        moved_at = self._watch.clock()
         while (left_s := ends_at - self._watch.clock()) > OVER_S:
             await self._move(velocity)
             await self._watch.pause(min(left_s, DRIVER_TICK_S))
-            moved_at = self._check_stall(moved_at)
+            self._check_stall()
 
     async def turn(self, step: TurnBy) -> None:
         """Turn until the robot's own heading has reached the goal; goals of one action add up."""
@@ -65,7 +65,6 @@ class Motion:
         side = math.copysign(1.0, step.angle_rad)
         await self._begin("Move", lambda: self._move((0.0, 0.0, side * step.speed_rad_s)), 0.0)
         gives_up_at = self._watch.clock() + step.timeout_s
-        moved_at = self._watch.clock()
         while True:
             left_rad = side * (self._turn_goal_rad - self._watch.fresh_state().yaw_total_rad)
             if left_rad <= TURN_CLOSE_RAD:
@@ -75,7 +74,7 @@ class Motion:
             speed = min(step.speed_rad_s, max(TURN_MIN_SPEED_RAD_S, TURN_GAIN_PER_S * left_rad))
             await self._move((0.0, 0.0, side * round(speed, 2)))
             await self._watch.pause(DRIVER_TICK_S)
-            moved_at = self._check_stall(moved_at)
+            self._check_stall()
 
     def confirm(self) -> None:
         """Raise unless the dog's heading is where its turns should have brought it."""
@@ -106,14 +105,15 @@ class Motion:
         late = obeyed_at - started_at > RESPONSE_S
         return (obeyed_at if late else started_at) + seconds
 
-    def _check_stall(self, moved_at: float) -> float:
-        """Return when the dog last moved; raises where that is too long ago."""
+    def _check_stall(self) -> None:
+        """Raise where the dog has walked without moving for too long, over several steps too."""
         now = self._watch.clock()
-        if self._watch.fresh_state().moving:
-            return now
-        if now - moved_at > STALLED_S:
+        walks_on = now - self._walked_at <= RESPONSE_S
+        self._walked_at = now
+        if self._watch.fresh_state().moving or not walks_on:
+            self._moved_at = now
+        elif now - self._moved_at > STALLED_S:
             raise failed("not_confirmed")
-        return moved_at
 
     async def _move(self, velocity: Vector) -> None:
         self._check(await self._watch.send(self._service.move(*velocity, self._log)))

@@ -9,7 +9,14 @@ this process does.
 import asyncio
 from collections.abc import Callable
 
-from edge_agent.robot.action_watch import SETTLE_S, TICK_S, ActionWatch, Ended, failed
+from edge_agent.robot.action_watch import (
+    SETTLE_S,
+    STATE_LOST_S,
+    TICK_S,
+    ActionWatch,
+    Ended,
+    failed,
+)
 from edge_agent.robot.choreography import (
     Call,
     Choreography,
@@ -190,6 +197,7 @@ class Performance:
         """Outlive the call that was on its way when the stop came, then stop again and wait.
 
         The stop runs on a line of its own, so a Move sent before it may reach the dog after it.
+        A dog that tells nothing any more cannot be seen to rest.
         """
         if self._watch.in_flight is not None:
             await asyncio.wait({self._watch.in_flight})
@@ -200,7 +208,10 @@ class Performance:
         rests_by = self._clock() + REST_S
         moved_at = self._clock()
         while (now := self._clock()) < min(rests_by, moved_at + SETTLE_S):
-            if self._monitor.state().moving:
+            state = self._monitor.state()
+            if state.age_s is None or state.age_s > STATE_LOST_S:
+                return
+            if state.moving:
                 moved_at = now
             await asyncio.sleep(TICK_S)
 

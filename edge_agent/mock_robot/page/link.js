@@ -5,6 +5,15 @@ let asking = false;
 
 /** Return the JSON that `path` answers; an Error carries the mock's message. `ask` returns a token. */
 export async function call(path, ask, options = {}) {
+  return (await reach(path, ask, options)).json();
+}
+
+/** Return the bytes that `path` answers. */
+export async function callBytes(path, ask) {
+  return (await reach(path, ask, {})).arrayBuffer();
+}
+
+async function reach(path, ask, options) {
   const headers = { ...(options.body ? { "Content-Type": "application/json" } : {}) };
   if (token) headers.Authorization = `Bearer ${token}`;
   const answer = await fetch(path, { ...options, headers });
@@ -15,10 +24,9 @@ export async function call(path, ask, options = {}) {
     if (given) {
       token = given.trim();
       sessionStorage.setItem("token", token);
-      return call(path, ask, options);
+      return reach(path, ask, options);
     }
   }
-  const body = await answer.json();
-  if (!answer.ok) throw new Error(body.message || String(answer.status));
-  return body;
+  if (!answer.ok) throw new Error((await answer.json()).message || String(answer.status));
+  return answer;
 }

@@ -9,12 +9,14 @@
  *   `{abduction_rad, hip_rad, knee_rad}`; `head()`: `{roll_rad, pitch_rad}` (3d only, else null)
  * - `body()`: `{position_m, rpy_rad, up}` in the robot's frame; `feet()`: metres by leg (3d only)
  * - `camera()`: where the camera is, metres from what it looks at (3d only)
+ * - `heard()`: how many sounds were played since the sound was switched on
  * - `state`: the last state that the mock sent
  */
 
 import { FlatDrawing } from "./drawing.js";
 import { FaultPanel } from "./faults.js";
-import { call as callMock } from "./link.js";
+import { call as callMock, callBytes } from "./link.js";
+import { Loudspeaker } from "./loudspeaker.js";
 import { CallTable, showFacts } from "./panel.js";
 import { fillWords, switchLanguage, words } from "./words.js";
 
@@ -26,7 +28,9 @@ const NEARER = 1.2;
 
 const byId = (id) => document.getElementById(id);
 const dark = window.matchMedia("(prefers-color-scheme: dark)");
-const call = (path, options) => callMock(path, () => window.prompt(words().token), options);
+const askToken = () => window.prompt(words().token);
+const call = (path, options) => callMock(path, askToken, options);
+const loudspeaker = new Loudspeaker(call, (path) => callBytes(path, askToken));
 const calls = new CallTable();
 const faults = new FaultPanel(call);
 let scene = null;
@@ -39,6 +43,7 @@ window.dog = {
   state: null,
   frames: () => (scene || flat || { frames: 0 }).frames,
   triangles: () => (scene ? scene.renderer.info.render.triangles : null),
+  heard: () => loudspeaker.heard,
   joints: () => (scene ? scene.dog.joints() : null),
   body: () => (scene ? scene.dog.bodyNow() : null),
   feet: () => (scene ? scene.dog.feet() : null),
@@ -114,6 +119,7 @@ async function refresh(round) {
   (scene || flat || { show() {} }).show(state);
   showFacts(state);
   if (calls.take(await call(`/v1/calls?service=all&after=${calls.last}`))) calls.show();
+  await loudspeaker.follow();
   if (round % FAULTS_EVERY === 0) faults.take((await call("/faults")).faults);
   setLink("live");
 }
@@ -150,6 +156,7 @@ byId("scene").addEventListener("keydown", (event) => {
   look(name);
 });
 for (const button of document.querySelectorAll("[data-look]")) button.addEventListener("click", () => look(button.dataset.look));
+byId("sound").addEventListener("click", async () => byId("sound").setAttribute("aria-pressed", String(await loudspeaker.toggle())));
 byId("language").addEventListener("click", () => { switchLanguage(); showWords(); });
 dark.addEventListener("change", () => { if (scene) scene.setDark(dark.matches); });
 

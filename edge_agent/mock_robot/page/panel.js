@@ -7,7 +7,7 @@ const MODE_POSE = 2;
 const LOG_LENGTH = 400;
 const LOG_SHOWN = 200;
 const byId = (id) => document.getElementById(id);
-const degrees = (radians) => `${((radians * 180) / Math.PI).toFixed(0)}°`;
+const degrees = (radians) => `${Math.round((radians * 180) / Math.PI) || 0}°`; // no -0
 
 const postureWord = (state) => {
   const name = isTipped(state) && !state.doing ? words().tipped : words().posture[state.posture] || state.posture;

@@ -14,7 +14,7 @@ export const WORDS = {
     posture: { standing: "standing", sitting: "sitting", lying: "lying", damped: "limp", fallen: "fallen over" },
     locked: "legs locked", still: "still", moving: "moving", posing: "posing", tipped: "fallen over",
     facts: { posture: "posture", doing: "doing", mode: "mode", position: "position", turned: "turned in all", tilt: "roll, pitch", height: "body height", battery: "battery", motors: "motors" },
-    comma: ", ",
+    sound: "Sound", comma: ", ",
     columns: ["time s", "id", "call", "times", "code", "parameter"],
     doings: {}, fault: {}, explained: {},
     units: { delay_s: "s", away_s: "s", seconds: "s", percent: "%", celsius: "°C", code: "" },
@@ -32,7 +32,7 @@ export const WORDS = {
     posture: { standing: "站立", sitting: "坐着", lying: "趴着", damped: "瘫软", fallen: "摔倒" },
     locked: "腿已锁定", still: "静止", moving: "运动中", posing: "摆姿势", tipped: "摔倒",
     facts: { posture: "姿态", doing: "动作", mode: "模式", position: "位置", turned: "累计转角", tilt: "横滚，俯仰", height: "机身高度", battery: "电量", motors: "电机温度" },
-    comma: "，",
+    sound: "声音", comma: "，",
     columns: ["秒", "编号", "调用", "次数", "返回码", "参数"],
     doings: {
       Damp: "阻尼", BalanceStand: "平衡站立", StandUp: "起立", StandDown: "趴下", RecoveryStand: "恢复站立", Sit: "坐下", RiseSit: "从坐姿起来",

@@ -4,6 +4,7 @@ The poses are read from the page's scene graph (`window.dog`), not from the stat
 The dog lives on a clock that the test turns, so that no trick is over before it was looked at.
 """
 
+import json
 import shutil
 import socket
 import threading
@@ -14,8 +15,10 @@ from typing import Any
 import pytest
 import uvicorn
 
+from edge_agent.audio.bark import make_bark
 from edge_agent.mock_robot.dog import MockDog
 from edge_agent.mock_robot.server import make_app
+from edge_agent.robot.audio_service import upload_blocks
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = shutil.which("chromium")
@@ -249,6 +252,23 @@ def test_calls_of_all_services_are_listed(page: Page, dog: ClockedDog) -> None:
     assert "3203" in shown[0]
     assert "Sit" in shown[1]
     assert "vui GetVolume" in shown[2]
+
+
+def test_the_page_is_the_mocks_loudspeaker(page: Page, dog: ClockedDog) -> None:
+    def upload() -> None:
+        dog.take("audiohub", 4001, "{}")
+        for block in upload_blocks(make_bark().to_wav()):
+            assert dog.take("audiohub", 4003, json.dumps(block)) == (0, "")
+
+    upload()
+    page.tab.click("#sound")
+    page.until("document.querySelector('#sound').getAttribute('aria-pressed') === 'true'")
+    assert page.ask("dog.heard()") == 0  # what was said before stays unheard
+    upload()
+    page.until("dog.heard() === 1")
+    dog.take("audiohub", 4002, "{}")
+    page.tab.click("#sound")
+    page.until("document.querySelector('#sound').getAttribute('aria-pressed') === 'false'")
 
 
 def test_keys_and_buttons_turn_the_view(page: Page) -> None:
