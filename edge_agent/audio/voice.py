@@ -133,12 +133,12 @@ class Voice:
 
     def _find(self, name: str) -> None:
         if self._missing.pop(name, None):
-            logger.info("the dog has its %s again", name)
+            logger.info("the dog's voice has its %s again", name)
 
     def _miss(self, name: str, absent: Absent) -> None:
         """Remember that something is missing; log it the first time only."""
         if name not in self._missing:
-            logger.warning("the dog's %s is missing, so it speaks less: %s", name, absent.reason)
+            logger.warning("the dog's voice lacks its %s: %s", name, absent.reason)
         self._missing[name] = (absent.reason, self._clock())
 
     def _end(self, worker: "asyncio.Task[None]") -> None:

@@ -1,4 +1,4 @@
-"""What the mock's sport service knows: every call's id, name and effect, after notes/robot.md."""
+"""What the mock's sport service knows: every call's id, name and effect, after the SDK's source."""
 
 from dataclasses import dataclass
 from typing import Literal

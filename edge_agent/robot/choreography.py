@@ -179,7 +179,7 @@ def _walk(seconds: float, vx: float = 0.0, vy: float = 0.0, vyaw: float = 0.0) -
 
 _LEVEL = Hold(0.0, 0.0, 0.0, 0.4)
 
-# --- routines, from notes/robot.md ----------------------------------------------------------------
+# --- routines, proposals of this project ----------------------------------------------------------------
 
 _ROLL_TORSO: tuple[Step, ...] = (
     # newer firmware lacks Wallow: a roll of the torso stands for it and nothing leaves the ground

@@ -75,9 +75,9 @@ def check_version_for_real_robot() -> None:
     if not found.startswith("0.10."):
         raise ConfigurationError(
             f"a real Go2 speaks Cyclone DDS 0.10, this environment has cyclonedds {found}; "
-            "install it with `pip install cyclonedds==0.10.2` (Python 3.10, or with "
-            "CYCLONEDDS_HOME set to a Cyclone DDS 0.10 build), or name the interface `lo` "
-            "for the simulation"
+            "install it with `pip install cyclonedds==0.10.2` (Python 3.10 on x86_64), or by "
+            "requirements/install_cyclonedds_0_10.sh with Debian 12's build (other Pythons, "
+            "aarch64), or name the interface `lo` for the simulation"
         )
 
 

@@ -23,9 +23,8 @@ from shared.skills import Tier, skill
 from shared.tags import REMOTE, print_tag
 from tests.edge_agent.virtual_time import VirtualLoop
 
-QUANTUM_S = 0.01
-TWO_TICKS_S = 2 * DRIVER_TICK_S + QUANTUM_S / 2
-HEARTBEAT_S = 12 * DRIVER_TICK_S + QUANTUM_S  # ten silent ticks, then two to act
+TWO_TICKS_S = 2 * DRIVER_TICK_S + 0.005  # and a little for floating point
+HEARTBEAT_S = 12 * DRIVER_TICK_S + 0.005  # ten silent ticks, then two to act
 UTTERANCE_LIMIT_S = 100.0  # deadline, wait, one action at its longest, and its end
 ACTION_LIMIT_S = 60.0
 CONFIRMATION_S = 10.0
@@ -59,6 +58,7 @@ class Dog:
         self.facts = dict(READY)
         self.last_word: tuple[float, RobotState] | None = None
         self.age_is_nan = False
+        self.lost_at = -math.inf
         self.moves_until = -math.inf
         self.stray_until = -math.inf
         self.reachable = True
@@ -68,19 +68,20 @@ class Dog:
         return self.clock() < self.moves_until
 
     def state(self) -> RobotState:
-        said_at, word = self.last_word or (self.clock(), self._now())
-        age_s = self.clock() - said_at
-        return dataclasses.replace(
-            word, connected=age_s <= 2.0, age_s=math.nan if self.age_is_nan else age_s
-        )
+        if self.last_word is None:
+            return self._tell(0.0)
+        age_s = self.clock() - self.last_word[0]
+        told = math.nan if self.age_is_nan else age_s
+        return dataclasses.replace(self.last_word[1], connected=age_s <= 2.0, age_s=told)
 
-    def _now(self) -> RobotState:
+    def _tell(self, age_s: float) -> RobotState:
         moving = self.moves_for_us or self.clock() < self.stray_until
-        return RobotState(True, 0.0, moving=moving, **self.facts)
+        told = math.nan if self.age_is_nan else age_s
+        return RobotState(True, told, moving=moving, **self.facts)
 
     def fall_silent(self) -> None:
         if self.last_word is None:
-            self.last_word = self.clock(), self._now()
+            self.last_word = self.clock(), self._tell(0.0)
 
     def rest(self) -> None:
         self.moves_until = -math.inf
@@ -152,6 +153,9 @@ class Driver:
         end = ENDS.get(action.skill, "standing")
         if self.fault != "deaf" and self.dog.reachable and self.dog.last_word is None:
             self.dog.facts["posture"] = end
+        if self.fault == "claiming":  # the state is lost in the very moment of the end
+            self.dog.age_is_nan, self.dog.lost_at = True, self.world.clock()
+            return Execution(state="confirmed", skill=action.skill, calls=[call])
         state = self.dog.state()
         shown = state.connected and state.posture == end and not state.moving
         if shown or self.fault == "lying":
@@ -294,6 +298,8 @@ class Oracle:
         if done.state == "confirmed":
             state = self.world.dog.state()
             fresh = state.connected and state.age_s is not None and state.age_s <= 1.0
+            if done.skill == "StopMove":  # it may have been seen a moment before in this instant
+                fresh = fresh or self.world.dog.lost_at == self.world.clock()
             self.check(fresh, f"{done.skill} is confirmed by a state of age {state.age_s}")
             if done.skill == "StopMove":
                 begins = any(at == self.world.clock() for at, _ in self.begun.values())
@@ -403,7 +409,7 @@ class World:
         self.dead_man = self.agent._actor.dead_man  # its thread is not started: we are its thread
         self.running: dict[asyncio.Task[Any], float] = {}
         self.outcomes: list[Outcome] = []
-        self._ticked_at = self.clock()
+        self._next_tick_at = self.clock()
 
     def spawn(self, work: Any) -> None:
         """Begin what a person asks for, and judge what comes of it."""
@@ -413,11 +419,18 @@ class World:
         self.loop.settle()
 
     def advance(self, seconds: float) -> None:
-        """Let time pass for everybody; while the loop hangs, for everybody else."""
-        for _ in range(max(1, round(seconds / QUANTUM_S))):
-            self.loop.now += QUANTUM_S
-            if self.clock() - self._ticked_at >= DRIVER_TICK_S - 1e-9:
-                self._ticked_at = self.clock()
+        """Let time pass for everybody; while the loop hangs, for everybody else.
+
+        Time goes from one moment in which something happens to the next.
+        """
+        target = self.clock() + seconds
+        while self.clock() < target:
+            moments = [target, self._next_tick_at]
+            if not self.hanging:
+                moments.append(self.loop.next_timer_at())
+            self.loop.now = max(self.clock(), min(moments))
+            if self.clock() >= self._next_tick_at:
+                self._next_tick_at = self.clock() + DRIVER_TICK_S
                 self.dead_man.tick()
             if not self.hanging:
                 self.loop.settle()
@@ -439,7 +452,10 @@ class World:
     def close(self) -> None:
         """Heal everything, let all come to its end, and see that it does."""
         self.driver.fault = "none"
-        self.advance(UTTERANCE_LIMIT_S + 1.0)
+        gives_up_at = self.clock() + UTTERANCE_LIMIT_S + 1.0
+        while (self.running or self.dog.moves_for_us) and self.clock() < gives_up_at:
+            self.advance(0.1)
+        self.advance(1.0)  # nothing may come after the end
         self.oracle.check(not self.running, "an utterance never ends")
         self.oracle.check(not self.dog.moves_for_us, "the dog never rests")
         for task in asyncio.all_tasks(self.loop):

@@ -24,7 +24,17 @@ from tests.edge_agent.safety_world import READY, WORDS, World
 
 WISHES = ["sit", "lie down", "recover", "dance", "turn left", "go limp", "flip", "jump"]
 IDLE_TALK = ["how is the weather", "yes", "好的", "no", "cease all that", "?"]
-ANSWERS = ["yes, flip", "yes, front flip", "确认前空翻", "yes, jump", "ok flip", "flip", "no flip"]
+ANSWERS = [
+    "yes",
+    "好的",
+    "yes, flip",
+    "yes, front flip",
+    "确认前空翻",
+    "yes, jump",
+    "ok flip",
+    "flip",
+    "no flip",
+]
 CLOUD_SKILLS = st.lists(
     st.sampled_from(["Sit", "Sit", "TurnLeft", "FrontFlip", "StopMove", "Damp"]), max_size=4
 )
@@ -34,11 +44,14 @@ BAD_FACTS: list[dict[str, Any]] = [
 BAD_FACTS += [{"motor_temperature_c": value} for value in (None, math.nan, 75.0, 120.0, -math.inf)]
 BAD_FACTS += [{"posture": value} for value in ("unknown", "fallen", "damped", "lying")]
 MOSTLY = st.sampled_from([True, True, True, False])
-FAULTS = ["none", "none", "blocked", "wedged", "rejecting", "deaf", "lying", "endless"]
+FAULTS = ["none", "none", "blocked", "wedged", "rejecting", "deaf", "lying", "claiming", "endless"]
 
 
 class Safety(RuleBasedStateMachine):
     """Rules are what people, the network, the cloud and the robot do; the world's oracle judges."""
+
+    steps = 0
+    """Of all machines together."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -56,6 +69,7 @@ class Safety(RuleBasedStateMachine):
 
     @invariant()
     def nothing_unsafe_has_happened(self) -> None:
+        Safety.steps += 1
         if hasattr(self, "world"):
             assert not self.world.oracle.violations, self.world.oracle.violations
 
@@ -92,6 +106,30 @@ class Safety(RuleBasedStateMachine):
         self._say_anew(first)
         self.world.advance(after_s)
         self._say_anew(then)
+
+    @rule(
+        wish=st.sampled_from(WISHES),
+        facts=st.sampled_from(BAD_FACTS),
+        before=st.booleans(),
+        fault=st.sampled_from(FAULTS),
+    )
+    def wish_in_trouble(self, wish: str, facts: Any, before: bool, fault: str) -> None:
+        self.heal_the_robot()
+        self.world.driver.fault = fault
+        if before:
+            self.world.dog.facts.update(facts)
+        self._say_anew(wish)
+        self.world.advance(0.5)
+        self.world.dog.facts.update(facts)
+        self.world.advance(0.5)
+
+    @rule(wish=st.sampled_from(["dance", "turn left"]))
+    def wish_what_never_ends(self, wish: str) -> None:
+        self.heal_the_robot()
+        self.world.driver.fault = "endless"
+        self._say_anew(wish)
+        self.world.advance(65.0)
+        self.world.driver.fault = "none"
 
     @rule(
         wish=st.sampled_from(["flip", "flip", "jump"]),
@@ -161,6 +199,14 @@ class Safety(RuleBasedStateMachine):
     def ask_the_cloud(self) -> None:
         self._say_anew("entertain us")
 
+    @rule(skills=CLOUD_SKILLS, after_s=st.sampled_from([0.5, 19.5, 20.1, 25.0]))
+    def ask_a_cloud_that_answers_late(self, skills: list[str], after_s: float) -> None:
+        self.heal_the_robot()
+        self.world.cloud.cut = False
+        self.plan_the_cloud(skills, after_s, True)
+        self._say_anew("entertain us")
+        self.world.advance(after_s + 1.0)
+
     # --- the robot -------------------------------------------------------------------------------
 
     @rule(facts=st.sampled_from(BAD_FACTS))
@@ -222,16 +268,19 @@ def test_nothing_unsafe_happens() -> None:
     run_state_machine_as_test(
         Safety,
         settings=settings(
-            max_examples=40, stateful_step_count=40, derandomize=True, print_blob=False, **ANY_TIME
+            max_examples=60, stateful_step_count=50, derandomize=True, print_blob=False, **ANY_TIME
         ),
     )
 
 
 @pytest.mark.slow
 def test_nothing_unsafe_happens_in_many_steps() -> None:
+    before = Safety.steps
     run_state_machine_as_test(
-        Safety, settings=settings(max_examples=600, stateful_step_count=100, **ANY_TIME)
+        Safety, settings=settings(max_examples=800, stateful_step_count=100, **ANY_TIME)
     )
+    print(f"{Safety.steps - before} steps without a counter-example")
+    assert Safety.steps - before > 10_000
 
 
 def test_the_words_of_the_world_mean_what_it_thinks() -> None:

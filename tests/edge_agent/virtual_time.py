@@ -1,6 +1,7 @@
 """An event loop whose time passes only when told, so that seconds of waiting cost none and order is fixed."""
 
 import asyncio
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -52,6 +53,11 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             assert self.now < gives_up_at, "it never ends"
             self.advance(0.01)
         return task.result()
+
+    def next_timer_at(self) -> float:
+        """When the next timer falls due; infinity where there is none."""
+        timers = self._scheduled  # type: ignore[attr-defined]
+        return float(timers[0]._when) if timers else math.inf
 
     def _due(self) -> bool:
         timers = self._scheduled  # type: ignore[attr-defined]

@@ -6,38 +6,33 @@ from types import SimpleNamespace
 import httpx
 import pytest
 
-from edge_agent.doctor.bundle_check import COMMAND, check_bundle
+from edge_agent.doctor.bundle_check import check_bundle
 from edge_agent.doctor.clock_check import ask_kernel, check_clock
 from edge_agent.doctor.cloud_check import check_cloud
 from edge_agent.doctor.sound_check import check_microphone, check_voice
-from edge_agent.recognizer import Recognizer
 from shared.errors import BundleError
-from shared.tags import REMOTE
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=timezone.utc)
-MANIFEST = SimpleNamespace(name="gemma-270m", precision="int8", fingerprint="f" * 64)
+MANIFEST = SimpleNamespace(name="gemma-270m", precision="int8", fingerprint="f" * 64, checks=[1, 2])
 
 # --- the bundle -----------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def loaded(monkeypatch):
-    """What loading a bundle gives: a recogniser that knows the command, or an error."""
-    known = {COMMAND: "[Sit()]"}
+    """What loading a bundle gives: a recogniser, or an error."""
+    known = {}
 
-    def load(directory, threads):
+    def load_checked(directory, options):
         if isinstance(known.get("error"), Exception):
             raise known["error"]
-        return SimpleNamespace(
-            manifest=MANIFEST,
-            decide=lambda text: SimpleNamespace(tag=known.get(text, REMOTE), probability=0.99),
-        )
+        return SimpleNamespace(manifest=MANIFEST)
 
-    monkeypatch.setattr(Recognizer, "load", load)
+    monkeypatch.setattr("edge_agent.bundles.self_test.load_checked", load_checked)
     return known
 
 
-def test_a_bundle_that_knows_a_command_is_ok(loaded, tmp_path):
+def test_a_bundle_that_passes_its_self_test_is_ok(loaded, tmp_path):
     finding, manifest = check_bundle(tmp_path, 1)
     assert finding.state == "ok"
     assert "gemma-270m, int8, ffffffffffff" in finding.message
@@ -60,14 +55,6 @@ def test_a_bundle_with_a_wrong_hash_fails(loaded, tmp_path):
 
 def test_a_folder_that_is_no_bundle_fails(tmp_path):
     assert check_bundle(tmp_path, 1)[0].state == "failed"
-
-
-def test_a_bundle_that_decides_wrongly_fails(loaded, tmp_path):
-    loaded[COMMAND] = "[FrontFlip()]"
-    finding, manifest = check_bundle(tmp_path, 1)
-    assert finding.state == "failed"
-    assert "'sit down' → [FrontFlip()]" in finding.message
-    assert manifest is None
 
 
 # --- the cloud ------------------------------------------------------------------------------------

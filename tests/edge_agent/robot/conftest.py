@@ -53,6 +53,19 @@ class MockProcess:
     def state(self) -> dict[str, Any]:
         return self.get("v1/state")
 
+    def fault(self, name: str, on: bool = True, **parameters: Any) -> None:
+        wish = json.dumps({"fault": name, "on": on, **parameters}).encode()
+        request = urllib.request.Request(
+            self.address + "faults", wish, {"Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=BOUND_S) as answer:
+            assert answer.status == 200
+
+    def clear_faults(self) -> None:
+        request = urllib.request.Request(self.address + "faults", method="DELETE")
+        with urllib.request.urlopen(request, timeout=BOUND_S) as answer:
+            assert answer.status == 200
+
     def calls(self, after: int = 0) -> list[dict[str, Any]]:
         return self.get(f"v1/calls?after={after}")["calls"]
 
@@ -122,11 +135,13 @@ def dds_domain() -> int:
 def dog(dds_domain: int) -> Iterator[Dog]:
     """The driver and a mock of the module's own."""
     mock = MockProcess(dds_domain)
+    dog = None
     try:
         dog = Dog(dds_domain, mock)
         yield dog
         dog.do(dog.robot.close())
         dog.loop.close()
     finally:
-        if mock.process.poll() is None:
-            mock.end()
+        for each in {mock, mock if dog is None else dog.mock}:  # a test may have replaced it
+            if each.process.poll() is None:
+                each.end()

@@ -161,3 +161,19 @@ def test_a_stop_from_another_thread_leaves_nothing_moving(dog):
     assert execution.state == "preempted"
     assert dog.names()[-1] == "StopMove"
     assert not dog.mock.state().moving
+
+
+def test_a_stop_waits_for_no_call_that_is_not_answered(dog):
+    dog.fault("silent")
+
+    async def stop_meanwhile():
+        sitting = asyncio.ensure_future(dog.perform("Sit"))
+        await asyncio.sleep(0.3)
+        asked_s = dog.mock.state().time_s
+        await dog.robot.stop()
+        return asked_s, await sitting
+
+    asked_s, execution = dog.do(stop_meanwhile())
+    assert execution.state == "preempted"
+    stops = [call.at_s for call in dog.mock.calls() if call.name == "StopMove"]
+    assert stops[0] == pytest.approx(asked_s, abs=0.02)
