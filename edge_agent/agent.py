@@ -29,6 +29,7 @@ from shared.bundle import BundleManifest
 from shared.errors import Busy, NotFound
 from shared.messages import IntentReply
 from shared.outcome import Call, Execution, Outcome, Source
+from shared.repeat_phrases import is_repeat
 from shared.skills import Skill, Tier, skill
 from shared.tags import parse_tag
 from shared.text import Language, clean_utterance, guess_language
@@ -268,7 +269,9 @@ class Agent:
             self._recognition, self._recognizer.decide, utterance.text
         )
         name = parse_tag(decision.tag)
-        wanted = None if name is None or name == "REMOTE" else skill(name)
+        # "Again" names nothing by itself; the cloud's session knows what it means.
+        is_deferred = name is None or name == "REMOTE" or is_repeat(utterance.text)
+        wanted = None if is_deferred else skill(str(name))
         utterance.posterior = list(decision.posterior.ranked)
         utterance.decide(wanted.name if wanted else None, decision.probability)
         if wanted is None:

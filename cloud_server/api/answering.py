@@ -8,6 +8,7 @@ from cloud_server.api.sessions import SessionKey, acted_exchange, answered_excha
 from cloud_server.engine import Done, GenerationRequest, SpokenAnswer, Token
 from shared.errors import RequestError
 from shared.messages import IntentReply, IntentRequest, IntentTimings, TokenEvent, Usage
+from shared.repeat_phrases import is_repeat
 from shared.tags import parse_tag, print_tag
 from shared.text import clean_utterance
 
@@ -82,11 +83,11 @@ class Answering:
         """Return whether a skill was asked for again, or is possible to the edge's detached shadow.
 
         The shadow knows commands better than the attached base does, so a skill that it rules out
-        is a mistake of the base's and must not move a dog. It has no memory, though: what "again"
-        means only the session knows.
+        is a mistake of the base's and must not move a dog. Neither knows what "again" means: there
+        the session alone decides.
         """
-        if name == self._repeated:
-            return True
+        if is_repeat(self._request.text):
+            return name == self._repeated
         edge = self._request.edge
         return edge is None or dict(edge.posterior).get(print_tag(name), 0.0) >= LEAST_BELIEF
 

@@ -87,3 +87,20 @@ def test_a_cloud_that_did_not_answer_is_told_again(make_parts):
         return [len(request.recent) for request in parts.cloud.requests]
 
     assert asyncio.run(go()) == [1, 1]
+
+
+def test_again_is_deferred_whatever_the_recogniser_takes_it_for(make_parts):
+    async def go():
+        parts = make_parts()
+        await parts.agent.start()
+        parts.recognizer.knows["again"] = "Sit"  # as the default bundle does, with 0.957
+        parts.cloud.skills = ["Dance"]
+        outcome = await parts.agent.handle("do it again, please")
+        sentence = await parts.agent.handle("dance, then sit again")
+        await parts.agent.close()
+        return outcome, sentence, parts.robot.performed
+
+    again, sentence, performed = asyncio.run(go())
+    assert (again.tag, again.route, again.execution.skill) == ("[REMOTE]", "cloud", "Dance")
+    assert sentence.route == "edge"  # only a whole repeat phrase is deferred
+    assert performed[0] == "Dance"

@@ -106,6 +106,13 @@ def test_again_means_what_the_dog_did_on_its_own(scripted, exchange, intent, pro
     assert prompts[1][2] == Turn("user", "do it again")
 
 
+def test_again_with_nothing_before_it_moves_no_dog(scripted, exchange, intent):
+    believes = {**BELIEVES_NOTHING, "posterior": [["[Sit()]", 0.957], ["[REMOTE]", 0.04]]}
+    for edge in (None, believes):
+        (reply,) = exchange(scripted("[Sit()] Down."), intent(text="do it again", edge=edge))
+        assert reply.json()["skills"] == []
+
+
 def test_what_leaves_the_ground_is_not_repeated_on_a_word(scripted, exchange, intent):
     (reply,) = exchange(
         scripted("[FrontFlip()] Flip!"),
