@@ -191,18 +191,18 @@ class Actor:
         active.say_is_whole = bool(active.say)
         self.active = active
         self.dead_man.arm()
-        self._on_change()
         offset_ms = utterance.elapsed_ms()
         performing = self._spawn(self._perform(active, utterance))
         performing.add_done_callback(lambda _: self._free(active))  # also where it never began
         try:
+            self._on_change()
             while not performing.done():
                 await asyncio.wait({performing}, timeout=DRIVER_TICK_S)
                 if not performing.done() and not self._supervise(active, performing):
                     return Execution(
                         state="failed", reason="robot_unavailable", skill=wish.skill.name
                     )
-        except asyncio.CancelledError:
+        except BaseException:  # nobody would watch over it
             performing.cancel()
             raise
         execution = self._judge(active, _result(performing))

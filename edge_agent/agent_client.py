@@ -14,6 +14,8 @@ from shared.text import Language
 
 UTTERANCE_TIMEOUT_S = 180.0
 """An utterance is answered when its action has ended: a deadline and the longest dance."""
+STOP_TIMEOUT_S = 5.0
+CONNECT_TIMEOUT_S = 3.0
 
 
 class AgentClient:
@@ -29,7 +31,6 @@ class AgentClient:
         self._http = httpx.Client(
             base_url=url,
             headers={"Authorization": f"Bearer {token}"} if token else {},
-            timeout=httpx.Timeout(UTTERANCE_TIMEOUT_S, connect=3.0),
             trust_env=False,
             transport=transport,
         )
@@ -55,18 +56,24 @@ class AgentClient:
         body = {"text": text, "lang": lang, "session_id": session_id}
         return _outcome(self._call("POST", "/v1/utterances", body))
 
-    def confirm(self, request_id: str, accept: bool) -> Outcome:
-        """Answer the question whether a dangerous skill may go."""
-        path = f"/v1/confirmations/{request_id}"
-        return _outcome(self._call("POST", path, {"accept": accept}))
+    def stop(self) -> dict[str, Any]:
+        """Stop all motion at once; the calls that were made, as `POST /v1/stop` tells them."""
+        return self._call("POST", "/v1/stop", {"level": "stop"}, timeout_s=STOP_TIMEOUT_S)
 
     def state(self) -> dict[str, Any]:
         """Return `GET /v1/state`."""
         return self._call("GET", "/v1/state")
 
-    def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+    def _call(
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any] | None = None,
+        timeout_s: float = UTTERANCE_TIMEOUT_S,
+    ) -> dict[str, Any]:
+        timeout = httpx.Timeout(timeout_s, connect=CONNECT_TIMEOUT_S)
         try:
-            response = self._http.request(method, path, json=body)
+            response = self._http.request(method, path, json=body, timeout=timeout)
         except httpx.TransportError as error:
             raise ConfigurationError(
                 f"no agent answers at {self.url} ({error.__class__.__name__}); start one with "

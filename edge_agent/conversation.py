@@ -1,6 +1,8 @@
 """The simulation's prompt: lines of a person in, what was decided, done and said out.
 
-On a terminal a line may be typed while the dog still moves, so that it can be told to stop.
+On a terminal a line may be typed while the dog still moves, so that it can be told to stop: Enter
+alone does so at once, and Ctrl-C before it ends everything. Every line has a thread of its own, so
+that a stop queues behind no line that waits for its answer.
 """
 
 import codecs
@@ -8,24 +10,24 @@ import os
 import queue
 import sys
 import threading
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TextIO
+from collections.abc import Callable, Iterator
+from typing import Any, TextIO
 
 from edge_agent.rendering import BOLD, RESET, printable, render
 from edge_agent.simulation import Simulation
+from edge_agent.speaking import STOP_FAILED
 from shared.errors import ShadowdogError
 from shared.outcome import Outcome
 
 PROMPT = "🐕 > "
 CHECK_S = 0.5
-AT_ONCE = 8
 EXAMPLES = ("hey dog, sit down please", "狗哥，转一圈", "what is the weather like today?", "停！")
-YES = frozenset({"y", "yes", "ok", "好", "好的", "是", "是的", "要", "可以"})
-NO = frozenset({"n", "no", "不", "不要", "不用", "别"})
+STOPPED = "  stopped 停下了"
 
-Item = str | None | Future[Outcome]
-"""What the prompt waits for: a line, the end of the input, or an outcome."""
+Answer = Outcome | dict[str, Any] | ShadowdogError
+"""What comes of a line: an outcome, a stop's calls, or why there is neither."""
+Item = str | None | Answer
+"""What the prompt waits for: a line, the end of the input, or an answer."""
 
 
 def hello(simulation: Simulation) -> str:
@@ -37,7 +39,8 @@ def hello(simulation: Simulation) -> str:
         f"  watch the dog 看它动   {simulation.mock_url}/\n"
         f"  the agent's page 网页  {simulation.agent_url}/\n"
         f"  logs 日志              {simulation.logs}\n"
-        "Ctrl-C ends everything. 按 Ctrl-C 全部结束。\n"
+        "Enter alone stops the dog; Ctrl-C stops it and ends everything. "
+        "直接按回车：狗立刻停下；按 Ctrl-C：停下并全部结束。\n"
     )
 
 
@@ -52,22 +55,21 @@ class Conversation:
         self._colours = output.isatty() and "NO_COLOR" not in os.environ
         self._items: queue.SimpleQueue[Item] = queue.SimpleQueue()
         self._read_on = threading.Semaphore(0)
-        self._question: str | None = None
 
     def run(self) -> None:
         """Talk until the input ends or a signal comes."""
         self._print(hello(self._simulation))
         threading.Thread(target=self._read, daemon=True, name="prompt").start()
         self._ask_for_line()
-        pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="utterance")
         try:
             while (item := self._next()) is not None:
                 if isinstance(item, str):
-                    self._take(item, pool)
+                    self._take(item)
                 else:
                     self._show(item)
-        finally:  # what is under way ends with the agent, a moment later
-            pool.shutdown(wait=False, cancel_futures=True)
+        except KeyboardInterrupt:
+            self._answer(self._simulation.agent.stop)  # before anything else ends
+            raise
 
     def _next(self) -> Item:
         while True:
@@ -84,37 +86,43 @@ class Conversation:
         self._read_on.acquire()
         self._items.put(None)
 
-    def _take(self, line: str, pool: ThreadPoolExecutor) -> None:
-        if not line.strip():
+    def _take(self, line: str) -> None:
+        agent = self._simulation.agent
+        if line.strip():
+            if not self._terminal:
+                self._print(f"{PROMPT}{printable(line)}")
+            self._begin(lambda: agent.say(line, None, "prompt"))
+        elif self._terminal:
+            self._begin(agent.stop)
+        else:  # an empty line of a pipe: nothing moves, since each line has settled
             self._ask_for_line()
-            return
-        if not self._terminal:
-            self._print(f"{PROMPT}{printable(line)}")
-        question, self._question = self._question, None
-        answer = line.strip().rstrip(".!。！").lower()
-        if question is not None and answer in YES | NO:
-            future = pool.submit(self._simulation.agent.confirm, question, answer in YES)
-        else:  # anything else is a new utterance; the question lapses by itself
-            future = pool.submit(self._simulation.agent.say, line, None, "prompt")
-        future.add_done_callback(self._items.put)
         if self._terminal:
             self._ask_for_line()
 
-    def _show(self, future: "Future[Outcome]") -> None:
+    def _begin(self, call: Callable[[], Outcome | dict[str, Any]]) -> None:
+        threading.Thread(
+            target=lambda: self._items.put(self._answer(call)), daemon=True, name="utterance"
+        ).start()
+
+    def _answer(self, call: Callable[[], Outcome | dict[str, Any]]) -> Answer:
+        try:
+            return call()
+        except ShadowdogError as error:
+            return error
+
+    def _show(self, answer: Answer) -> None:
         if self._terminal:
             self._print("\r\x1b[K" if self._colours else "\r", end="")
-        try:
-            outcome = future.result()
-        except ShadowdogError as error:
+        if isinstance(answer, ShadowdogError):
             self._simulation.check()
-            self._print(f"  {error.message}")
-        else:
-            self._print(render(outcome, self._colours))
-            if outcome.execution.state == "needs_confirmation":
-                self._question = outcome.request_id
-                self._print("  yes? 好吗？")
+            self._print(f"  {answer.message}")
+        elif isinstance(answer, Outcome):
+            self._print(render(answer, self._colours))
             if not self._terminal:
                 self._simulation.settle()
+        else:
+            codes = [call["code"] for call in answer["calls"]]
+            self._print(STOPPED if codes == [0] else f"  {STOP_FAILED.english} {codes}")
         if self._terminal:
             self._print(self._styled(), end="")
         else:

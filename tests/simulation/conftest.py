@@ -1,5 +1,6 @@
 """A simulation without processes: an agent that answers at once and a mock that logs two calls."""
 
+import threading
 from types import SimpleNamespace
 from typing import Any
 
@@ -28,17 +29,22 @@ def make_outcome(text: str, state: str = "confirmed", skill: str | None = "Sit")
 class FakeAgent:
     def __init__(self) -> None:
         self.said: list[tuple[str, str | None]] = []
-        self.confirmed: list[tuple[str, bool]] = []
+        self.stops = 0
+        self.stopped = threading.Event()
+        self.hold: threading.Event | None = None
 
     def say(self, text: str, lang: str | None = None, session_id: str | None = None) -> Outcome:
         self.said.append((text, lang))
+        if self.hold is not None:
+            assert self.hold.wait(30)
         if "flip" in text:
             return make_outcome(text, "needs_confirmation", "FrontFlip")
         return make_outcome(text, *(("none", None) if "why" in text else ("confirmed", "Sit")))
 
-    def confirm(self, request_id: str, accept: bool) -> Outcome:
-        self.confirmed.append((request_id, accept))
-        return make_outcome("flip")
+    def stop(self) -> dict[str, Any]:
+        self.stops += 1
+        self.stopped.set()
+        return {"calls": [{"name": "StopMove", "code": 0}]}
 
 
 class FakeSimulation:

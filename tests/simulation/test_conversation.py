@@ -2,10 +2,15 @@
 
 import io
 import os
+import pty
+import threading
 from typing import Any
+
+import pytest
 
 from edge_agent.conversation import Conversation, read_lines
 from edge_agent.rendering import render
+from shared.errors import ConfigurationError
 
 
 def talk(simulation: Any, text: str) -> str:
@@ -30,10 +35,48 @@ def test_lines_are_said_in_turn_until_the_end_of_the_input(simulation: Any) -> N
     assert "\x1b" not in printed  # no colours where nobody looks
 
 
-def test_a_dangerous_skill_is_asked_about(simulation: Any) -> None:
-    talk(simulation, "flip\nyes\nflip\n不要\nflip\nsit\nyes\n")
-    assert simulation.agent.confirmed == [("id-flip", True), ("id-flip", False)]
-    assert [text for text, _ in simulation.agent.said] == ["flip", "flip", "flip", "sit", "yes"]
+def test_an_answer_to_a_question_is_said_like_any_line(simulation: Any) -> None:
+    talk(simulation, "flip\nyes, flip\n")  # the agent knows what it has asked
+    assert [text for text, _ in simulation.agent.said] == ["flip", "yes, flip"]
+
+
+def test_enter_alone_stops_the_dog_behind_no_line_that_waits(simulation: Any) -> None:
+    simulation.agent.hold = threading.Event()
+    person, terminal = pty.openpty()
+    output = io.StringIO()
+    talking = threading.Thread(target=Conversation(simulation, terminal, output).run, daemon=True)
+    talking.start()
+    os.write(person, b"dance\n" * 40 + b"\n")
+    assert simulation.agent.stopped.wait(30)  # while forty lines wait for their outcomes
+    simulation.agent.hold.set()
+    os.write(person, b"\x04")
+    talking.join(30)
+    assert not talking.is_alive()
+    assert simulation.agent.stops == 1
+    os.close(person)
+    os.close(terminal)
+
+
+def test_ctrl_c_stops_the_dog_before_anything_ends(simulation: Any) -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    simulation.settle = interrupt  # as a signal does, while a line's outcome is awaited
+    with pytest.raises(KeyboardInterrupt):
+        talk(simulation, "dance\n")
+    assert simulation.agent.stops == 1
+
+
+def test_an_agent_that_is_gone_does_not_hide_ctrl_c(simulation: Any) -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    def fail() -> None:
+        raise ConfigurationError("no agent answers")
+
+    simulation.settle, simulation.agent.stop = interrupt, fail
+    with pytest.raises(KeyboardInterrupt):
+        talk(simulation, "dance\n")
 
 
 def test_bytes_become_lines_wherever_they_are_cut() -> None:
