@@ -17,6 +17,7 @@ TWO_TICKS_S = 2 * DRIVER_TICK_S
 def world() -> Iterator[World]:
     world = World()
     yield world
+    world.close()
     assert world.oracle.violations == []
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import math
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
@@ -293,3 +294,14 @@ def test_a_stop_is_possible_in_every_state() -> None:
         TRANSITIONS[state, "stop"] == ("idle" if state == "idle" else "stopping")
         for state in get_args(Activity)
     )
+
+
+def test_the_document_shows_the_table_of_meetings() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "safety.md").read_text(encoding="utf-8")
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in text.splitlines()
+        if line.startswith("| tier ") and set(line.split()) & {"start", "refuse"}
+    ]
+    columns: list[Any] = ["nothing", "stray", "stopping", *Tier]
+    assert [row[1:] for row in rows] == [[MEETINGS[new][old] for old in columns] for new in Tier]
