@@ -200,24 +200,30 @@ class Simulation:
             "HOST": "127.0.0.1",
             "PORT": str(httpx.URL(self.agent_url).port),
             "BUNDLE": str(settings.bundle),
-            "THREADS": str(settings.threads),
             "CLOUD_URL": self.cloud_url,
             "CLOUD_KEY": key,
-            "DEADLINE_S": str(settings.deadline_s),
-            "ROBOT_ID": settings.robot_id,
             "ROBOT_INTERFACE": "lo",
             "ROBOT_DOMAIN": str(self.domain),
             "SIMULATION": "true",
             "CONFIRM_DANGEROUS": "true" if self._options.confirm else "false",
             "JOURNAL": str(self.logs / "journal.jsonl"),
-            "VOICE": settings.voice,
-            "SYNTHESIZER": settings.synthesizer,
-            "PIPER_ENGLISH": str(settings.piper_english or ""),
-            "PIPER_CHINESE": str(settings.piper_chinese or ""),
         }
-        return child_environment(
-            os.environ, {f"EDGE_{name}": value for name, value in given.items()}
-        )
+        return agent_environment(os.environ, given)
+
+
+def agent_environment(inherited: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
+    """Return the agent's environment: a person's own settings, those that the simulation gives first.
+
+    A pairing token is left out: the simulation's own prompt would not know it.
+    """
+    own = {
+        name: value
+        for name, value in inherited.items()
+        if name.startswith("EDGE_") and name != "EDGE_PAIRING_TOKEN"
+    }
+    return child_environment(
+        inherited, {**own, **{f"EDGE_{name}": value for name, value in given.items()}}
+    )
 
 
 def cloud_environment(inherited: Mapping[str, str], key: str) -> dict[str, str]:

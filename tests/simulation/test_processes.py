@@ -14,7 +14,7 @@ from edge_agent.child_process import ChildProcess
 from edge_agent.free_places import choose_domain, choose_port, domain_is_free, port_is_free
 from edge_agent.preparation import prepare_base, prepare_bundle
 from edge_agent.settings import default_bundle
-from edge_agent.simulation import cloud_environment
+from edge_agent.simulation import agent_environment, cloud_environment
 from shared.errors import BaseUnavailable, BundleError, ConfigurationError
 
 
@@ -105,6 +105,20 @@ def test_a_taken_domain_is_seen() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as participant:
         participant.bind(("127.0.0.1", 7400 + 250 * domain + 10))
         assert not domain_is_free(domain)
+
+
+def test_the_agent_keeps_a_persons_settings_but_not_those_of_the_simulation() -> None:
+    inherited = {
+        "EDGE_LINES": "shadow",
+        "EDGE_VOICE": "text",
+        "EDGE_PORT": "1",
+        "EDGE_PAIRING_TOKEN": "a secret of theirs",
+    }
+    environment = agent_environment(inherited, {"PORT": "9000", "SIMULATION": "true"})
+    assert environment["EDGE_LINES"] == "shadow"
+    assert environment["EDGE_VOICE"] == "text"
+    assert environment["EDGE_PORT"] == "9000"
+    assert "EDGE_PAIRING_TOKEN" not in environment
 
 
 def test_the_cloud_gets_the_simulations_key_alone() -> None:
