@@ -132,11 +132,12 @@ class ProjectedShadow(PreTrainedModel, GenerationMixin):
 
     def get_input_embeddings(self) -> nn.Module:
         """Return the decoder's own input embeddings."""
-        return cast(nn.Module, self.shadow_model.get_input_embeddings())
+        return self.shadow_model.get_input_embeddings()
 
     def get_output_embeddings(self) -> nn.Module:
         """Return the copy of the base's head."""
-        return self.lm_head
+        head: nn.Module = self.lm_head
+        return head
 
     def forward(
         self,
@@ -173,7 +174,7 @@ class ProjectedShadow(PreTrainedModel, GenerationMixin):
 
     def save_pretrained(self, save_directory: Any, *arguments: Any, **named: Any) -> None:
         """Write transformers' directory under the library's names, so that it can read it, too."""
-        super().save_pretrained(save_directory, *arguments, **named)  # type: ignore[no-untyped-call]
+        super().save_pretrained(save_directory, *arguments, **named)
         path = Path(save_directory) / "config.json"
         written = json.loads(path.read_text(encoding="utf-8"))
         written["architectures"] = [_ARCHITECTURE]
