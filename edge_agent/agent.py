@@ -9,11 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from edge_agent import reflex, speaking
+from edge_agent import reflex
 from edge_agent.acting import Actor
 from edge_agent.audio.delivery import Delivery
 from edge_agent.audio.voice import Voice
-from edge_agent.confirmation import Question, read_answer
+from edge_agent.conduct import Conduct
+from edge_agent.confirmation import read_answer
 from edge_agent.consulting import CloudWay
 from edge_agent.events import Event, EventHub, plain, state_event
 from edge_agent.gate import Gate
@@ -27,11 +28,7 @@ from edge_agent.utterance import Utterance
 from edge_agent.verdict import Refusal
 from shared.bundle import BundleManifest
 from shared.errors import Busy, NotFound
-from shared.messages import IntentReply
 from shared.outcome import Call, Execution, Outcome, Source
-from shared.repeat_phrases import is_repeat
-from shared.skills import Skill, Tier, skill
-from shared.tags import parse_tag
 from shared.text import Language, clean_utterance, guess_language
 
 MAX_WAITING = 16
@@ -84,13 +81,21 @@ class Agent:
         self._tracing = tracing or Tracing()
         self._clock = clock
         self._waiting = 0
-        self._asked: Utterance | None = None
         self._repeats = Repeats()
         self._state_told = ""
         self._watching: asyncio.Task[None] | None = None
         # One thread: the recogniser's passes never compete, and a line's order in the journal holds.
         self._recognition = ThreadPoolExecutor(1, thread_name_prefix="recognition")
-        self._lines = Lines(writer, self._recognition)
+        self._conduct = Conduct(
+            self._actor,
+            gate,
+            recognizer,
+            cloud,
+            lines=Lines(writer, self._recognition),
+            delivery=self._delivery,
+            executor=self._recognition,
+            tell_action=self._tell_action,
+        )
         self._writing = ThreadPoolExecutor(1, thread_name_prefix="journal")
 
     async def start(self) -> None:
@@ -163,7 +168,7 @@ class Agent:
         if not any(character.isalnum() for character in clean_utterance(text)):
             return await self._conclude(utterance, Execution())
         if reflex.is_stop(text, self._actor.in_motion() or self._delivery.speaking):
-            return await self._conclude(utterance, await self._react(utterance))
+            return await self._conclude(utterance, await self._conduct.react(utterance))
         if request_id is None:
             return await self._attend(utterance)
         said = (text, lang, source, session_id)
@@ -174,12 +179,14 @@ class Agent:
         question = self._gate.confirmations.question()
         answer = read_answer(utterance.text, question.skill) if question else None
         if question is not None and answer is not None:
-            return await self._conclude(utterance, await self._hear(answer, question, utterance))
+            return await self._conclude(
+                utterance, await self._conduct.hear(answer, question, utterance)
+            )
         if self._waiting >= MAX_WAITING:
             raise Busy("too many utterances are under way; try again in a moment")
         self._waiting += 1
         try:
-            execution = await self._think(utterance)
+            execution = await self._conduct.think(utterance)
         finally:
             self._waiting -= 1
         return await self._conclude(utterance, execution)
@@ -191,19 +198,19 @@ class Agent:
 
     async def confirm(self, request_id: str, accept: bool) -> Outcome:
         """Finish an utterance that needed a person's yes; NotFound where none waits by that id."""
-        utterance, skill_name = self._asked, self._gate.confirmations.skill_of(request_id)
+        utterance, skill_name = self._conduct.asked, self._gate.confirmations.skill_of(request_id)
         if utterance is None or utterance.request_id != request_id or skill_name is None:
             raise NotFound("no action waits for this confirmation")
-        self._asked = None
+        self._conduct.asked = None
         answer = self._gate.confirmations.answer(request_id, accept)
         if isinstance(answer, Refusal):
-            execution = self._decline(answer, skill_name, utterance)
+            execution = self._conduct.decline(answer, skill_name, utterance)
             return await self._conclude(utterance, execution)
         # The yes is a fresh wish: it has its own time, and only a stop after it overtakes it.
         utterance.deadline_at = self._clock() + self.options.deadline_s
         utterance.stopped = self._actor.stopped
         utterance.say = ""  # the question has been said
-        return await self._conclude(utterance, await self._act(answer, utterance))
+        return await self._conclude(utterance, await self._conduct.act(answer, utterance))
 
     @property
     def manifest(self) -> BundleManifest:
@@ -254,107 +261,6 @@ class Agent:
         while True:
             self.publish_state()
             await asyncio.sleep(STATE_PERIOD_S)
-
-    # --- the way of an utterance -----------------------------------------------------------------
-
-    async def _react(self, utterance: Utterance) -> Execution:
-        utterance.route = "reflex"
-        utterance.decide("StopMove")
-        return await self._act(skill("StopMove"), utterance)
-
-    async def _think(self, utterance: Utterance) -> Execution:
-        """Recognise and decide; act here or ask the cloud."""
-        loop = asyncio.get_running_loop()
-        decision = await loop.run_in_executor(
-            self._recognition, self._recognizer.decide, utterance.text
-        )
-        name = parse_tag(decision.tag)
-        # "Again" names nothing by itself; the cloud's session knows what it means.
-        is_deferred = name is None or name == "REMOTE" or is_repeat(utterance.text)
-        wanted = None if is_deferred else skill(str(name))
-        utterance.posterior = list(decision.posterior.ranked)
-        utterance.decide(wanted.name if wanted else None, decision.probability)
-        if wanted is None:
-            return await self._ask_cloud(utterance)
-        utterance.route = "edge"
-        return await self._act(wanted, utterance)
-
-    async def _hear(self, answer: str, question: Question, utterance: Utterance) -> Execution:
-        """Settle the open question by a spoken answer; only a yes that names the skill moves."""
-        utterance.route = "edge"
-        name = question.skill.name
-        if answer == "unnamed":
-            utterance.say = speaking.say_name_it(question.skill, utterance.lang)
-            return Execution(state="needs_confirmation", reason="skill_not_named", skill=name)
-        settled = self._gate.confirmations.answer(
-            question.request_id, answer == "yes", by=utterance.request_id
-        )
-        if isinstance(settled, Refusal):
-            return self._decline(settled, name, utterance)
-        utterance.decide(name)
-        return await self._act(settled, utterance)
-
-    def _decline(self, refusal: Refusal, skill_name: str, utterance: Utterance) -> Execution:
-        execution = Execution(state="refused", reason=refusal.reason, skill=skill_name)
-        utterance.say = speaking.say_trouble(execution, utterance.lang) or ""
-        return execution
-
-    async def _act(self, wanted: Skill, utterance: Utterance) -> Execution:
-        """Perform a skill and settle what the dog says to it."""
-        if wanted.tier is Tier.SAFE:
-            self._delivery.hush()
-        writing = None
-        if utterance.route == "edge" and self._lines.writes(wanted):
-            writing = asyncio.create_task(self._write_line(wanted, utterance))
-        elif utterance.route != "cloud" or not utterance.say:
-            utterance.say = wanted.say(utterance.lang)
-        execution = await self._actor.perform(wanted, utterance)
-        if writing is not None:
-            utterance.say = await writing
-        if execution.state == "needs_confirmation":
-            self._asked = utterance
-            utterance.say = speaking.say_question(wanted, utterance.lang)
-        elif execution.state == "preempted" and not execution.calls:
-            utterance.say = ""  # it was stopped before it began, so nothing is announced
-        elif not (execution.state == "expired" and utterance.route == "cloud"):
-            utterance.say = speaking.say_trouble(execution, utterance.lang) or utterance.say
-        return execution
-
-    async def _write_line(self, wanted: Skill, utterance: Utterance) -> str:
-        """Let the shadow word the line while the dog moves already; its pieces show in the state."""
-
-        def show(line: str, whole: bool = False) -> None:
-            active = self._actor.active
-            if active is not None and active.wish.request_id == utterance.request_id:
-                active.say, active.say_is_whole = line, whole
-                self._tell_action()
-
-        line = await self._lines.say(wanted, utterance.text, utterance.lang, show)
-        show(line, whole=True)
-        return line
-
-    async def _ask_cloud(self, utterance: Utterance) -> Execution:
-        """Defer the utterance; what comes back is said, and done only through the gate."""
-        utterance.route = "cloud"
-        state = self._actor.robot.state()
-        answer = await self._cloud.ask(utterance, state, self._recognizer.manifest.fingerprint)
-        if answer is None:
-            return Execution(state="preempted", reason="stopped")
-        if not isinstance(answer, IntentReply):
-            utterance.route = "offline"
-            utterance.say = speaking.say_absent(answer.error, utterance.lang)
-            return Execution(reason=answer.code)
-        utterance.say = answer.say.strip()
-        execution = Execution()
-        for name in answer.skills:
-            before = execution.calls
-            execution = await self._act(skill(name), utterance)
-            execution = execution.model_copy(update={"calls": [*before, *execution.calls]})
-            if execution.state != "confirmed":
-                break
-        if not utterance.say and execution.skill is None:
-            utterance.say = speaking.CLOUD_SILENT.say(utterance.lang)
-        return execution
 
     async def _conclude(self, utterance: Utterance, execution: Execution) -> Outcome:
         if utterance.route == "edge" and execution.state in _DONE and execution.skill != "StopMove":

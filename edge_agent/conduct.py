@@ -1,0 +1,152 @@
+"""What the dog does about one utterance: recognise, decide, act here or ask the cloud."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Executor
+
+from edge_agent import speaking
+from edge_agent.acting import Actor
+from edge_agent.audio.delivery import Delivery
+from edge_agent.confirmation import Question
+from edge_agent.consulting import CloudWay
+from edge_agent.gate import Gate
+from edge_agent.lines import Lines
+from edge_agent.recognition import Recognition
+from edge_agent.utterance import Utterance
+from edge_agent.verdict import Refusal
+from shared.messages import IntentReply
+from shared.outcome import Execution
+from shared.repeat_phrases import is_repeat
+from shared.skills import Skill, Tier, skill
+from shared.tags import parse_tag
+
+
+class Conduct:
+    """Settles for each utterance what is done and what is said; `asked` waits for a person's yes.
+
+    `executor` is the one thread that owns the recogniser; `tell_action` is called when the line of
+    the action under way has grown.
+    """
+
+    def __init__(
+        self,
+        actor: Actor,
+        gate: Gate,
+        recognizer: Recognition,
+        cloud: CloudWay,
+        *,
+        lines: Lines,
+        delivery: Delivery,
+        executor: Executor,
+        tell_action: Callable[[], None],
+    ) -> None:
+        self.asked: Utterance | None = None
+        self._actor = actor
+        self._gate = gate
+        self._recognizer = recognizer
+        self._cloud = cloud
+        self._lines = lines
+        self._delivery = delivery
+        self._executor = executor
+        self._tell_action = tell_action
+
+    async def react(self, utterance: Utterance) -> Execution:
+        """Stop, by reflex."""
+        utterance.route = "reflex"
+        utterance.decide("StopMove")
+        return await self.act(skill("StopMove"), utterance)
+
+    async def think(self, utterance: Utterance) -> Execution:
+        """Recognise and decide; act here or ask the cloud."""
+        loop = asyncio.get_running_loop()
+        decision = await loop.run_in_executor(
+            self._executor, self._recognizer.decide, utterance.text
+        )
+        name = parse_tag(decision.tag)
+        # "Again" names nothing by itself; the cloud's session knows what it means.
+        is_deferred = name is None or name == "REMOTE" or is_repeat(utterance.text)
+        wanted = None if is_deferred else skill(str(name))
+        utterance.posterior = list(decision.posterior.ranked)
+        utterance.decide(wanted.name if wanted else None, decision.probability)
+        if wanted is None:
+            return await self._ask_cloud(utterance)
+        utterance.route = "edge"
+        return await self.act(wanted, utterance)
+
+    async def hear(self, answer: str, question: Question, utterance: Utterance) -> Execution:
+        """Settle the open question by a spoken answer; only a yes that names the skill moves."""
+        utterance.route = "edge"
+        name = question.skill.name
+        if answer == "unnamed":
+            utterance.say = speaking.say_name_it(question.skill, utterance.lang)
+            return Execution(state="needs_confirmation", reason="skill_not_named", skill=name)
+        settled = self._gate.confirmations.answer(
+            question.request_id, answer == "yes", by=utterance.request_id
+        )
+        if isinstance(settled, Refusal):
+            return self.decline(settled, name, utterance)
+        utterance.decide(name)
+        return await self.act(settled, utterance)
+
+    def decline(self, refusal: Refusal, skill_name: str, utterance: Utterance) -> Execution:
+        """Return the outcome of a yes that does not count, and settle what is said to it."""
+        execution = Execution(state="refused", reason=refusal.reason, skill=skill_name)
+        utterance.say = speaking.say_trouble(execution, utterance.lang) or ""
+        return execution
+
+    async def act(self, wanted: Skill, utterance: Utterance) -> Execution:
+        """Perform a skill and settle what the dog says to it."""
+        if wanted.tier is Tier.SAFE:
+            self._delivery.hush()
+        writing = None
+        if utterance.route == "edge" and self._lines.writes(wanted):
+            writing = asyncio.create_task(self._write_line(wanted, utterance))
+        elif utterance.route != "cloud" or not utterance.say:
+            utterance.say = wanted.say(utterance.lang)
+        execution = await self._actor.perform(wanted, utterance)
+        if writing is not None:
+            utterance.say = await writing
+        if execution.state == "needs_confirmation":
+            self.asked = utterance
+            utterance.say = speaking.say_question(wanted, utterance.lang)
+        elif execution.state == "preempted" and not execution.calls:
+            utterance.say = ""  # it was stopped before it began, so nothing is announced
+        elif not (execution.state == "expired" and utterance.route == "cloud"):
+            utterance.say = speaking.say_trouble(execution, utterance.lang) or utterance.say
+        return execution
+
+    async def _write_line(self, wanted: Skill, utterance: Utterance) -> str:
+        """Let the shadow word the line while the dog moves already; its pieces show in the state."""
+
+        def show(line: str, whole: bool = False) -> None:
+            active = self._actor.active
+            if active is not None and active.wish.request_id == utterance.request_id:
+                active.say, active.say_is_whole = line, whole
+                self._tell_action()
+
+        line = await self._lines.say(wanted, utterance.text, utterance.lang, show)
+        show(line, whole=True)
+        return line
+
+    async def _ask_cloud(self, utterance: Utterance) -> Execution:
+        """Defer the utterance; what comes back is said, and done only through the gate."""
+        utterance.route = "cloud"
+        state = self._actor.robot.state()
+        answer = await self._cloud.ask(utterance, state, self._recognizer.manifest.fingerprint)
+        if answer is None:
+            return Execution(state="preempted", reason="stopped")
+        if not isinstance(answer, IntentReply):
+            utterance.route = "offline"
+            utterance.say = speaking.say_absent(answer.error, utterance.lang)
+            return Execution(reason=answer.code)
+        utterance.say = answer.say.strip()
+        execution = Execution()
+        for name in answer.skills:
+            before = execution.calls
+            execution = await self.act(skill(name), utterance)
+            execution = execution.model_copy(update={"calls": [*before, *execution.calls]})
+            if execution.state != "confirmed":
+                break
+        if not utterance.say and execution.skill is None:
+            utterance.say = speaking.CLOUD_SILENT.say(utterance.lang)
+        return execution
