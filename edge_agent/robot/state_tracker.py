@@ -141,6 +141,7 @@ class StateTracker:
             height_speed = 0.0
             if before is None or self._begins_anew(before, sample):
                 self.session += 1
+                self._stamp_s = 0.0
                 self._yaw_total_rad = sample.rpy_rad[2]
             else:
                 turned = math.remainder(sample.rpy_rad[2] - before.rpy_rad[2], 2 * math.pi)

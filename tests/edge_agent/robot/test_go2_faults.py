@@ -18,7 +18,7 @@ def _well_and_standing(dog: Dog) -> Iterator[None]:
     dog.stand()
     yield
     dog.mock.clear_faults()
-    dog.do(dog.until(lambda state: state.connected and state.age_s < 0.5))
+    dog.do(dog.until(lambda state: state.connected and state.age_s < 0.5 and state.mode != 0))
 
 
 def meet(dog: Dog, fault: str, skill: str = "TurnAround", **parameters: object):
@@ -67,7 +67,7 @@ def test_old_firmware_wiggles_by_itself_over_the_wire(dog):
     dog.mock.fault("old_firmware")
     execution = dog.do(dog.perform("WiggleHips"))
     assert (execution.state, execution.reason) == ("confirmed", None)
-    assert execution.calls[0].name == "WiggleHips"
+    assert {"WiggleHips", "Euler"} & {call.name for call in execution.calls} == {"WiggleHips"}
 
 
 def test_a_service_that_is_off_keeps_a_driver_from_starting(dog, dds_domain, monkeypatch):

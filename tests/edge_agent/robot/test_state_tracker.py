@@ -146,6 +146,15 @@ def test_a_restart_or_a_silence_begins_a_new_session(changes, sessions):
     assert tracker.state(10.0).yaw_total_rad == pytest.approx(turned)
 
 
+def test_a_clock_that_begins_at_zero_begins_one_session():
+    tracker = StateTracker()
+    tracker.take_sport(sample(stamp_s=50.0))
+    for number in range(3):
+        stamp_s = 0.02 * number
+        tracker.take_sport(sample(stamp_s=stamp_s, received_at=14.0 + stamp_s))
+    assert tracker.session == 2
+
+
 def test_an_old_charge_is_unknown():
     tracker = StateTracker()
     tracker.take_sport(STANDING)
