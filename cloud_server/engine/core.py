@@ -205,6 +205,7 @@ class Core:
             figures,
             extra={"figures": figures},
         )
+        generation.deliver(done)
 
     def _drop(self, generation: Generation, reason: DropReason, message: str = "") -> None:
         self._schedule.end(generation)

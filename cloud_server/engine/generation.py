@@ -106,11 +106,11 @@ class Generation:
         return "length" if len(self.answer_ids) >= self.request.max_tokens else None
 
     def finish(self, reason: FinishReason, now_s: float) -> Done:
-        """Send the end of the answer with the text so far, and return it."""
+        """Send what is left of the text and return the end of the answer, which `deliver` sends."""
         self._say(self._stop_text.finish())
         started = now_s if self._started_at_s is None else self._started_at_s
         first = self._first_token_at_s
-        done = Done(
+        return Done(
             text=self._text,
             finish_reason=reason,
             prompt_tokens=len(self.request.prompt_ids),
@@ -120,8 +120,10 @@ class Generation:
             first_token_ms=None if first is None else 1000 * (first - self._submitted_at_s),
             total_ms=1000 * (now_s - self._submitted_at_s),
         )
+
+    def deliver(self, done: Done) -> None:
+        """Send the end of the answer: who reads it finds everything else settled already."""
         self.listener.emit(done)
-        return done
 
     def release(self, slots: Slots) -> None:
         """Let go of the request's slots."""
