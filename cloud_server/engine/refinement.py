@@ -6,6 +6,7 @@ There each shadow has a dozen small products a layer; here all of them share hal
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -48,8 +49,9 @@ class Kind:
 def weights_of(model: ShadowModel) -> Weights:
     """Return copies of a shadow's weights in the form that is stacked."""
     injection, update = model.shadow_injection_model, model.shadow_update_model
-    transforms = [[each[0].weight, each[3].weight] for each in update.update_transforms]
-    gates = [[each[0].weight, each[2].weight] for each in update.update_gates]
+    sequences: Any = zip(update.update_transforms, update.update_gates, strict=True)
+    pairs = [([t[0].weight, t[3].weight], [g[0].weight, g[2].weight]) for t, g in sequences]
+    transforms, gates = zip(*pairs, strict=True)
     firsts = [torch.cat([t[0], g[0]]).T for t, g in zip(transforms, gates, strict=True)]
     return Weights(
         downs=injection.injection_downs,
