@@ -15,11 +15,11 @@ from cloud_server.engine.kept_prefixes import KeptPrefixes, Key, session_key, sy
 from cloud_server.engine.limits import EngineLimits
 from cloud_server.engine.observer import DropReason, EngineObserver
 from cloud_server.engine.request import FinishReason, GenerationRequest
-from cloud_server.engine.schedule import Schedule
+from cloud_server.engine.schedule import STOPPING, Schedule
 from cloud_server.engine.served_base import ServedBase
 from cloud_server.engine.shares import share_out
 from cloud_server.engine.slots import Slots
-from shared.errors import Conflict, ShadowdogError
+from shared.errors import Busy, Conflict, ShadowdogError
 
 logger = logging.getLogger(__name__)
 
@@ -78,14 +78,13 @@ class Core:
         if len(self._stepping) > 1:
             self._suspects = deque(self._stepping)
         elif self._stepping:
-            self._drop(self._stepping[0], "failed", FAILED)
+            self._drop(self._stepping[0], "failed", ShadowdogError(FAILED))
         else:
-            self.give_up(FAILED)
+            self._drop_all("failed", ShadowdogError(FAILED))
 
-    def give_up(self, message: str) -> None:
-        """End all requests with an error."""
-        for generation in self._schedule.everyone():
-            self._drop(generation, "failed", message)
+    def stop(self) -> None:
+        """Give all requests up as Busy: the service is stopping."""
+        self._drop_all("refused", Busy(STOPPING))
 
     def add_shadow(self, name: str, model: Any) -> None:
         """Serve another shadow of the base; Conflict where the name is taken.
@@ -207,11 +206,17 @@ class Core:
         )
         generation.deliver(done)
 
-    def _drop(self, generation: Generation, reason: DropReason, message: str = "") -> None:
+    def _drop_all(self, reason: DropReason, error: ShadowdogError) -> None:
+        for generation in self._schedule.everyone():
+            self._drop(generation, reason, error)
+
+    def _drop(
+        self, generation: Generation, reason: DropReason, error: ShadowdogError | None = None
+    ) -> None:
         self._schedule.end(generation)
         generation.release(self._slots)
-        if reason == "failed":
-            generation.listener.emit(ShadowdogError(message))
+        if error is not None:
+            generation.listener.emit(error)
         self._observer.dropped(generation.request, reason)
         figures = {"request_id": generation.request.request_id, "reason": reason}
         logger.info("request %(request_id)s %(reason)s", figures, extra={"figures": figures})

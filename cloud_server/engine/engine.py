@@ -98,7 +98,8 @@ class Engine:
 
         It is read on a thread of its own and taken in by the owner thread between two steps. The
         future fails with Conflict where the name is taken, and with CheckpointForeign,
-        CheckpointMismatch or another ModelError where the files are no shadow of this base.
+        CheckpointMismatch or another ModelError where the files are no shadow of this base. Busy
+        while loading.
         """
         served = self.served
         errand = Errand(lambda: self._core.add_shadow(name, reading.result()))
@@ -118,8 +119,9 @@ class Engine:
         """Serve a shadow no longer.
 
         The future fails with NotFound where there is none of that name, and with Conflict while a
-        request that uses it waits or runs, or where it is the default.
+        request that uses it waits or runs, or where it is the default. Busy while loading.
         """
+        assert self.served is not None
         errand = Errand(lambda: self._core.remove_shadow(name))
         self._schedule.ask(errand)
         return errand.future
@@ -141,6 +143,6 @@ class Engine:
             except Exception:  # one request's fault must not end the service
                 logger.exception("a step failed")
                 self._core.blame()
-        self._core.give_up(STOPPING)
+        self._core.stop()
         for errand in self._schedule.take_errands():
             errand.refuse(Busy(STOPPING))

@@ -1,5 +1,6 @@
 """Keys and values of all requests, one pool a layer, addressed by slot."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import torch
@@ -47,6 +48,11 @@ class KeyValueStore:
         """Bytes of one slot in all pools."""
         shapes = [shape for _, _, shape in self._pools]
         return sum(2 * shape.heads * shape.head_size for shape in shapes) * self._dtype.itemsize
+
+    def keep_only(self, used: Iterable[Pool]) -> None:
+        """Free the pools that are not among those in use."""
+        kept = {id(pool) for pool in used}
+        self._pools = {key: pool for key, pool in self._pools.items() if id(pool) in kept}
 
     def pools_of(self, place: str, config: PretrainedConfig) -> list[Pool]:
         """Return the pools of a decoder's layers; `place` is "base" or "shadow"."""

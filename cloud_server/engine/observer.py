@@ -5,6 +5,7 @@ from typing import Literal, Protocol
 from cloud_server.engine.request import Done, GenerationRequest
 
 DropReason = Literal["cancelled", "refused", "failed"]
+"""The client went away; the service stopped; the model or the engine failed on it."""
 
 
 class EngineObserver(Protocol):

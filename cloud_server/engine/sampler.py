@@ -21,7 +21,7 @@ class Sampler:
         if sampling.seed is None:
             self._generator.seed()
         else:
-            self._generator.manual_seed(sampling.seed)
+            self._generator.manual_seed(sampling.seed % 2**63)  # any whole number is a seed
 
     def choose(self, logits: Tensor, allowed: Sequence[int] | None = None) -> int:
         """Return a token for logits [vocabulary]; `allowed` leaves the choice to those.

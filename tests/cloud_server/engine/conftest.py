@@ -54,11 +54,13 @@ def make_base(family: str) -> PreTrainedModel:
         return Gemma3ForCausalLM(config)
 
 
-def make_shadow(base: PreTrainedModel, seed: int, **sizes: int) -> ShadowModel:
+def make_shadow(
+    base: PreTrainedModel, seed: int, *, update: bool = True, **sizes: float
+) -> ShadowModel:
     """Return a shadow whose injection is not zero, so that it shows in the tokens."""
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(seed)
-        model = ShadowModel.create(base, ShadowConfig(**sizes)).eval()
+        model = ShadowModel.create(base, ShadowConfig(**sizes), update=update).eval()
         for parameter in model.shadow_injection_model.parameters():
             parameter.normal_(0, 0.5)
         for parameter in model.shadow_update_model.parameters():

@@ -280,6 +280,21 @@ def test_a_shadow_that_cannot_run_is_not_offered(base, served, stepped, shadow_o
     assert engine.used_slots == before
 
 
+def test_a_shadow_of_another_shape_brings_its_memory_and_takes_it_along(
+    base, served, stepped, shadow_of
+):
+    engine = stepped(served)
+    decoder = engine.core._decoder
+    before = decoder.slot_bytes
+    assert before == (4 + 1) * 2 * (2 * 8) * 4  # layers, keys and values, heads * size, bytes
+    engine.core.add_shadow("same", shadow_of(base, 2))
+    assert decoder.slot_bytes == before
+    engine.core.add_shadow("other", shadow_of(base, 3, num_shadow_layers=2, shadow_head_dim=4))
+    assert decoder.slot_bytes == before + 2 * 2 * (2 * 4) * 4
+    engine.core.remove_shadow("other")
+    assert decoder.slot_bytes == before
+
+
 # --- faults --------------------------------------------------------------------------------------
 
 

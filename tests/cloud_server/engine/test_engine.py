@@ -210,7 +210,7 @@ def test_closing_ends_what_is_under_way(scripted):
         stream = engine.submit(ask(max_tokens=LONG))
         assert await anext(stream) == Token("a")
         await asyncio.to_thread(engine.close)
-        with pytest.raises(ShadowdogError, match="stopping"):
+        with pytest.raises(Busy, match="stopping"):
             await read(stream)
         with pytest.raises(Busy):
             engine.submit(ask())

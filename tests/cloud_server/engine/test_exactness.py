@@ -33,7 +33,17 @@ def test_models_differ_so_that_a_mix_up_would_show(base, served, alone, shadow_o
     assert len({tuple(answer) for answer in answers}) == 3
 
 
-@pytest.mark.parametrize("sizes", [{"num_shadow_layers": 2}, {"shadow_num_key_value_heads": 1}])
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        {"num_shadow_layers": 2},
+        {"shadow_num_key_value_heads": 1},
+        {"injection_hidden_size": 3},
+        {"gate_hidden_size": 5},
+        {"alpha": 0.7},
+        {"update": False},
+    ],
+)
 def test_shadows_of_other_sizes_beside_each_other(
     base, served, stepped, alone, shadow_of, random_prompt, sizes
 ):

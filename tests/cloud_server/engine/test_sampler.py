@@ -58,6 +58,7 @@ def test_a_seed_repeats_itself_and_no_seed_does_not():
         return [sampler.choose(torch.zeros(1000)) for _ in range(20)]
 
     assert text(5) == text(5) != text(6)
+    assert text(-(10**30)) == text(-(10**30)) != text(10**30)
     assert text(None) != text(None)
 
 
