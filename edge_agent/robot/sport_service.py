@@ -92,11 +92,6 @@ class SportService:
         self._line.close()
         self._urgent.close()
 
-    @property
-    def unsupported(self) -> frozenset[int]:
-        """The calls that this firmware has said it does not know."""
-        return frozenset(self._unsupported)
-
     def forget_unsupported(self) -> None:
         """Ask anew for every call: the robot has restarted, maybe with another firmware."""
         self._unsupported.clear()

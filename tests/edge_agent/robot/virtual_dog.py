@@ -6,7 +6,6 @@ does, so minutes of choreography pass in a moment and no test depends on the mac
 
 import asyncio
 import json
-import selectors
 from collections.abc import Coroutine, Mapping
 from concurrent.futures import Future
 from typing import Any, TypeVar
@@ -25,35 +24,11 @@ from edge_agent.robot.sport_service import (
 from edge_agent.robot.state_monitor import StateMonitor
 from edge_agent.robot.state_tracker import SportSample
 from shared.outcome import Execution
+from tests.edge_agent.virtual_time import VirtualLoop
 
 Result = TypeVar("Result")
 _IDS = {name: api_id for api_id, name in ALL_NAMES.items()}
 LOST_S = 600.0
-
-
-class _JumpingSelector(selectors.SelectSelector):
-    """Waits for nobody: the loop's time jumps by what it would have waited."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.now = 1000.0
-
-    def select(self, timeout: float | None = None) -> list[Any]:
-        if timeout is None:
-            raise AssertionError("everything waits and nothing is left to happen")
-        self.now += max(0.0, timeout)
-        return super().select(0)
-
-
-class VirtualLoop(asyncio.SelectorEventLoop):
-    """An event loop on a clock of its own."""
-
-    def __init__(self) -> None:
-        self._virtual = _JumpingSelector()
-        super().__init__(self._virtual)
-
-    def time(self) -> float:
-        return self._virtual.now
 
 
 class DirectLine:
@@ -162,7 +137,8 @@ class VirtualDog:
 
     def do(self, work: Coroutine[Any, Any, Result]) -> Result:
         """Run to the end, at most LOST_S virtual seconds."""
-        return self.loop.run_until_complete(asyncio.wait_for(work, LOST_S))
+        result: Result = self.loop.do(work, LOST_S)
+        return result
 
     def rest(self, seconds: float) -> None:
         """Let time pass, the state read as the driver's thread reads it."""
