@@ -152,12 +152,13 @@ def main() -> None:
 def peak_memory_mb(texts: list[str]) -> float:
     """Return the peak resident memory, in MB, of a process that only loads the bundle and decides."""
     script = (
-        "import json, resource, sys\n"
+        "import json, sys\n"
         "from edge_agent.recognizer import Recognizer\n"
         "from edge_agent.settings import default_bundle\n"
         "recognizer = Recognizer.load(default_bundle())\n"
         "for text in json.load(sys.stdin): recognizer.decide(text)\n"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000)\n"
+        "status = dict(line.split(':', 1) for line in open('/proc/self/status'))\n"
+        "print(int(status['VmHWM'].split()[0]) * 1024 / 1e6)\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", script],

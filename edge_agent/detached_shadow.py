@@ -26,10 +26,10 @@ _UNSEEN = np.float32(-1e9)
 
 @dataclass(frozen=True)
 class Pass:
-    """What one pass gave for its tokens.
+    """What one pass gave.
 
-    logits [tokens, head tokens] of the tags' tokens; states [tokens, hidden]; keys and values
-    [layers, 1, heads, tokens, head dimension].
+    logits [read, head tokens] of the tags' tokens and states [read, hidden] of the tokens that were
+    read; keys and values [layers, 1, heads, tokens, head dimension] of all.
     """
 
     logits: Array
@@ -97,11 +97,13 @@ class DetachedShadow:
         positions: NDArray[np.int64],
         seen: NDArray[np.bool_],
         past: tuple[Array, Array] | None = None,
+        read_at: NDArray[np.int64] | None = None,
     ) -> Pass:
         """Return a pass over `tokens` after the system prompt, or after `past` where it is given.
 
         positions [tokens] count from the prompt's first token; seen [tokens, past + tokens] says
-        which tokens each may look at; past holds keys and values as in `Pass`.
+        which tokens each may look at; past holds keys and values as in `Pass`; read_at [read] are
+        the tokens whose logits and states are wanted, None for all.
         """
         rows = np.asarray(tokens, np.int64)
         embeddings = self._embeddings[rows].astype(np.float32) * self._scales[rows][:, None]
@@ -112,16 +114,19 @@ class DetachedShadow:
             "mask": np.where(seen, np.float32(0), _UNSEEN)[None, None],
             "past_keys": keys,
             "past_values": values,
+            "read_at": np.arange(len(rows)) if read_at is None else read_at,
         }
         return Pass(*self._graph.run(inputs, ("logits", "states", "keys", "values")))
 
     def follow(
         self, tokens: Sequence[int], past: tuple[Array, Array]
     ) -> tuple[Pass, tuple[Array, Array]]:
-        """Return a plain causal pass over `tokens` after `past`, and the past grown by them."""
+        """Return a causal pass over `tokens` after `past`, the last one read, and the past grown."""
         before, count = past[0].shape[3], len(tokens)
         seen = np.tril(np.ones((count, before + count), bool), before)
-        result = self.forward(tokens, np.arange(before, before + count), seen, past)
+        result = self.forward(
+            tokens, np.arange(before, before + count), seen, past, np.array([count - 1])
+        )
         grown = (
             np.concatenate([past[0], result.keys], axis=3),
             np.concatenate([past[1], result.values], axis=3),

@@ -81,12 +81,12 @@ class Recognizer:
         complete = len(words) <= room and len(text) <= MAX_UTTERANCE_CHARACTERS
         chain = [*words[-room:], *self.shadow.suffix]
         result = tree_pass(self.shadow, self.tree, chain)
-        probabilities = self._probabilities(result.logits[len(chain) :])
+        probabilities = self._probabilities(result.logits[1:])
         order = np.argsort(-probabilities, kind="stable")
         return Posterior(
             [(TAGS[i], float(probabilities[i])) for i in order],
             complete,
-            self._outside(result.states[len(chain) - 1]),
+            self._outside(result.states[0]),
         )
 
     def decide(self, text: str) -> Decision:
@@ -135,7 +135,10 @@ class Recognizer:
 
 
 def tree_pass(shadow: DetachedShadow, tree: TagTree, chain: list[int]) -> Pass:
-    """Return one pass over `chain` and the tree's tokens, each of which sees only its own beginning."""
+    """Return one pass over `chain` and the tree's tokens, each of which sees only its own beginning.
+
+    Read are the chain's last token and then the tree's.
+    """
     length, past = len(chain), shadow.prefix_length
     total = length + len(tree.tokens)
     seen = np.zeros((total, past + total), bool)
@@ -147,4 +150,5 @@ def tree_pass(shadow: DetachedShadow, tree: TagTree, chain: list[int]) -> Pass:
         seen[row] = seen[before]
         seen[row, past + row] = True
         positions[row] = positions[before] + 1
-    return shadow.forward([*chain, *tree.tokens], positions + past, seen)
+    read_at = np.arange(length - 1, total)
+    return shadow.forward([*chain, *tree.tokens], positions + past, seen, read_at=read_at)

@@ -136,9 +136,9 @@ def read_manifest(directory: Path, *, check_files: bool = True) -> BundleManifes
         raise BundleError(
             f"no bundle at {directory}; make one with `cloud-server export-edge --out {directory}`"
         ) from None
-    except (OSError, ValidationError, ValueError) as error:
+    except (OSError, ValueError) as error:
         raise BundleError(
-            f"{path} cannot be used ({error}); export or pull the bundle again"
+            f"{path} cannot be used ({_why(error)}); export or pull the bundle again"
         ) from error
     for name, expected in manifest.files.items():
         file = directory / name
@@ -151,3 +151,12 @@ def read_manifest(directory: Path, *, check_files: bool = True) -> BundleManifes
                 f"{file} does not have the manifest's hash; export or pull the bundle again"
             )
     return manifest
+
+
+def _why(error: Exception) -> str:
+    if not isinstance(error, ValidationError):
+        return str(error)
+    return "; ".join(
+        f"{'.'.join(str(part) for part in each['loc']) or 'manifest'}: {each['msg']}"
+        for each in error.errors()[:3]
+    )
