@@ -22,6 +22,7 @@ POSTURE_NEEDED: dict[Start, str] = {
     "any": "any",
     "standing": "standing in balance; sitting, lying or damped is prepared",
     "risen": "not sitting; sitting is prepared",
+    "firm": "standing or lying; sitting or damped is prepared",
     "upright": "standing or sitting; lying or damped is prepared",
     "lying": "lying or damped; standing or sitting is prepared",
 }

@@ -23,6 +23,7 @@ from edge_agent.paced_loop import PacedLoop
 from edge_agent.robot.choreography import CHOREOGRAPHIES
 from edge_agent.robot.go2 import Go2Robot
 from edge_agent.robot.interface import Action, Progress
+from shared.errors import RobotUnavailable
 from shared.outcome import Execution, ExecutionState
 
 Result = TypeVar("Result")
@@ -82,9 +83,16 @@ class Stage:
         self._do(self._robot.start())
 
     def rehearse(self, skill: str, start: Start) -> Rehearsal:
-        """Bring the dog into `start`, perform the skill and return what came of it."""
+        """Bring the dog into `start`, perform the skill and return what came of it.
+
+        RobotUnavailable where it does not come into `start`.
+        """
         if self._mock_state()["posture"] != start:
-            self._perform(_WAY[start], [])
+            brought = self._perform(_WAY[start], [])
+            if brought.state != "confirmed":
+                raise RobotUnavailable(
+                    f"the mock dog cannot be brought into {start} for {skill}: {brought.reason}"
+                )
         states: list[ExecutionState] = []
         before_s = self._loop.time()
         execution = self._perform(skill, states)

@@ -22,8 +22,9 @@ MAX_EULER_RAD = 0.45
 RESEND_HZ = 1.0 / DRIVER_TICK_S
 """Move and Euler die in the robot unless they are sent again at this rate."""
 
-Start = Literal["any", "standing", "risen", "upright", "lying"]
-"""What a skill needs: nothing, standing in balance, anything but sitting, off its belly, lying."""
+Start = Literal["any", "standing", "risen", "firm", "upright", "lying"]
+"""What a skill needs: nothing; standing in balance; anything but sitting; neither sitting nor soft in
+the legs; off its belly; lying."""
 
 Until = Literal["acknowledged", "standing", "sitting", "lying", "damped", "still", "performed"]
 """When a call is done: on its reply, in that posture, without motion, or after its own motion."""
@@ -297,7 +298,7 @@ _ALL: tuple[Choreography, ...] = (
     Choreography("StopMove", "any", None, 0.5, (STOP_MOVE,), from_fall=True),
     Choreography("BalanceStand", "standing", "standing", 1.0, (BALANCE_STAND,)),
     Choreography("StandUp", "risen", "standing", 2.5, (STAND_UP, BALANCE_STAND)),
-    Choreography("StandDown", "risen", "lying", 2.5, (STOP_MOVE, STAND_DOWN)),
+    Choreography("StandDown", "firm", "lying", 2.5, (STOP_MOVE, STAND_DOWN)),
     Choreography("RecoveryStand", "any", "standing", 3.0, (RECOVERY_STAND,), from_fall=True),
     Choreography("Sit", "standing", "sitting", 2.0, (SIT,)),
     # a sitting dog rises; one that already stands is asked as well, which changes nothing
@@ -350,8 +351,10 @@ def preparation(start: Start, posture: Posture, balanced: bool) -> tuple[Call, .
         if posture == "standing":
             return () if balanced else (BALANCE_STAND,)
         return (RISE_SIT if posture == "sitting" else STAND_UP, BALANCE_STAND)
-    if start == "risen" and posture == "sitting":
+    if start in ("risen", "firm") and posture == "sitting":
         return (RISE_SIT,)
+    if start == "firm" and posture == "damped":
+        return (STAND_UP,)
     if start == "upright" and posture in ("lying", "damped"):
         return (STAND_UP,)
     if start == "lying" and posture in ("standing", "unknown"):

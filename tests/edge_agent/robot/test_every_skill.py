@@ -1,7 +1,5 @@
-"""Every skill from standing, sitting and lying: it ends in its declared state, its calls recorded.
-
-In virtual time against the mock without its network; `test_every_skill_over_dds.py` does it over DDS.
-"""
+"""Every skill from every posture on its feet or its belly: it ends in its declared state, its calls
+recorded. In virtual time and without the network; `test_rehearsal.py` does it over DDS."""
 
 import pytest
 
@@ -12,7 +10,7 @@ from tests.edge_agent.robot.virtual_dog import VirtualDog
 PREPARATION_S = 5.0
 
 
-@pytest.mark.parametrize("start", ["standing", "sitting", "lying"])
+@pytest.mark.parametrize("start", ["standing", "sitting", "lying", "damped"])
 @pytest.mark.parametrize("skill", SKILL_NAMES)
 def test_it_ends_in_its_declared_state_with_its_calls_recorded(skill, start):
     dog = VirtualDog(start)
