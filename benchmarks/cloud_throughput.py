@@ -114,9 +114,15 @@ class Bench:
         }
 
 
-def load(threads: int) -> ServedBase:
-    """Return the default profile with nothing that ends an answer early."""
+def load(threads: int, folder: Path) -> ServedBase:
+    """Return the default profile with nothing that ends an answer early, and save the others.
+
+    Runs on the engine's thread, as when serving: a second thread that has ever computed with OpenMP
+    makes the first one's waits sleep instead of spin.
+    """
     served = load_profile(CloudSettings(threads=threads))
+    for number, name in enumerate(SHADOWS):
+        save_changed_shadow(served, folder / name, number)
     return dataclasses.replace(served, stop_token_ids=frozenset())
 
 
@@ -135,11 +141,8 @@ def save_changed_shadow(served: ServedBase, folder: Path, seed: int) -> None:
 
 def make_engine(threads: int) -> Engine:
     """Return a started engine that serves the profile's shadow and three others."""
-    served = load(threads)
-    engine = Engine(lambda: served, EngineLimits(max_active=ROWS))
     with tempfile.TemporaryDirectory() as folder:
-        for number, name in enumerate(SHADOWS):
-            save_changed_shadow(served, Path(folder) / name, number)
+        engine = Engine(lambda: load(threads, Path(folder)), EngineLimits(max_active=ROWS))
         engine.start()
         engine.loaded.result()
         for name in SHADOWS:
