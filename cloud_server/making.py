@@ -45,12 +45,15 @@ def prepare(again: bool, if_needed: bool) -> None:
 @click.argument("recipe")
 @click.option("--datasets", type=_FOLDER, default=Path("datasets"), show_default=True)
 @click.option("--out", type=_FOLDER, help="Run's folder; default runs/NAME. Resumes what is there.")
-def train(recipe: str, datasets: Path, out: Path | None) -> None:
+@click.option(
+    "--set", "changes", multiple=True, metavar="KEY=VALUE", help="Over the recipe's value; again."
+)
+def train(recipe: str, datasets: Path, out: Path | None, changes: tuple[str, ...]) -> None:
     """Train a shadow by RECIPE: a TOML file, or the name of a shipped one (gemma-270m)."""
     from cloud_server.training.recipe import load_recipe
     from cloud_server.training.train import train as run
 
-    loaded = load_recipe(_recipe_path(recipe))
+    loaded = load_recipe(_recipe_path(recipe), changes)
     click.echo(f"adapter at {run(loaded, datasets, out or Path('runs') / loaded.name)}")
 
 

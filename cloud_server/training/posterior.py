@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from cloud_server.modeling import ShadowModel
-from cloud_server.training.objective import TagHead
-from cloud_server.training.packing import Forest, model_inputs
-from shared.prompt import PromptEncoder, prompt_segments
+from cloud_server.training.objective import PromptForest, TagHead
+from cloud_server.training.packing import model_inputs
+from shared.prompt import PromptEncoder
 from shared.tag_tree import build_tag_tree
 from shared.tags import TAGS
 
@@ -31,34 +31,12 @@ def tag_posteriors(
 def _batch(
     model: ShadowModel, encoder: PromptEncoder, head: TagHead, texts: Sequence[str]
 ) -> Tensor:
-    tree, forest = head.tree, Forest()
-    segments = prompt_segments(encoder.chat, "")
-    root = forest.add(encoder.encode_segment(segments[0]), -1)
-    suffix = encoder.encode_segment(segments[-1])
-    nodes: list[int] = []
-    for text in texts:
-        words = encoder.encode_segment(prompt_segments(encoder.chat, text)[1])
-        end = forest.add(suffix, forest.add(words, root))
-        added: list[int] = []
-        for token, parent in zip(tree.tokens, tree.parents, strict=True):
-            added.append(forest.add([token], end if parent < 0 else added[parent]))
-        nodes.extend(added[branch.at] for branch in tree.branches)
+    prompts = PromptForest(encoder, head.tree)
+    nodes = [node for text in texts for node in prompts.add_tree(prompts.add_prompt(text))]
     device = model.base.device
-    inputs: Any = {name: _move(each, device) for name, each in model_inputs(forest).items()}
-    state = model.initial_state(**inputs)[0, nodes]
-    branches = torch.arange(len(tree.branches), device=device).repeat(len(texts))
-    logs = head.log_softmax(state, branches).view(len(texts), len(tree.branches), -1)
-    stacked = torch.stack(
-        [
-            sum(
-                (logs[:, number, head.column(number, child)] for number, child in path),
-                logs.new_zeros(len(texts)),
-            ).exp()
-            for path in tree.paths
-        ],
-        dim=1,
-    )
-    return stacked.cpu()
+    inputs: Any = {name: _move(each, device) for name, each in model_inputs(prompts.forest).items()}
+    states = model.initial_state(**inputs)[0, nodes]
+    return head.log_posterior(states).exp().cpu()
 
 
 def _move(given: Tensor | dict[str, Tensor], device: torch.device) -> Tensor | dict[str, Tensor]:

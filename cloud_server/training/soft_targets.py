@@ -1,0 +1,33 @@
+"""Soft targets: the posterior that larger shadows, the teachers, give to training rows, by row id."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from shared.errors import DataError
+from shared.tags import TAGS
+
+
+def write_soft_targets(path: Path, ids: Sequence[str], posteriors: Tensor) -> None:
+    """Write posteriors [rows, 35] with their rows' ids, compressed; probabilities to 1/1000."""
+    thousandths = (posteriors.clamp(0, 1) * 1000).round().to(torch.int16).numpy()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as stream:
+        np.savez_compressed(stream, ids=np.array(ids), tags=np.array(TAGS), values=thousandths)
+
+
+def read_soft_targets(path: Path) -> dict[str, tuple[float, ...]]:
+    """Return each row's posterior; DataError where the file is missing or made for other tags."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            ids, tags, values = stored["ids"], stored["tags"], stored["values"]
+    except (OSError, KeyError, ValueError) as error:
+        raise DataError(f"{path} cannot be read as soft targets: {error}") from error
+    if tuple(tags.tolist()) != TAGS:
+        raise DataError(f"{path} was made for other tags; make it again with `cloud-server teach`")
+    shares = values.astype(np.float64)
+    shares /= np.maximum(shares.sum(axis=1, keepdims=True), 1)
+    return {name: tuple(row) for name, row in zip(ids.tolist(), shares.tolist(), strict=True)}
