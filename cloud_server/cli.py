@@ -10,8 +10,10 @@ from cloud_server.logs import configure_logs
 from cloud_server.making import (
     evaluate,
     export_edge,
+    predict,
     prepare,
     pretrain_shadow,
+    soft_targets,
     train,
     train_lines,
 )
@@ -70,5 +72,15 @@ def serve(**given: Any) -> None:
         return
 
 
-for command in (prepare, train, train_lines, pretrain_shadow, evaluate, export_edge, keys):
+for command in (
+    prepare,
+    train,
+    soft_targets,
+    train_lines,
+    pretrain_shadow,
+    evaluate,
+    predict,
+    export_edge,
+    keys,
+):
     main.add_command(command)

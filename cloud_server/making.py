@@ -57,6 +57,45 @@ def train(recipe: str, datasets: Path, out: Path | None, changes: tuple[str, ...
     click.echo(f"adapter at {run(loaded, datasets, out or Path('runs') / loaded.name)}")
 
 
+@click.command("soft-targets")
+@click.option(
+    "--adapter", "adapters", type=_FOLDER, multiple=True, required=True, help="A teacher."
+)
+@click.option("--data", type=_FILE, multiple=True, required=True, help="Rows of datasets/; again.")
+@click.option("--out", type=_FILE, required=True, help="The file that a recipe names as `teacher`.")
+@_PROFILE
+def soft_targets(
+    adapters: tuple[Path, ...], data: tuple[Path, ...], out: Path, profile: str
+) -> None:
+    """Write the mean posterior of trained shadows, the teachers, over training rows."""
+    from cloud_server.training.soft_targets import teach
+
+    click.echo(f"{teach(profile, adapters, data, out):,} rows at {out}")
+
+
+@click.command()
+@click.argument("system", type=click.Choice(["detached", "attached", "low_rank"]))
+@click.option("--adapter", type=_FOLDER, help="Its folder; default: the profile's own shadow.")
+@click.option("--data", type=_FILE, multiple=True, required=True, help="Rows of datasets/; again.")
+@click.option("--answer-tokens", type=click.IntRange(min=1), default=48, show_default=True)
+@click.option("--out", type=_FILE, required=True, help="JSON Lines that evaluate-system reads.")
+@_PROFILE
+def predict(
+    system: Any,
+    adapter: Path | None,
+    data: tuple[Path, ...],
+    answer_tokens: int,
+    out: Path,
+    profile: str,
+) -> None:
+    """Write what a trained SYSTEM makes of labelled rows, for evaluate-system."""
+    from cloud_server.training.predictions import predict_files
+
+    place = adapter or shipped_adapter(profile)
+    count = predict_files(system, profile, place, data, out, answer_tokens=answer_tokens)
+    click.echo(f"{count:,} predictions at {out}")
+
+
 @click.command("train-lines")
 @click.option("--datasets", type=_FOLDER, default=Path("datasets"), show_default=True)
 @click.option("--adapter", type=_FOLDER, help="Shadow's folder; default: the profile's own.")

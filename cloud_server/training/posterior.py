@@ -14,29 +14,42 @@ from shared.tag_tree import build_tag_tree
 from shared.tags import TAGS
 
 
-@torch.inference_mode()
 def tag_posteriors(
     model: ShadowModel, encoder: PromptEncoder, texts: Sequence[str], *, batch_rows: int = 24
 ) -> Tensor:
     """Return P(tag) [texts, 35] of the detached shadow, in the order of `TAGS` (CONTRACT.md)."""
+    if not texts:
+        return torch.zeros(0, len(TAGS))
+    states = branch_states(model, encoder, texts, batch_rows=batch_rows)
+    return tag_head(model, encoder).log_posterior(states).exp()
+
+
+def tag_head(model: ShadowModel, encoder: PromptEncoder) -> TagHead:
+    """Return the rows of the shadow's head that the tags of this tokenizer need."""
     tree = build_tag_tree([encoder.encode_plain(tag) for tag in TAGS])
-    head = TagHead(tree, model.shadow_head_weight())
-    pieces = [
-        _batch(model, encoder, head, texts[start : start + batch_rows])
-        for start in range(0, len(texts), batch_rows)
-    ]
-    return torch.cat(pieces) if pieces else torch.zeros(0, len(TAGS))
+    return TagHead(tree, model.shadow_head_weight().cpu())
 
 
-def _batch(
-    model: ShadowModel, encoder: PromptEncoder, head: TagHead, texts: Sequence[str]
+@torch.inference_mode()
+def branch_states(
+    model: ShadowModel, encoder: PromptEncoder, texts: Sequence[str], *, batch_rows: int = 24
 ) -> Tensor:
-    prompts = PromptForest(encoder, head.tree)
-    nodes = [node for text in texts for node in prompts.add_tree(prompts.add_prompt(text))]
+    """Return the shadow's states [texts * branches, hidden] at the tag tree's branching nodes."""
+    tree = build_tag_tree([encoder.encode_plain(tag) for tag in TAGS])
     device = model.base.device
-    inputs: Any = {name: _move(each, device) for name, each in model_inputs(prompts.forest).items()}
-    states = model.initial_state(**inputs)[0, nodes]
-    return head.log_posterior(states).exp().cpu()
+    states = []
+    for start in range(0, len(texts), batch_rows):
+        prompts = PromptForest(encoder, tree)
+        nodes = [
+            node
+            for text in texts[start : start + batch_rows]
+            for node in prompts.add_tree(prompts.add_prompt(text))
+        ]
+        inputs: Any = {
+            name: _move(each, device) for name, each in model_inputs(prompts.forest).items()
+        }
+        states.append(model.initial_state(**inputs)[0, nodes].float().cpu())
+    return torch.cat(states)
 
 
 def _move(given: Tensor | dict[str, Tensor], device: torch.device) -> Tensor | dict[str, Tensor]:

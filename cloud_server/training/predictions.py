@@ -16,7 +16,7 @@ from torch import Tensor
 
 from cloud_server.modeling import ShadowModel
 from cloud_server.training.base import TrainingBase, load_training_base
-from cloud_server.training.data import Row
+from cloud_server.training.data import Row, read_rows
 from cloud_server.training.posterior import tag_posteriors
 from shared.prompt import Turn
 from shared.tags import TAGS, split_answer
@@ -179,3 +179,26 @@ def read_predictions(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Return what a file says about its system, and its predictions."""
     lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     return lines[0], lines[1:]
+
+
+def predict_files(
+    system: System,
+    profile: str,
+    adapter: Path,
+    files: Sequence[Path],
+    out: Path,
+    *,
+    answer_tokens: int = ANSWER_TOKENS,
+) -> int:
+    """Write the predictions for the rows of several files to `out`; return how many rows they are."""
+    rows = [row for path in files for row in read_rows(path)]
+    about = {
+        "system": system,
+        "profile": profile,
+        "rows": len(rows),
+        "torch": torch.__version__,
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+    }
+    predictions = predict(system, profile, adapter, rows, answer_tokens=answer_tokens)
+    write_predictions(out, about, predictions)
+    return len(rows)

@@ -67,6 +67,7 @@ class DataSection(Section):
     remote: list[str]
     conversations: list[str] = []
     validation: list[str]
+    calibration: list[str] = []
     command_rows: int | None = None
     remote_rows: int | None = None
     answer_repeats: int = 1
@@ -75,6 +76,7 @@ class DataSection(Section):
 class Stage(Section):
     """One part of the training. shadow_rate_multiplier: the shadow's share of the learning rate.
 
+    calibrate: fit a temperature on the calibration rows when the stage is done and keep it.
     teacher: a file of soft targets (`soft_targets.py`) that the label is mixed with by teacher_weight.
     """
 
@@ -89,6 +91,7 @@ class Stage(Section):
     avoid_loss_weight: Annotated[float, Field(ge=0)] = 1.0
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
     label_smoothing: Share = 0.0
+    calibrate: bool = False
     teacher: str | None = None
     teacher_weight: Share = 0.9
     augmentation: Augmentation = Augmentation()

@@ -7,6 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cloud_server.modeling import ShadowModel
+from cloud_server.training.base import load_training_base
+from cloud_server.training.data import read_rows
+from cloud_server.training.posterior import tag_posteriors
 from shared.errors import DataError
 from shared.tags import TAGS
 
@@ -31,3 +35,22 @@ def read_soft_targets(path: Path) -> dict[str, tuple[float, ...]]:
     shares = values.astype(np.float64)
     shares /= np.maximum(shares.sum(axis=1, keepdims=True), 1)
     return {name: tuple(row) for name, row in zip(ids.tolist(), shares.tolist(), strict=True)}
+
+
+def teach(profile: str, adapters: Sequence[Path], files: Sequence[Path], out: Path) -> int:
+    """Write the teachers' mean posterior of every row of `files` without a history; return how many.
+
+    profile: whose base the teachers stand on.
+    """
+    loaded = load_training_base(profile, torch.float32)
+    if torch.cuda.is_available():
+        loaded.model.to("cuda")  # type: ignore[arg-type]
+    rows = [row for path in files for row in read_rows(path) if not row.history]
+    texts = [row.text for row in rows]
+    total = torch.zeros(len(rows), len(TAGS))
+    for adapter in adapters:
+        model = ShadowModel.from_pretrained(loaded.model, adapter).eval()
+        with torch.autocast(loaded.model.device.type, torch.bfloat16):
+            total += tag_posteriors(model, loaded.encoder, texts, batch_rows=64)
+    write_soft_targets(out, [row.id for row in rows], total / len(adapters))
+    return len(rows)

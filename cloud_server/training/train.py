@@ -13,11 +13,16 @@ from cloud_server.adapter_files import FIGURES_NAME, THRESHOLDS_NAME
 from cloud_server.modeling import ShadowConfig, ShadowModel
 from cloud_server.training.augmentation import Augmenter
 from cloud_server.training.base import TrainingBase, load_training_base
+from cloud_server.training.calibration import (
+    calibration_error,
+    fit_temperature,
+    fold_temperature,
+)
 from cloud_server.training.data import Example, Row, draw, hard_target, read_files
 from cloud_server.training.low_rank import LowRankLearner, adapt
 from cloud_server.training.objective import BatchBuilder
 from cloud_server.training.plots import plot_log
-from cloud_server.training.posterior import tag_posteriors
+from cloud_server.training.posterior import branch_states, tag_head, tag_posteriors
 from cloud_server.training.recipe import DataSection, LowRankSection, Recipe, Stage
 from cloud_server.training.soft_targets import read_soft_targets
 from cloud_server.training.thresholds import choose_thresholds, decide
@@ -88,9 +93,32 @@ def train(recipe: Recipe, datasets: Path, run_directory: Path) -> Path:
         frozen = stage.shadow_rate_multiplier == 0
         builder = BatchBuilder(loaded.encoder, answers=stage.mode == "joint", tags=not frozen)
         _run(ShadowTrainer, model, stage, builder, recipe, datasets, run_directory)
+        model.eval()
+        if stage.calibrate:
+            calibrate(model, loaded, read_files(datasets, stage.data.calibration), finished)
         model.save_pretrained(finished)
         done.touch()
     return _finish(model, recipe, loaded.encoder, datasets, run_directory)
+
+
+def calibrate(model: ShadowModel, loaded: TrainingBase, rows: list[Row], finished: Path) -> None:
+    """Fold the temperature that fits `rows` into the model; what it changed goes to calibration.json."""
+    texts, labels = [row.text for row in rows], [row.label for row in rows]
+    states, head = branch_states(model, loaded.encoder, texts), tag_head(model, loaded.encoder)
+    temperature = fit_temperature(states, head, labels)
+    before, after = (head.log_posterior(states / each).exp() for each in (1.0, temperature))
+    fold_temperature(model, temperature)
+    finished.mkdir(parents=True, exist_ok=True)
+    report = {
+        "rows": len(rows),
+        "temperature": temperature,
+        "calibration_error": {
+            "before": round(calibration_error(before, labels), 5),
+            "after": round(calibration_error(after, labels), 5),
+        },
+    }
+    (finished / "calibration.json").write_text(json.dumps(report, indent=2) + "\n")
+    print(json.dumps(report), flush=True)
 
 
 def _create(recipe: Recipe, loaded: TrainingBase) -> ShadowModel:
@@ -153,11 +181,15 @@ def _finish(
     model.save_pretrained(adapter)
     for part in model.adapter_modules().values():
         part.to(torch.float32)
-    rows = read_files(datasets, recipe.stages[-1].data.validation)
-    posteriors = tag_posteriors(model, encoder, [row.text for row in rows])
-    thresholds = choose_thresholds(posteriors, rows)
+    data = recipe.stages[-1].data
+    choosing = read_files(datasets, data.calibration or data.validation)
+    choice = choose_thresholds(tag_posteriors(model, encoder, [r.text for r in choosing]), choosing)
+    thresholds = choice.thresholds
     (adapter / THRESHOLDS_NAME).write_text(json.dumps(thresholds, indent=2) + "\n")
+    rows = read_files(datasets, data.validation)
+    posteriors = tag_posteriors(model, encoder, [row.text for row in rows])
     figures = validation_figures(posteriors, rows, thresholds)
+    figures["chosen_by"] = {"certified": choice.certified, "risks": choice.counts}
     (adapter / FIGURES_NAME).write_text(json.dumps(figures, indent=2, ensure_ascii=False) + "\n")
     print(json.dumps(figures, ensure_ascii=False), flush=True)
     plot_log(run_directory / "log.jsonl", adapter / "loss.png")
