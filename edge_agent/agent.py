@@ -120,6 +120,10 @@ class Agent:
         self._writing.shutdown(wait=True)
         await asyncio.to_thread(self._tracing.close)
 
+    def trouble(self) -> str | None:
+        """Return what keeps the dog from being served safely, for a watchdog; None where nothing does."""
+        return self._actor.dead_man.trouble
+
     # --- what callers ask ------------------------------------------------------------------------
 
     async def handle(

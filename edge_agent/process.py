@@ -21,6 +21,7 @@ from edge_agent.line_writer import LineWriter
 from edge_agent.recognizer import Recognizer
 from edge_agent.robot.go2 import Go2Robot
 from edge_agent.routing import CircuitBreaker
+from edge_agent.service_manager import ServiceManager
 from edge_agent.settings import EdgeSettings
 from edge_agent.tracing import Tracing
 from shared.errors import ConfigurationError
@@ -77,22 +78,27 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def _serve(agent: Agent, settings: EdgeSettings, listener: socket.socket) -> None:
-    server = _Server(
-        uvicorn.Config(
-            create_app(agent, settings),
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=GRACEFUL_STOP_S,
-        )
+def _server(agent: Agent, settings: EdgeSettings) -> _Server:
+    config = uvicorn.Config(
+        create_app(agent, settings),
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACEFUL_STOP_S,
     )
+    return _Server(config)
+
+
+async def _serve(agent: Agent, settings: EdgeSettings, listener: socket.socket) -> None:
+    server = _server(agent, settings)
     loop = asyncio.get_running_loop()
     ending = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, ending.set)
+    manager = ServiceManager.from_environment()
     starting = asyncio.create_task(agent.start())
+    living: asyncio.Task[None] | None = None
     try:
         if not await _done_before(starting, ending):
             starting.cancel()
@@ -104,12 +110,17 @@ async def _serve(agent: Agent, settings: EdgeSettings, listener: socket.socket) 
             background = asyncio.create_task(comparing)
             background.add_done_callback(lambda task: task.result())
         serving = asyncio.create_task(server.serve(sockets=[listener]))
+        manager.ready(f"listening on {settings.url}")
+        living = asyncio.create_task(manager.keep_alive(agent.trouble))
         await _done_before(serving, ending)
+        manager.stopping()
         server.should_exit = True
         agent.events.close()
         await agent.stop()  # utterances under way end as preempted, so that nobody is cut off
         await serving
     finally:
+        if living is not None:
+            living.cancel()
         await agent.close()
 
 
