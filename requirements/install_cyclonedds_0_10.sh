@@ -34,5 +34,5 @@ done
 ln -sf /usr/bin/idlc "$prefix/bin/idlc"
 
 CYCLONEDDS_HOME=$prefix "$python" -m pip install --disable-pip-version-check --quiet \
-    --no-binary cyclonedds cyclonedds==0.10.2
+    --no-binary cyclonedds --no-deps --require-hashes --requirement "$(dirname "$0")/locks/cyclonedds-0.10.txt"
 "$python" -c 'from importlib.metadata import version; import cyclonedds.domain; print("cyclonedds", version("cyclonedds"))'

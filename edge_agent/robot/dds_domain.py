@@ -52,7 +52,20 @@ def join_domain(domain: int, interface: str) -> None:
                 f"Cyclone DDS cannot use domain {domain} on interface {interface!r}; "
                 "list the interfaces with `ip -brief address` and name the one to the robot"
             )
+        _create_topics_in_turn(channel.ChannelFactory)
         _joined = (domain, interface)
+
+
+def _create_topics_in_turn(factory: Any) -> None:
+    """Let one thread at a time create topics: Cyclone DDS 11 fails at times where two do so at once."""
+    create = factory.CreateChannel
+    turn = threading.Lock()
+
+    def create_in_turn(self: Any, name: str, type: Any) -> Any:
+        with turn:
+            return create(self, name, type)
+
+    factory.CreateChannel = create_in_turn
 
 
 def check_place(domain: int, interface: str) -> None:
