@@ -6,11 +6,12 @@ from typing import Any
 from uuid import uuid4
 
 from fastapi import FastAPI
-from fastapi.responses import HTMLResponse, StreamingResponse
+from fastapi.responses import HTMLResponse, Response, StreamingResponse
 
 from edge_agent.agent import Agent
 from edge_agent.events import Event, Subscription, encode_event
 from edge_agent.guard import Guard
+from edge_agent.metrics import CONTENT_TYPE
 from edge_agent.refusals import install_refusals
 from edge_agent.settings import EdgeSettings
 from shared import __version__
@@ -77,6 +78,11 @@ def _add_views(app: FastAPI, agent: Agent) -> None:
     @app.get("/v1/state")
     async def show_state() -> dict[str, Any]:
         return agent.describe()
+
+    @app.get("/metrics")
+    async def report_metrics() -> Response:
+        figures = agent.metrics.render(agent.describe(), agent.trouble())
+        return Response(figures, media_type=CONTENT_TYPE)
 
     @app.get("/v1/events")
     async def stream_events() -> StreamingResponse:
