@@ -57,15 +57,11 @@ class Augmentation(Section):
 
 
 class DataSection(Section):
-    """Files of `datasets/`; `remote_rows` caps the requests without an answer in an epoch.
-
-    conversations: rows with a history, for joint stages.
-    """
+    """Files of `datasets/`; `remote_rows` caps the requests without an answer in an epoch."""
 
     commands: list[str]
     answers: list[str]
     remote: list[str]
-    conversations: list[str] = []
     validation: list[str]
     calibration: list[str] = []
     command_rows: int | None = None

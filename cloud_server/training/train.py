@@ -35,20 +35,23 @@ from cloud_server.training.trainer import (
 
 
 def stage_rows(data: DataSection, directory: Path, seed: int) -> list[Row]:
-    """Return a stage's rows: commands, answers (repeated), conversations, other remote requests."""
+    """Return a stage's rows: commands, answers (repeated) and other remote requests."""
     commands = read_files(directory, data.commands)
     if data.command_rows is not None and len(commands) > data.command_rows:
         commands = random.Random(seed).sample(commands, data.command_rows)
     answers = read_files(directory, data.answers) * data.answer_repeats
     remote = draw(read_files(directory, data.remote), data.remote_rows, seed)
-    return [*commands, *answers, *read_files(directory, data.conversations), *remote]
+    return [*commands, *answers, *remote]
 
 
 def stage_examples(stage: Stage, rows: Sequence[Row], directory: Path, seed: int) -> list[Example]:
     """Return what a stage sees, epoch after epoch, shuffled and disturbed by the seed.
 
+    A detached shadow decides an utterance by itself, so rows with a history are for joint stages.
     All is laid out beforehand, so that a resumed run goes on with the very example it stopped at.
     """
+    if stage.mode == "detached":
+        rows = [row for row in rows if not row.history]
     soft = read_soft_targets(directory / stage.teacher) if stage.teacher else {}
     order, augmenter = random.Random(seed), Augmenter(stage.augmentation, rows, seed)
     targets = {row.id: _target(row, stage, soft) for row in rows}
