@@ -88,6 +88,9 @@ def train(recipe: Recipe, datasets: Path, run_directory: Path) -> Path:
     for stage in recipe.stages:
         done = run_directory / f"{stage.name}.done"
         finished = run_directory / stage.name / "adapter"
+        if done.exists() and stage.mode == "detached":
+            model.load_shadow(finished)  # what is beside the shadow has learnt nothing yet
+            continue
         if done.exists():
             model = ShadowModel.from_pretrained(loaded.model, finished)
             continue
