@@ -1,7 +1,7 @@
 """Talking to a running agent over HTTP, for the command line and the simulation; blocking."""
 
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 from pydantic import ValidationError
@@ -56,6 +56,26 @@ class AgentClient:
         body = {"text": text, "lang": lang, "session_id": session_id}
         return _outcome(self._call("POST", "/v1/utterances", body))
 
+    def hear(
+        self,
+        recording: bytes,
+        *,
+        source: Literal["audio", "microphone"] = "audio",
+        push_to_talk: bool = True,
+        session_id: str | None = None,
+    ) -> Outcome:
+        """Return what came of a WAV's bytes, as `say` does for words: `POST /v1/audio`.
+
+        The recording is the body; source, push_to_talk and session_id are the query.
+        """
+        query = {"source": source, "push_to_talk": str(push_to_talk).lower()}
+        if session_id is not None:
+            query["session_id"] = session_id
+        headers = {"Content-Type": "audio/wav"}
+        return _outcome(
+            self._send("POST", "/v1/audio", content=recording, params=query, headers=headers)
+        )
+
     def stop(self) -> dict[str, Any]:
         """Stop all motion at once; the calls that were made, as `POST /v1/stop` tells them."""
         return self._call("POST", "/v1/stop", {"level": "stop"}, timeout_s=STOP_TIMEOUT_S)
@@ -71,9 +91,14 @@ class AgentClient:
         body: dict[str, Any] | None = None,
         timeout_s: float = UTTERANCE_TIMEOUT_S,
     ) -> dict[str, Any]:
+        return self._send(method, path, timeout_s, json=body)
+
+    def _send(
+        self, method: str, path: str, timeout_s: float = UTTERANCE_TIMEOUT_S, **request: Any
+    ) -> dict[str, Any]:
         timeout = httpx.Timeout(timeout_s, connect=CONNECT_TIMEOUT_S)
         try:
-            response = self._http.request(method, path, json=body, timeout=timeout)
+            response = self._http.request(method, path, timeout=timeout, **request)
         except httpx.TransportError as error:
             raise ConfigurationError(
                 f"no agent answers at {self.url} ({error.__class__.__name__}); start one with "

@@ -177,7 +177,7 @@ def _is_homophone(units: Units) -> bool:
     return any(
         len(units) % len(phrase) == 0  # said once, or again and again
         and all(
-            _syllables(said) & _syllables(phrase[position % len(phrase)])
+            syllables(said) & syllables(phrase[position % len(phrase)])
             for position, said in enumerate(units)
         )
         for phrase in _SOUNDS
@@ -185,7 +185,7 @@ def _is_homophone(units: Units) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def _syllables(unit: str) -> frozenset[str]:
+def syllables(unit: str) -> frozenset[str]:
     """Return every toneless reading of a Chinese character; nothing for a word."""
     from pypinyin import Style, pinyin  # here, since its tables take 0.3 s to load
 
@@ -198,4 +198,4 @@ def _syllables(unit: str) -> frozenset[str]:
 def warm_up() -> None:
     """Load the tables of readings, so that the first utterance does not wait for them."""
     is_stop("停下", moving=False)
-    _syllables("停")
+    syllables("停")
