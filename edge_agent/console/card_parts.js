@@ -64,10 +64,10 @@ export function stepsRow(view) {
   return row;
 }
 
-/** How far an action that ended otherwise had come: what was acknowledged had been accepted. */
+/** How far an action that ended otherwise had come: as it was seen, or as its calls and times tell. */
 function reachedBefore(view) {
-  if (!view.timings) return view.progress ? -1 : -1;
-  return view.timings.acknowledged !== null ? 1 : view.execution.calls.length ? 0 : -1;
+  const told = !view.execution?.calls.length ? -1 : view.timings.acknowledged === null ? 0 : 1;
+  return Math.max(told, STEPS.indexOf(view.reached));
 }
 
 /** What the dog says to it. */

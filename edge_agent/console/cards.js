@@ -113,5 +113,5 @@ function viewOf(record) {
   const { outcome } = record;
   if (!outcome) return { ...record, end: record.error ? "error" : null };
   const { state, reason, skill } = outcome.execution;
-  return { ...outcome, at: record.at, skill, reason, progress: state, end: outcome.route === "none" ? "nothing" : state, timings: outcome.timings_ms };
+  return { ...outcome, reached: record.progress, at: record.at, skill, reason, progress: state, end: outcome.route === "none" ? "nothing" : state, timings: outcome.timings_ms };
 }

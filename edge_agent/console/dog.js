@@ -6,6 +6,7 @@ const SVG = "http://www.w3.org/2000/svg";
 const LOW_PERCENT = 20; // below it the gate lets nothing move
 const MEDIUM_PERCENT = 40; // below it nothing dangerous
 const CASE_WIDTH = 20;
+const FAR = 9; // how far before the near legs the others are drawn
 
 /** A side view in a box of 120 by 80, the nose to the right: the body's turn, and each leg's hip, knee, foot. */
 const POSES = {
@@ -21,13 +22,14 @@ export class DogView {
   constructor(byId) {
     this.byId = byId;
     this.legs = [0, 1].map(() => shape("polyline", { class: "leg" }));
+    this.farLegs = [0, 1].map(() => shape("polyline", { class: "leg far" }));
     this.body = shape("g", { class: "body" });
     this.body.append(
       shape("rect", { x: -31, y: -10, width: 58, height: 19, rx: 8 }),
       shape("rect", { x: 21, y: -19, width: 22, height: 17, rx: 6 }),
       shape("circle", { class: "eye", cx: 36, cy: -11, r: 2.4 }),
     );
-    byId("figure").append(shape("path", { class: "ground", d: "M8 74H112" }), this.legs[0], this.body, this.legs[1]);
+    byId("figure").append(shape("path", { class: "ground", d: "M8 74H112" }), ...this.farLegs, ...this.legs, this.body);
   }
 
   /** Show a state of the agent; `isLive` is false where it may be old. */
@@ -39,16 +41,19 @@ export class DogView {
     this.byId("dog").dataset.moving = moving;
     this.byId("dog").dataset.known = known && robot.posture !== "unknown";
     this.byId("dog").dataset.fallen = known && robot.posture === "fallen";
-    const how = words().posture[robot.posture] + words().comma + (moving ? words().moving : words().still);
-    put(this.byId("posture"), robot.connected ? how : words().noRobot);
-    const remarks = [state.simulation && words().simulation, state.cloud !== "closed" && words().cloudAway];
+    put(this.byId("posture"), robot.connected ? words().posture[robot.posture] : words().noRobot);
+    const motion = known && (moving ? words().moving : words().still);
+    const remarks = [motion, state.simulation && words().simulation, state.cloud !== "closed" && words().cloudAway];
     put(this.byId("remarks"), remarks.filter(Boolean).join(" · "));
     this.showBattery(known ? robot.battery_percent : null);
   }
 
   draw({ turn, at, legs }) {
     this.body.setAttribute("transform", `translate(${at}) rotate(${turn})`);
-    legs.forEach((points, each) => this.legs[each].setAttribute("points", points.join(" ")));
+    legs.forEach((points, each) => {
+      this.legs[each].setAttribute("points", points.join(" "));
+      this.farLegs[each].setAttribute("points", points.map(([x, y]) => [x + FAR, y]).join(" "));
+    });
   }
 
   showBattery(percent) {

@@ -40,7 +40,7 @@ const utterances = new Utterances({
     if (text && !byId("text").value) byId("text").value = text; // nothing has to be written twice
   },
 });
-const talk = new Talk(byId("talk"), { send: (recording) => utterances.play(recording), tell, announce, isDeaf: () => state?.speech === null });
+const talk = new Talk(byId("talk"), { send: (recording) => utterances.play(recording), tell, announce, isDeaf: () => Boolean(state?.ears.missing) });
 const stop = new Stop(byId("stop"), byId("stop-word"), {
   first: () => {
     talk.discard(words().discarded);

@@ -4,7 +4,7 @@ import { obstacle, Recorder, troubleOf } from "./recorder.js";
 import { words } from "./words.js";
 
 const TAP_MS = 350; // shorter is a tap, which goes on listening
-const LONGEST_MS = 15000;
+const LONGEST_MS = 14000; // the agent takes 15 s
 const NOTE_MS = 3000;
 const SLIDE_PX = 60; // a finger that far off the button means: forget it
 
@@ -178,7 +178,7 @@ export class Talk {
   show() {
     const key = this.phase === "idle" ? "talk" : this.leaving ? "talkCancel" : this.phase === "starting" ? "talkStarting" : this.held ? "talkOn" : "talkSend";
     this.button.querySelector("#talk-word").textContent = words()[key];
-    this.button.querySelector("#talk-hint").textContent = this.phase === "idle" ? this.noted || words().talkHint : "";
+    this.button.querySelector("#talk-hint").textContent = this.phase === "idle" ? this.noted || words().talkHint : key === "talkOn" ? words().talkRelease : "";
     this.button.dataset.phase = this.leaving ? "leaving" : this.phase;
   }
 }

@@ -10,7 +10,7 @@ export const WORDS = {
     moving: "moving", still: "still", simulation: "simulation", battery: "Battery", noBattery: "battery unknown",
     cloudAway: "cloud away", dogSection: "The dog", outcomes: "What was said and done", talkSection: "Talk to the dog",
     talk: "Hold to talk", talkOn: "Listening …", talkSend: "Tap to send", talkStarting: "Opening the microphone …", talkCancel: "Let go to discard",
-    talkHint: "Hold, speak, let go. Or tap, speak, tap again.", talkKeys: "Space: hold to talk · Esc: stop",
+    talkHint: "or tap, speak, tap again", talkRelease: "Let go to send, slide away to discard", talkKeys: "Space: hold to talk · Esc: stop",
     sending: "Understanding …", discarded: "Discarded.", releaseReady: "The microphone is ready: hold and speak.", tooLong: (seconds) => `Discarded: more than ${seconds} seconds.`,
     stop: "STOP", stopping: "Stopping …", stopped: "Stopped", stopLabel: "Stop the dog",
     stopFailed: "The stop did not get through! Use the dog's remote control.", stopRefused: "The dog did not confirm the stop! Use its remote control.",
@@ -40,7 +40,7 @@ export const WORDS = {
     moving: "正在动", still: "静止", simulation: "模拟", battery: "电量", noBattery: "电量未知",
     cloudAway: "云端不在", dogSection: "机器狗", outcomes: "说了什么，做了什么", talkSection: "对狗说话",
     talk: "按住说话", talkOn: "正在听……", talkSend: "点一下发送", talkStarting: "正在打开麦克风……", talkCancel: "松手即放弃",
-    talkHint: "按住，说话，松开；或点一下，说完再点一下。", talkKeys: "空格：按住说话 · Esc：停下",
+    talkHint: "或点一下，说完再点一下", talkRelease: "松开发送，滑开放弃", talkKeys: "空格：按住说话 · Esc：停下",
     sending: "正在理解……", discarded: "已放弃。", releaseReady: "麦克风好了：请按住说话。", tooLong: (seconds) => `超过 ${seconds} 秒，已放弃。`,
     stop: "停 下", stopping: "正在停……", stopped: "已停下", stopLabel: "让狗停下",
     stopFailed: "停止指令没有送达！请用遥控器。", stopRefused: "机器狗没有确认停止！请用遥控器。",
@@ -90,9 +90,9 @@ export function switchLanguage() {
 
 /** Milliseconds as a person reads them. */
 export function duration(milliseconds) {
-  if (milliseconds < 9.95) return `${milliseconds.toFixed(1)} ms`;
-  if (milliseconds < 999.5) return `${Math.round(milliseconds)} ms`;
-  return language === "zh" ? `${(milliseconds / 1000).toFixed(2)} 秒` : `${(milliseconds / 1000).toFixed(2)} s`;
+  const [ofSecond, second] = language === "zh" ? ["毫秒", "秒"] : ["ms", "s"];
+  if (milliseconds < 999.5) return `${milliseconds.toFixed(milliseconds < 9.95 ? 1 : 0)} ${ofSecond}`;
+  return `${(milliseconds / 1000).toFixed(2)} ${second}`;
 }
 
 /** Put the page's fixed words into the elements that name them by `data-word`, `data-label`, `data-hint`. */
