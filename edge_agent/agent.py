@@ -191,7 +191,9 @@ class Agent:
                 return _note(span, utterance.outcome(Execution(reason=heard.reason)))
             if heard.reason is not None:
                 return _note(span, await self._conclude(utterance, Execution(reason=heard.reason)))
-            return _note(span, await self._settle(utterance, busy, request_id is not None))
+            with self._under_way.follow(utterance):
+                outcome = await self._settle(utterance, busy, request_id is not None)
+            return _note(span, outcome)
 
     def _arrive(self, source: Source, session_id: str | None, request_id: str | None) -> Utterance:
         """Return the record of an utterance that arrives now, its words still unknown."""

@@ -29,8 +29,8 @@ CONTAINERS: dict[str, Container] = {
 class Desk:
     """Receives and decodes a few recordings at once, off the event loop."""
 
-    def __init__(self, receive_timeout_s: float = RECEIVE_TIMEOUT_S) -> None:
-        self._receive_timeout_s = receive_timeout_s
+    def __init__(self) -> None:
+        self._receive_timeout_s = RECEIVE_TIMEOUT_S
         self._taken = 0
 
     @asynccontextmanager

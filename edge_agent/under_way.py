@@ -8,7 +8,7 @@ from edge_agent.utterance import Utterance
 
 
 class UnderWay:
-    """Knows the utterances between their arrival and their outcome; `tell` says that there is news."""
+    """Knows the utterances from their words to their outcome; `tell` says that there is news."""
 
     def __init__(self, tell: Callable[[], None]) -> None:
         self._tell = tell

@@ -28,7 +28,7 @@ function takeTokenOfAddress() {
 /** Use this token from now on; `keep` remembers it beyond this tab. */
 export function setToken(given, keep) {
   token = given.trim();
-  localStorage.removeItem(TOKEN_KEY);
+  for (const place of [localStorage, sessionStorage]) place.removeItem(TOKEN_KEY);
   (keep ? localStorage : sessionStorage).setItem(TOKEN_KEY, token);
 }
 

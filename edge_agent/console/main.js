@@ -1,5 +1,6 @@
 /** The page: its parts put together, and the agent's events handed to them. */
 
+import { buzz } from "./buzz.js";
 import { Cards } from "./cards.js";
 import { DogView } from "./dog.js";
 import { EventLink, hasToken, setToken } from "./link.js";
@@ -12,13 +13,18 @@ import { errorText, fillWords, switchLanguage, words } from "./words.js";
 
 const byId = (id) => document.getElementById(id);
 const SHORT_PX = 560; // a phone whose keyboard is up, or on its side
+const ANNOUNCED = 6;
 let state = null;
 let linkState = "connecting";
 let trouble = null; // what stands in the alert, beside a lost connection
 
-const announce = (text) => {
-  byId("announcement").textContent = text;
-};
+/** Have a screen reader say something; what it has not come to yet is said as well. */
+function announce(text) {
+  const line = document.createElement("p");
+  line.textContent = text;
+  byId("announcement").append(line);
+  while (byId("announcement").children.length > ANNOUNCED) byId("announcement").firstChild.remove();
+}
 
 function tell(text) {
   trouble = text;
@@ -67,7 +73,7 @@ const link = new EventLink({
     if (next === linkState) return;
     const before = linkState;
     linkState = next;
-    if (before === "live" && next === "lost") navigator.vibrate?.([80, 60, 80]);
+    if (before === "live" && next === "lost") buzz([80, 60, 80]);
     if (next === "unpaired") showPairing();
     if (next === "live") hidePairing();
     showLink();
@@ -103,6 +109,7 @@ function hidePairing() {
 byId("pair-form").addEventListener("submit", (event) => {
   event.preventDefault();
   setToken(byId("token").value, byId("keep").checked);
+  linkState = "connecting";
   link.wake();
 });
 

@@ -1,5 +1,6 @@
 /** The question before a dangerous skill: beside the stop, never over it, with "no" first. */
 
+import { buzz } from "./buzz.js";
 import { skillName } from "./skills.js";
 import { words } from "./words.js";
 
@@ -34,7 +35,7 @@ export class Question {
     this.translate();
     if (!isNew) return;
     this.announce(`${this.byId("asked").textContent} ${words().askSpace}`);
-    navigator.vibrate?.([60, 60, 60]);
+    buzz([60, 60, 60]);
     if (this.mayFocus()) this.byId("no").focus();
   }
 

@@ -1,5 +1,6 @@
 /** The stop: sent as the finger lands, again until it gets through, and told honestly. */
 
+import { buzz } from "./buzz.js";
 import { call } from "./link.js";
 import { words } from "./words.js";
 
@@ -36,7 +37,7 @@ export class Stop {
     const mine = (this.latest = {});
     this.first();
     this.show("stopping");
-    navigator.vibrate?.(40);
+    buzz(40);
     this.send(mine);
     return mine;
   }
@@ -52,7 +53,7 @@ export class Stop {
       } catch (error) {
         if (this.latest !== mine) return;
         this.tell(words().stopFailed);
-        navigator.vibrate?.([120, 60, 120]);
+        buzz([120, 60, 120]);
         if (error.code === "unauthorized" || performance.now() > givesUpAt) return this.show("stop");
         await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
       }

@@ -1,5 +1,6 @@
 /** The button to talk with: held, or tapped to begin and tapped again to send. */
 
+import { buzz } from "./buzz.js";
 import { obstacle, Recorder, troubleOf } from "./recorder.js";
 import { words } from "./words.js";
 
@@ -124,7 +125,7 @@ export class Talk {
     }
     this.taking = taking;
     this.enter("listening");
-    navigator.vibrate?.(30);
+    buzz(30);
     this.announce(words().talkOn);
     this.limit = setTimeout(() => this.reachLimit(), LONGEST_MS);
   }

@@ -4,6 +4,7 @@ import asyncio
 import shutil
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from typing import Any
@@ -107,9 +108,18 @@ class Robot:
 class World:
     """An agent that serves in a thread of its own; `url` is its page."""
 
-    def __init__(self, parts: Any, *, token: str | None = None, port: int = 0) -> None:
+    def __init__(
+        self,
+        parts: Any,
+        *,
+        token: str | None = None,
+        port: int = 0,
+        names: tuple[str, ...] = (),
+        deaf: bool = False,
+    ) -> None:
         self._parts = parts
-        self._token = token
+        self._settings = EdgeSettings(pairing_token=token, allowed_hosts=names)  # type: ignore[arg-type]
+        self._deaf = deaf
         self.robot: Robot
         self.ears = Ears()
         self._loop = asyncio.new_event_loop()
@@ -134,11 +144,10 @@ class World:
             self.recognizer,
             CloudWay(self.cloud, CircuitBreaker(), robot_id="dog"),
             AgentOptions(robot_id="dog", simulation=True),
-            hearing=Hearing(self.ears),
+            hearing=Hearing(None if self._deaf else self.ears),
         )
-        settings = EdgeSettings(pairing_token=self._token)  # type: ignore[arg-type]
         configuration = uvicorn.Config(
-            create_app(self.agent, settings),
+            create_app(self.agent, self._settings),
             lifespan="off",
             log_level="warning",
             timeout_graceful_shutdown=0,
@@ -184,3 +193,70 @@ def make_world(make_parts: Any) -> Iterator[Callable[..., World]]:
     yield make
     for each in worlds:
         each.close()
+
+
+class Page:
+    """The console in a browser; what it complains of is kept in `complaints`."""
+
+    def __init__(self, browser: Any, url: str, *, script: str = "", **options: Any) -> None:
+        given = {"viewport": PHONE, "locale": "en-US", "permissions": ["microphone"], **options}
+        self.context = browser.new_context(**given)
+        self.tab = self.context.new_page()
+        self.complaints: list[str] = []
+        self.tab.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.tab.on("console", self._listen)
+        if script:
+            self.tab.add_init_script(script)
+        self.tab.goto(url)
+
+    def _listen(self, message: Any) -> None:
+        if message.type == "error" and "Failed to load resource" not in message.text:
+            self.complaints.append(message.text)
+
+    def ask(self, expression: str) -> Any:
+        return self.tab.evaluate(expression)
+
+    def until(self, expression: str) -> None:
+        """Wait until an expression holds; the page's policy forbids playwright's own way to."""
+        gives_up_at = time.monotonic() + BOUND_S
+        while not self.ask(f"Boolean({expression})"):
+            told = self.tab.inner_text("body")
+            assert time.monotonic() < gives_up_at, f"{expression} never held: {told}"
+            self.tab.wait_for_timeout(30)
+
+    def until_live(self) -> "Page":
+        self.until(
+            "document.body.dataset.link === 'live' && document.querySelector('#percent').textContent"
+        )
+        return self
+
+    def say(self, text: str) -> None:
+        self.tab.fill("#text", text)
+        self.tab.press("#text", "Enter")
+
+    def text(self, selector: str) -> str:
+        return str(self.tab.inner_text(selector))
+
+    def middle_of(self, selector: str) -> tuple[float, float]:
+        box = self.tab.locator(selector).bounding_box()
+        return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+    def close(self) -> None:
+        self.context.close()
+
+
+@pytest.fixture(scope="module")
+def launch() -> Iterator[Callable[..., Any]]:
+    """Start the system's browser with these arguments."""
+    if CHROMIUM is None:
+        pytest.skip("needs Debian's chromium")
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with sync_api.sync_playwright() as playwright:
+        yield lambda *arguments: playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", *arguments]
+        )
+
+
+@pytest.fixture(scope="session")
+def pages() -> type[Page]:
+    return Page
