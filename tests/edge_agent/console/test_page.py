@@ -225,7 +225,11 @@ def test_a_dangerous_skill_waits_for_a_yes(page: Any, world: Any) -> None:
     assert page.tab.is_visible("#question")
     page.until("document.querySelector('#yes').dataset.guarded === 'false'")
     assert world.robot.performed == []
+    world.robot.stays_at = "moving"
     page.tab.click("#yes")
+    page.until("document.querySelector('#cards [aria-current]')?.textContent === 'moving'")
+    assert page.ask("document.activeElement.id") == "text"  # where it was before
+    world.do(world.robot.go_on)
     page.until(end("confirmed"))
     assert world.robot.performed == ["FrontFlip"]
     assert not page.tab.is_visible("#question")

@@ -221,6 +221,20 @@ def test_plain_http_beyond_this_computer_gets_no_microphone(
     page.until("document.querySelector('#cards > li')?.dataset.end === 'confirmed'")
 
 
+def test_https_beyond_this_computer_gets_the_microphone(
+    open_page: Callable[..., Any], make_world: Callable[..., Any], certificate: tuple[Path, Path]
+) -> None:
+    world = make_world(names=("dog.lan",), token="a pairing token", tls=certificate)
+    url = f"https://dog.lan:{world.port}/#token=a%20pairing%20token"
+    page = open_page(url, ignore_https_errors=True)
+    assert page.ask("window.isSecureContext") is True
+    press(page)
+    speak(page)
+    page.tab.mouse.up()
+    page.until("document.querySelector('#cards > li')?.dataset.end === 'confirmed'")
+    assert_heard(world)
+
+
 DENIED = """navigator.mediaDevices.getUserMedia = () =>
     Promise.reject(new DOMException('', '{name}'));"""
 
