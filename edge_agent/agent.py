@@ -27,6 +27,7 @@ from edge_agent.speech.attention import Attention, Situation
 from edge_agent.speech.hearing import Hearing
 from edge_agent.speech.interface import SAMPLE_RATE_HZ, Heard, Samples
 from edge_agent.tracing import Span, Tracing
+from edge_agent.under_way import UnderWay
 from edge_agent.utterance import Utterance
 from edge_agent.verdict import Refusal
 from shared.bundle import BundleManifest
@@ -91,6 +92,7 @@ class Agent:
         self._tracing = tracing or Tracing()
         self._clock = clock
         self._waiting = 0
+        self._under_way = UnderWay(self.publish_state)
         self._repeats = Repeats()
         self._state_told = ""
         self._watching: asyncio.Task[None] | None = None
@@ -152,7 +154,8 @@ class Agent:
             # A lone surrogate, from a command line in another encoding, would make the outcome unwritable.
             utterance.text = text.encode("utf-8", "replace").decode()
             utterance.lang = lang or guess_language(text)
-            outcome = await self._settle(utterance, self._is_busy(), request_id is not None)
+            with self._under_way.follow(utterance):
+                outcome = await self._settle(utterance, self._is_busy(), request_id is not None)
             return _note(span, outcome)
 
     async def hear(
@@ -163,15 +166,18 @@ class Agent:
         push_to_talk: bool = True,
         session_id: str | None = None,
         request_id: str | None = None,
+        stopped: asyncio.Event | None = None,
     ) -> Outcome:
         """Do what a recording asks and return its outcome, as `handle` does for words.
 
         samples: float32 of shape (n,) at 16 kHz. Where nothing was understood, or without
         `push_to_talk` the words are not meant for the dog, the route is none and the execution's
-        reason says why (`speech.interface.Reason`). SpeechUnavailable where the agent has no ears.
+        reason says why (`speech.interface.Reason`). `stopped`: what `self.stopped` was when the first
+        of it arrived. SpeechUnavailable where the agent has no ears.
         """
         with self._tracing.span("utterance") as span:
             utterance = self._arrive(source, session_id, request_id)
+            utterance.stopped = stopped or utterance.stopped
             began_at = utterance.arrived_at - len(samples) / SAMPLE_RATE_HZ
             was_busy, own_line = self._is_busy(), self._delivery.line
             heard = await self._hearing.understand(samples, push_to_talk=push_to_talk)
@@ -187,7 +193,9 @@ class Agent:
                 return _note(span, utterance.outcome(Execution(reason=heard.reason)))
             if heard.reason is not None:
                 return _note(span, await self._conclude(utterance, Execution(reason=heard.reason)))
-            return _note(span, await self._settle(utterance, busy, request_id is not None))
+            with self._under_way.follow(utterance):
+                outcome = await self._settle(utterance, busy, request_id is not None)
+            return _note(span, outcome)
 
     def _arrive(self, source: Source, session_id: str | None, request_id: str | None) -> Utterance:
         """Return the record of an utterance that arrives now, its words still unknown."""
@@ -263,6 +271,11 @@ class Agent:
         return await self._conclude(utterance, await self._conduct.act(answer, utterance))
 
     @property
+    def stopped(self) -> asyncio.Event:
+        """Set by the next stop; what arrived before that does not move the dog after it."""
+        return self._actor.stopped
+
+    @property
     def manifest(self) -> BundleManifest:
         """The manifest of the bundle that decides."""
         return self._recognizer.manifest
@@ -278,6 +291,7 @@ class Agent:
                 "robot": dataclasses.asdict(self._actor.robot.state()),
                 "action": active.describe() if active else None,
                 "confirmation": self._open_question(),
+                "under_way": self._under_way.describe(),
                 "utterances": self._waiting,
                 "voice": self._delivery.describe(),
                 "ears": self._hearing.describe(),
@@ -287,11 +301,15 @@ class Agent:
         )
         return state
 
-    def _open_question(self) -> dict[str, str] | None:
+    def _open_question(self) -> dict[str, Any] | None:
         question = self._gate.confirmations.question()
         if question is None:
             return None
-        return {"request_id": question.request_id, "skill": question.skill.name}
+        return {
+            "request_id": question.request_id,
+            "skill": question.skill.name,
+            "window_s": self._gate.policy.confirmation_window_s,
+        }
 
     def _tell_action(self) -> None:
         active = self._actor.active

@@ -60,6 +60,19 @@ class Utterance:
         """Note when a stage was first reached."""
         self.timings_ms.setdefault(stage, self.elapsed_ms())
 
+    def describe(self) -> dict[str, Any]:
+        """Return what the state shows of it on its way."""
+        return {
+            "request_id": self.request_id,
+            "source": self.source,
+            "text": self.text,
+            "lang": self.lang,
+            "heard_probability": self.heard_probability,
+            "route": self.route,
+            "tag": self.tag,
+            "probability": self.probability,
+        }
+
     def hear(self, heard: Heard) -> None:
         """Note what the ears made of the recording."""
         self.text, self.lang, self.heard_probability = heard.text, heard.lang, heard.probability

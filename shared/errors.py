@@ -24,6 +24,8 @@ ShadowdogError
     ├── NotFound              not_found               404
     ├── Conflict              conflict                409
     ├── AudioInvalid          audio_invalid           422: no recording that can be read
+    ├── AudioTooLong          audio_too_long          413: more seconds than are understood
+    ├── AudioUnsupported      audio_unsupported       415: a media type that is not taken
     ├── TooLarge              too_large               413
     ├── RateLimited           rate_limited            429
     ├── Busy                  busy                    503
@@ -144,6 +146,16 @@ class Conflict(RequestError):
 class AudioInvalid(RequestError):
     code = "audio_invalid"
     status = 422
+
+
+class AudioTooLong(RequestError):
+    code = "audio_too_long"
+    status = 413
+
+
+class AudioUnsupported(RequestError):
+    code = "audio_unsupported"
+    status = 415
 
 
 class TooLarge(RequestError):
