@@ -25,7 +25,7 @@ from edge_agent.repeats import Repeats
 from edge_agent.robot.interface import Robot
 from edge_agent.speech.attention import Attention, Situation
 from edge_agent.speech.hearing import Hearing
-from edge_agent.speech.interface import SAMPLE_RATE_HZ, Samples
+from edge_agent.speech.interface import SAMPLE_RATE_HZ, Heard, Samples
 from edge_agent.tracing import Span, Tracing
 from edge_agent.under_way import UnderWay
 from edge_agent.utterance import Utterance
@@ -182,6 +182,8 @@ class Agent:
             was_busy, own_line = self._is_busy(), self._delivery.line
             heard = await self._hearing.understand(samples, push_to_talk=push_to_talk)
             busy = was_busy or self._is_busy()
+            if heard.doubt is not None and not reflex.is_stop(heard.text, busy):
+                heard = Heard.nothing(heard.doubt, heard.lang, heard.probability)
             if not push_to_talk:
                 answers = self._read_answer(heard.text) is not None
                 situation = Situation(began_at, busy, own_line or self._delivery.line, answers)

@@ -22,6 +22,7 @@ from edge_agent.recognizer import Recognizer
 from edge_agent.robot.go2 import Go2Robot
 from edge_agent.routing import CircuitBreaker
 from edge_agent.settings import EdgeSettings
+from edge_agent.speech.choice import choose_attention, choose_hearing
 from edge_agent.tls import check_certificate
 from edge_agent.tracing import Tracing
 from shared.errors import ConfigurationError
@@ -56,6 +57,8 @@ def build_agent(settings: EdgeSettings, recognizer: Recognizer) -> Agent:
         journal=Journal(settings.journal),
         tracing=tracing,
         voice=choose_voice(settings),
+        hearing=choose_hearing(settings),
+        attention=choose_attention(settings),
         writer=LineWriter(recognizer.shadow) if settings.lines == "shadow" else None,
     )
 

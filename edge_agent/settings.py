@@ -99,18 +99,36 @@ class EdgeSettings(ProcessSettings):
     piper_chinese: Path | None = None
     """The .onnx files of piper's voices."""
 
+    ears: Literal["whisper", "sensevoice", "wyoming", "text"] = "whisper"
+    """What recordings are understood by; "text": by nothing, only text is taken."""
+    speech_model: Path | None = None
+    """The folder of whisper's (CTranslate2) or sensevoice's model; None: whisper-base, SenseVoice-small."""
+    speech_threads: Annotated[int, Field(ge=1, le=64)] = 2
+    speech_language: Literal["auto", "en", "zh"] = "auto"
+    speech_prompt_en: Annotated[str, Field(max_length=600)] | None = None
+    speech_prompt_zh: Annotated[str, Field(max_length=300)] | None = None
+    """What whisper is made to expect, in place of the skills' names; "none" biases nothing."""
+    wyoming_uri: Annotated[str, Field(pattern=r"^tcp://[^\s/]+:\d+$")] = "tcp://127.0.0.1:10300"
+    wake: Literal["phrase", "open"] = "phrase"
+    """Whether words of an open microphone need the wake phrase."""
+    end_silence_s: Annotated[float, Field(ge=0.2, le=3)] = 0.5
+    """How long nobody speaks until an open microphone's utterance has ended."""
+
     journal: Path = Field(default_factory=default_journal)
     trace_endpoint: str | None = Field(
         default_factory=lambda: os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or None
     )
     """An OTLP/HTTP collector's address, without `/v1/traces`; None: no traces."""
 
-    @field_validator("tls_certificate", "tls_key")
-    @classmethod
-    def _expand_tls(cls, value: Path | None) -> Path | None:
-        return value.expanduser() if value is not None else None
-
-    @field_validator("bundle", "journal", "piper_english", "piper_chinese")
+    @field_validator(
+        "tls_certificate",
+        "tls_key",
+        "bundle",
+        "journal",
+        "piper_english",
+        "piper_chinese",
+        "speech_model",
+    )
     @classmethod
     def _expand(cls, value: Path | None) -> Path | None:
         return value.expanduser() if value is not None else None
