@@ -37,8 +37,9 @@ export class Recorder {
       this.opening = null;
       throw error;
     });
-    await context.resume();
+    const resumed = context.resume();
     const takesWebm = window.MediaRecorder?.isTypeSupported(WEBM);
+    if (!takesWebm) await resumed; // else only the meter needs it
     const taking = await (takesWebm ? takeWebm(stream) : takeWav(context, source));
     this.taking = taking;
     this.watchLevel(taking, analyser);
