@@ -6,7 +6,8 @@ const WEBM = "audio/webm;codecs=opus";
 const BITS_PER_SECOND = 32000;
 const TAIL_MS = 120; // a finger lifts on the last syllable
 const KEPT_OPEN_MS = 20000; // so that the next word is not lost to the microphone's start
-const WANTED = { channelCount: 1, echoCancellation: true, noiseSuppression: true, autoGainControl: true };
+/** The browser's noise suppression takes away what a recogniser hears by; the phone itself makes no sound. */
+const WANTED = { channelCount: 1, echoCancellation: false, noiseSuppression: false, autoGainControl: true };
 
 /** Why the microphone cannot be used, as a key of `words.js`; null where it may be asked for. */
 export function obstacle() {
