@@ -127,10 +127,9 @@ function share(name, value) {
   return made;
 }
 
-/** A probability for people: 99.7 %, and never 100 % for what is not certain. */
+/** A probability for people: 99.7 %, and never 100 %, since nothing of this is certain. */
 function percent(value) {
-  const shown = value > 0.995 && value < 1 ? Math.min(99.9, Math.floor(1000 * value) / 10).toFixed(1) : String(Math.round(100 * value));
-  return `${shown} %`;
+  return value > 0.985 ? `${Math.min(99.9, Math.floor(1000 * value) / 10).toFixed(1)} %` : `${Math.round(100 * value)} %`;
 }
 
 function icon(way) {

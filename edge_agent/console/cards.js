@@ -47,9 +47,12 @@ export class Cards {
     }
   }
 
+  /** Take an outcome; it comes twice, as an answer and as an event, and is read out once. */
   finish(outcome) {
+    const before = this.records.get(outcome.request_id)?.outcome?.execution.state;
     const record = this.take(outcome.request_id, { outcome, error: null });
     this.paint(record);
+    if (before === outcome.execution.state) return;
     const did = outcome.execution;
     const told = [outcome.route === "none" ? words().nothing : "", did.skill ? `${skillName(did.skill)}${words().comma}${words().end[did.state]}` : "", outcome.say];
     if (outcome.source !== "text" && outcome.text && !record.told) told.unshift(words().now(outcome.text));

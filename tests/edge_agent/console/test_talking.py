@@ -117,7 +117,7 @@ def test_what_was_heard_shows_before_the_dog_has_ended(page: Any, world: Any) ->
     page.until("document.querySelector('#cards [aria-current]')?.textContent === 'moving'")
     assert page.text("#cards .heard") == "sit down please"
     page.until(
-        "document.querySelector('#announcement').textContent.includes('Heard: sit down please.')"
+        "document.querySelector('#announcement').textContent.includes('Heard: sit down please')"
     )
     world.do(world.robot.go_on)
     page.until("document.querySelector('#cards > li').dataset.end === 'confirmed'")
