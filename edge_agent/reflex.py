@@ -20,7 +20,7 @@ stop dancing | stop jumping | stop going | stop everything | stop the motion | s
 stop all movement | stop what youre doing | stop what you are doing | stop doing that |
 all stop | emergency stop | e stop | estop | make it stop | come to a stop | stopp | stahp |
 halt | halt there | freeze | freeze there | freeze right there | whoa | woah | whoa there |
-woah there | dont move | do not move | dont you move | dont move a muscle | do not move a muscle |
+woah there | hold | dont move | do not move | dont you move | dont move a muscle | do not move a muscle |
 dont you dare move | no moving | hold it | hold it there | hold it right there | hold still |
 keep still | stay still | stand still | be still | quit moving | stay put | stay where you are | hold your position |
 hold position | cease | cease motion | cease all motion | cease movement | cut it out | abort

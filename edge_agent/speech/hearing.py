@@ -5,7 +5,7 @@ import logging
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from edge_agent.speech.interface import MAX_RECORDING_S, SAMPLE_RATE_HZ, Ears, Heard, Samples
+from edge_agent.speech.interface import MAX_SPEECH_S, SAMPLE_RATE_HZ, Ears, Heard, Samples
 from shared.errors import Busy, SpeechUnavailable
 
 MAX_WAITING = 4
@@ -40,7 +40,7 @@ class Hearing:
             await asyncio.shield(self._opening)
         if self._ears is None or self._missing is not None:
             raise SpeechUnavailable(self._missing or NO_EARS)
-        if len(samples) > MAX_RECORDING_S * SAMPLE_RATE_HZ:
+        if len(samples) > MAX_SPEECH_S * SAMPLE_RATE_HZ:
             return Heard.nothing("too_long")
         if self._waiting >= MAX_WAITING:
             raise Busy("too many recordings wait to be understood; try again in a moment")

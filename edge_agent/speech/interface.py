@@ -10,9 +10,7 @@ from shared.text import Language
 
 SAMPLE_RATE_HZ = 16_000
 MAX_SPEECH_S = 15.0
-"""Longer speech is not understood: a spoken command is short."""
-MAX_RECORDING_S = 60.0
-"""A longer recording is not looked at, however little of it is speech."""
+"""A longer recording is not understood: a spoken command is short."""
 
 Samples = NDArray[np.float32]
 """Mono samples of shape (n,) at SAMPLE_RATE_HZ, in -1 to 1."""
@@ -28,7 +26,7 @@ Reason = Literal[
     "own_voice",
 ]
 """Why there are no words: nothing sounded · what sounded was no speech · the words are too doubtful ·
-they are neither English nor Chinese · longer than MAX_SPEECH_S of speech, or MAX_RECORDING_S · from an open
+they are neither English nor Chinese · the recording is longer than MAX_SPEECH_S · from an open
 microphone: not meant for the dog · the wake phrase alone, so that the next words count · the dog
 heard itself."""
 

@@ -11,9 +11,10 @@ from edge_agent.rendering import render
 from edge_agent.settings import EdgeSettings
 from edge_agent.speech.choice import choose_recognizer
 from edge_agent.speech.endpointing import Endpointer, EndpointOptions
-from edge_agent.speech.interface import Heard, Samples
-from edge_agent.speech.listening import QUIET, Listener, from_wav
+from edge_agent.speech.interface import Heard
+from edge_agent.speech.listening import QUIET, Listener
 from edge_agent.speech.microphone import Microphone, list_inputs
+from edge_agent.speech.recording import decode_recording
 from edge_agent.speech.understanding import RecordingEars
 from edge_agent.speech.voice_activity import VoiceActivity
 from shared.errors import AudioInvalid, ShadowdogError, SpeechUnavailable
@@ -120,11 +121,7 @@ def _understand_here(settings: EdgeSettings) -> Callable[[bytes], Outcome]:
     ears.open()
 
     def understand(recording: bytes) -> Outcome:
-        try:
-            samples: Samples = from_wav(recording)
-        except ValueError as error:
-            raise AudioInvalid(f"this is no 16-bit WAV ({error})") from error
-        return _as_outcome(ears.understand(samples))
+        return _as_outcome(ears.understand(decode_recording(recording, "wav")))
 
     return understand
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from edge_agent.audio.sound import Sound, read_wav
+from edge_agent.audio.sound import Sound
 from edge_agent.speech.endpointing import Endpointer
 from edge_agent.speech.interface import SAMPLE_RATE_HZ, Samples
 from shared.errors import ShadowdogError
@@ -78,11 +78,3 @@ def to_wav(samples: Samples) -> bytes:
     """Return the samples as a 16-bit WAV's bytes."""
     pcm = np.round(np.clip(samples, -1, 1) * 32767).astype(np.int16)
     return Sound(pcm, SAMPLE_RATE_HZ).to_wav()
-
-
-def from_wav(data: bytes) -> Samples:
-    """Return a 16-bit WAV's samples at 16 kHz; ValueError for anything else."""
-
-    sound = read_wav(data).at_rate(SAMPLE_RATE_HZ)
-    samples: Samples = sound.samples.astype(np.float32) / np.float32(32768)
-    return samples

@@ -5,7 +5,7 @@ import re
 import numpy as np
 
 from edge_agent.speech import homophones
-from edge_agent.speech.interface import MAX_SPEECH_S, SAMPLE_RATE_HZ, Heard, Samples
+from edge_agent.speech.interface import SAMPLE_RATE_HZ, Heard, Samples
 from edge_agent.speech.recognizer import SpeechRecognizer
 from edge_agent.speech.voice_activity import VoiceActivity
 
@@ -17,6 +17,8 @@ SUREST_SPEECH = 0.75
 BEFORE_S = 0.25
 AFTER_S = 0.3
 """What the recogniser hears around the words."""
+PADDING = round(0.2 * SAMPLE_RATE_HZ)
+"""Silence before and after that: a button pressed late leaves the first sound at the very start."""
 LOOPS = 5
 """So often a phrase stands only in a text that a recogniser has run away with."""
 
@@ -51,9 +53,7 @@ class RecordingEars:
         if activity.speech_s < SHORTEST_SPEECH_S or surest < SUREST_SPEECH:
             return Heard.nothing("silence" if level(samples) < QUIET_RMS else "noise")
         spoken = samples[activity.span(BEFORE_S, AFTER_S)]
-        if len(spoken) > MAX_SPEECH_S * SAMPLE_RATE_HZ:
-            return Heard.nothing("too_long")
-        transcript = self._recognizer.transcribe(spoken)
+        transcript = self._recognizer.transcribe(np.pad(spoken, PADDING))
         text, loops = collapse(transcript.text)
         if not any(character.isalnum() for character in text):
             return Heard.nothing("unsure", transcript.lang, transcript.probability)

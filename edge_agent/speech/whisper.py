@@ -1,4 +1,4 @@
-"""Whisper through CTranslate2: half its usual window, English or Chinese only, greedy, with scores."""
+"""Whisper through CTranslate2: half its usual window, English or Chinese only, with scores."""
 
 import importlib
 import math
@@ -29,8 +29,22 @@ LOWEST_SCORE = -1.0
 """Mean log-probability a token below which words are not believed; noise gave at most -1.04."""
 HIGHEST_NO_SPEECH = 0.6
 
-PROMPTS: Mapping[Spoken, str] = {"en": "", "zh": ""}
-"""What the recogniser is made to expect; it writes 狗哥 only so."""
+BEAMS = 5
+
+PROMPTS: Mapping[Spoken, str] = {
+    "en": (
+        "Hey dog, sit down. Lie down. Stand up and stretch. Roll over. Do a front flip, then jump and "
+        "pounce. Wiggle your hips. Turn left, turn right, spin around. Say hello, shake, bark, dance! "
+        "Draw a heart. Kung fu, lion dance, waltz, cha-cha, tango and hip-hop. Don't move! Hold still! "
+        "Halt! Freeze! Stop!"
+    ),
+    "zh": (
+        "狗哥，坐下。趴下。站起来。恢复站立。伸个懒腰。打个滚。作个揖。前空翻！向前跳，向前扑。扭扭屁股。向左转，"
+        "向右转，转一圈。打个招呼，跳支舞，比个心。打套功夫，拜个年，抖抖身体。舞狮，华尔兹，恰恰，探戈，街舞。"
+        "叫两声。站住！不许动！别动！停下！停！"
+    ),
+}
+"""What the recogniser is made to expect: the skills' words, 狗哥, and simplified characters."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +128,7 @@ class WhisperRecognizer:
         result = self._model.generate(
             heard,
             [prompt],
-            beam_size=1,
+            beam_size=BEAMS,
             max_length=len(prompt) + MAX_TOKENS,
             no_repeat_ngram_size=NO_REPEAT_TOKENS,
             return_scores=True,

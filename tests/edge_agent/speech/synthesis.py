@@ -18,7 +18,7 @@ ENGLISH_VOICES = ("slt", "rms", "awb")
 CHINESE_VOICES = ("jm_kumo", "jf_alpha", "jf_nezumi")
 KOKORO_RATE_HZ = 24_000
 RATE_HZ = 16_000
-SILENCE_LEVEL = "0.4%"
+SILENCE_LEVEL = "0.05%"
 
 
 def speak(text: str, lang: str, voice: str, path: Path, speed: float = 1.0) -> None:
