@@ -71,13 +71,55 @@ def say(text: str, lang: Any, as_json: bool) -> None:
     settings = EdgeSettings.from_environment()
     token = settings.pairing_token
     secret = token.get_secret_value() if token else None
-    with AgentClient(settings.url, secret) as agent:
+    with AgentClient(settings.url, secret, certificate=settings.tls_certificate) as agent:
         outcome = agent.say(text, lang)
     click.echo(outcome.model_dump_json() if as_json else render(outcome, sys.stdout.isatty()))
 
 
 @main.command()
-@click.option("--script", type=_FILE, help='JSON Lines of {"text", "lang"?} in place of a prompt.')
+@click.argument("file", required=False, type=_FILE)
+@click.option("--mic", "microphone", is_flag=True, help="Listen to this computer's microphone.")
+@click.option("--push-to-talk", is_flag=True, help="With --mic: Enter before each utterance.")
+@click.option("--device", help="With --mic: the input's number or name; else the default one.")
+@click.option("--devices", is_flag=True, help="List the inputs and end.")
+@click.option("--text-only", is_flag=True, help="Tell what is heard, here, without an agent.")
+@click.option("--json", "as_json", is_flag=True, help="Print outcomes as JSON.")
+def listen(
+    file: Path | None,
+    microphone: bool,
+    push_to_talk: bool,
+    device: str | None,
+    devices: bool,
+    text_only: bool,
+    as_json: bool,
+) -> None:
+    """Speak to the running agent: a WAV FILE, or --mic until Ctrl-C.
+
+    From the microphone words need the wake phrase ("hey dog", 狗哥) unless EDGE_WAKE=open or with
+    --push-to-talk; a stop never does.
+    """
+    from edge_agent.settings import EdgeSettings
+    from edge_agent.speech import listen_command
+
+    if devices:
+        listen_command.show_devices()
+        return
+    if (file is None) == (not microphone):
+        raise click.UsageError("give a WAV file or --mic")
+    settings = EdgeSettings.from_environment()
+    if file is not None:
+        listen_command.listen_to_file(settings, file, as_json, text_only)
+        return
+    try:
+        listen_command.listen_to_microphone(
+            settings, device, as_json, push_to_talk=push_to_talk, text_only=text_only
+        )
+    except KeyboardInterrupt:
+        click.echo("", err=True)
+
+
+@main.command()
+@click.option("--script", type=_FILE, help='JSON Lines of {"text"} or {"wav"}, not a prompt.')
 @click.option("--report", type=_FILE, help="With --script: its outcomes, JSON Lines.")
 @click.option("--robot-report", type=_FILE, help="With --script: robot's state and calls, JSON.")
 @click.option("--confirm", is_flag=True, help="Dangerous skills wait for a yes.")

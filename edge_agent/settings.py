@@ -61,6 +61,9 @@ class EdgeSettings(ProcessSettings):
     """Callers send it as a bearer; needed for any bind beyond loopback."""
     allowed_hosts: tuple[str, ...] = ()
     """More names that a Host header may carry, as a JSON list."""
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    """PEM files; both, and the agent speaks HTTPS: without it no phone's browser gives the page a microphone."""
 
     bundle: Path = Field(default_factory=chosen_bundle)
     bundle_mismatch: Literal["ignore", "warn", "refuse"] = "warn"
@@ -96,13 +99,36 @@ class EdgeSettings(ProcessSettings):
     piper_chinese: Path | None = None
     """The .onnx files of piper's voices."""
 
+    ears: Literal["whisper", "sensevoice", "wyoming", "text"] = "whisper"
+    """What recordings are understood by; "text": by nothing, only text is taken."""
+    speech_model: Path | None = None
+    """The folder of whisper's (CTranslate2) or sensevoice's model; None: whisper-base, SenseVoice-small."""
+    speech_threads: Annotated[int, Field(ge=1, le=64)] = 2
+    speech_language: Literal["auto", "en", "zh"] = "auto"
+    speech_prompt_en: Annotated[str, Field(max_length=600)] | None = None
+    speech_prompt_zh: Annotated[str, Field(max_length=300)] | None = None
+    """What whisper is made to expect, in place of the skills' names; "none" biases nothing."""
+    wyoming_uri: Annotated[str, Field(pattern=r"^tcp://[^\s/]+:\d+$")] = "tcp://127.0.0.1:10300"
+    wake: Literal["phrase", "open"] = "phrase"
+    """Whether words of an open microphone need the wake phrase."""
+    end_silence_s: Annotated[float, Field(ge=0.2, le=3)] = 0.5
+    """How long nobody speaks until an open microphone's utterance has ended."""
+
     journal: Path = Field(default_factory=default_journal)
     trace_endpoint: str | None = Field(
         default_factory=lambda: os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or None
     )
     """An OTLP/HTTP collector's address, without `/v1/traces`; None: no traces."""
 
-    @field_validator("bundle", "journal", "piper_english", "piper_chinese")
+    @field_validator(
+        "tls_certificate",
+        "tls_key",
+        "bundle",
+        "journal",
+        "piper_english",
+        "piper_chinese",
+        "speech_model",
+    )
     @classmethod
     def _expand(cls, value: Path | None) -> Path | None:
         return value.expanduser() if value is not None else None
@@ -121,6 +147,8 @@ class EdgeSettings(ProcessSettings):
                 f"whoever reaches {self.host}:{self.port} could move the dog: set "
                 "EDGE_PAIRING_TOKEN, or keep EDGE_HOST=127.0.0.1"
             )
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("set EDGE_TLS_CERTIFICATE and EDGE_TLS_KEY, or neither")
         if self.simulation and self.robot_interface not in LOOPBACK_INTERFACES:
             raise ValueError(
                 "a simulation stays on the loopback interface: set EDGE_ROBOT_INTERFACE=lo, or "
@@ -150,4 +178,5 @@ class EdgeSettings(ProcessSettings):
         host = self.host.strip("[]")
         if host in ("0.0.0.0", "::"):
             host = "127.0.0.1"
-        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+        scheme = "https" if self.tls_certificate else "http"
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}"

@@ -16,11 +16,16 @@ ShadowdogError
 │   ├── CloudTimeout          cloud_timeout           the deadline passed
 │   ├── CloudRefused          cloud_refused           an HTTP error answer
 │   └── CloudProtocolError    cloud_protocol          an answer that is not what CONTRACT.md says
+├── SpeechError               speech_error
+│   └── SpeechUnavailable     speech_unavailable      a model, a package or a device of speech is missing (503)
 └── RequestError              request_invalid         what a caller sent is refused, with an HTTP status
     ├── Unauthorized          unauthorized            401
     ├── Forbidden             forbidden               403
     ├── NotFound              not_found               404
     ├── Conflict              conflict                409
+    ├── AudioInvalid          audio_invalid           422: no recording that can be read
+    ├── AudioTooLong          audio_too_long          413: more seconds than are understood
+    ├── AudioUnsupported      audio_unsupported       415: a media type that is not taken
     ├── TooLarge              too_large               413
     ├── RateLimited           rate_limited            429
     ├── Busy                  busy                    503
@@ -104,6 +109,15 @@ class CloudProtocolError(CloudError):
     code = "cloud_protocol"
 
 
+class SpeechError(ShadowdogError):
+    code = "speech_error"
+    status = 503
+
+
+class SpeechUnavailable(SpeechError):
+    code = "speech_unavailable"
+
+
 class RequestError(ShadowdogError):
     code = "request_invalid"
     status = 422
@@ -127,6 +141,21 @@ class NotFound(RequestError):
 class Conflict(RequestError):
     code = "conflict"
     status = 409
+
+
+class AudioInvalid(RequestError):
+    code = "audio_invalid"
+    status = 422
+
+
+class AudioTooLong(RequestError):
+    code = "audio_too_long"
+    status = 413
+
+
+class AudioUnsupported(RequestError):
+    code = "audio_unsupported"
+    status = 415
 
 
 class TooLarge(RequestError):
