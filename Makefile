@@ -12,7 +12,7 @@ PYTHON ?= $(shell for each in python3.11 python3.12 python3.10 python3; do \
 	"$$each" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 13))' 2>/dev/null \
 	&& echo "$$each" && break; done)
 
-.PHONY: help setup demo test test-slow test-dds-0.10 check format bench clean
+.PHONY: help setup demo test test-slow faults audit test-dds-0.10 check format bench clean
 
 help: ## Show the targets
 	@grep -E '^[a-z0-9.-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -28,6 +28,9 @@ test: setup ## Run the tests
 test-slow: setup ## Run the tests that take minutes, too
 	@$(BIN)/python -m pytest -m "slow or not slow"
 
+faults: setup ## Try every fault at every moment and write docs/reliability.md from it (minutes)
+	@$(BIN)/python -m tests.faults.reliability
+
 test-dds-0.10: ## Run the robot's tests on cyclonedds 0.10.2, as a real Go2 speaks (needs Debian's cyclonedds-dev)
 	@test -x $(DDS_VENV)/bin/python || $(PYTHON) -m venv $(DDS_VENV)
 	@requirements/install_cyclonedds_0_10.sh $(DDS_VENV)
@@ -35,11 +38,14 @@ test-dds-0.10: ## Run the robot's tests on cyclonedds 0.10.2, as a real Go2 spea
 	@$(DDS_VENV)/bin/python -m pip install --disable-pip-version-check --quiet --no-deps --requirement requirements/robot.txt
 	@$(DDS_VENV)/bin/python -m pytest $(DDS_TESTS)
 
-check: $(STAMPS)/packages ## Lint, format, types, import rules
+check: $(STAMPS)/packages audit ## Lint, format, types, import rules, known vulnerabilities
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+audit: $(STAMPS)/packages ## Look the installed packages up in the database of known vulnerabilities
+	@$(BIN)/python requirements/audit.py
 
 format: $(STAMPS)/packages ## Format the code
 	@$(BIN)/ruff check --fix .

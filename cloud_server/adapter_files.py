@@ -3,9 +3,10 @@
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 from shared.bundle import file_sha256
-from shared.errors import ModelError
+from shared.errors import CheckpointMismatch, ModelError
 
 CONFIG_NAME = "shadow_config.json"
 ADAPTER_NAME = "shadow_adapter.safetensors"
@@ -35,11 +36,25 @@ def line_head_sha256(directory: Path) -> str | None:
     return file_sha256(path) if path.is_file() else None
 
 
+def read_object(path: Path) -> dict[str, Any]:
+    """Return the object in an adapter's JSON file; CheckpointMismatch where there is none."""
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CheckpointMismatch(f"{path} cannot be read ({error})") from error
+    if not isinstance(raw, dict):
+        raise CheckpointMismatch(f"{path} holds no JSON object")
+    return raw
+
+
 def read_thresholds(directory: Path) -> dict[str, float]:
     """Return the thresholds saved beside an adapter; ModelError where there are none."""
     path = directory / THRESHOLDS_NAME
     try:
         thresholds: dict[str, float] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        numbers = [float(thresholds[tier]) for tier in ("0", "1", "2", "3")]
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{path} cannot be read; train the shadow again") from error
+    if not all(0 <= number <= 1 for number in numbers):  # refuses NaN too
+        raise ModelError(f"{path} holds a threshold that is no probability; train the shadow again")
     return thresholds

@@ -1,8 +1,8 @@
 """The agent: hear, reflex, recognise, decide, gate, act; one outcome an utterance."""
 
 import asyncio
+import contextlib
 import dataclasses
-import logging
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +20,9 @@ from edge_agent.events import Event, EventHub, plain, state_event
 from edge_agent.gate import Gate
 from edge_agent.journal import Journal
 from edge_agent.lines import Lines, Writer
+from edge_agent.outbox import Outbox
 from edge_agent.recognition import Recognition
+from edge_agent.records import Records
 from edge_agent.repeats import Repeats
 from edge_agent.robot.interface import Robot
 from edge_agent.speech.attention import Attention, Situation
@@ -46,8 +48,6 @@ _DONE = ("accepted", "moving", "confirmed")
 PASSED_OVER = ("not_addressed", "own_voice")
 """Words of an open microphone that were not meant for the dog."""
 
-logger = logging.getLogger(__name__)
-
 
 @dataclass(frozen=True)
 class AgentOptions:
@@ -70,6 +70,7 @@ class Agent:
         options: AgentOptions | None = None,
         *,
         journal: Journal | None = None,
+        outbox: Outbox | None = None,
         events: EventHub | None = None,
         tracing: Tracing | None = None,
         voice: Voice | None = None,
@@ -88,7 +89,7 @@ class Agent:
         self._gate = gate
         self._recognizer = recognizer
         self._cloud = cloud
-        self._journal = journal
+        self.records = Records(journal, outbox)
         self._tracing = tracing or Tracing()
         self._clock = clock
         self._waiting = 0
@@ -96,7 +97,7 @@ class Agent:
         self._repeats = Repeats()
         self._state_told = ""
         self._watching: asyncio.Task[None] | None = None
-        # One thread: the recogniser's passes never compete, and a line's order in the journal holds.
+        # One thread: the recogniser's passes never compete.
         self._recognition = ThreadPoolExecutor(1, thread_name_prefix="recognition")
         self._conduct = Conduct(
             self._actor,
@@ -108,13 +109,11 @@ class Agent:
             executor=self._recognition,
             tell_action=self._tell_action,
         )
-        self._writing = ThreadPoolExecutor(1, thread_name_prefix="journal")
 
     async def start(self) -> None:
-        """Open the journal and connect to the robot; errors of both pass through."""
+        """Open the records and connect to the robot; errors of both pass through."""
+        await self.records.open()
         loop = asyncio.get_running_loop()
-        if self._journal is not None:
-            await loop.run_in_executor(self._writing, self._journal.open)
         await loop.run_in_executor(self._recognition, reflex.warm_up)
         await self._actor.robot.start()
         self._hearing.start()
@@ -131,7 +130,7 @@ class Agent:
         await self._cloud.close()
         self._hearing.close()
         self._recognition.shutdown(wait=False, cancel_futures=True)
-        self._writing.shutdown(wait=True)
+        self.records.close()
         await asyncio.to_thread(self._tracing.close)
 
     # --- what callers ask ------------------------------------------------------------------------
@@ -240,14 +239,19 @@ class Agent:
             return await self._conclude(
                 utterance, await self._conduct.hear(answer, question, utterance)
             )
+        return await self._conclude(utterance, await self._count(self._conduct.think, utterance))
+
+    async def _count(
+        self, work: Callable[[Utterance], Awaitable[Execution]], utterance: Utterance
+    ) -> Execution:
+        """Do what takes its time, unless there is too much of it; Busy then."""
         if self._waiting >= MAX_WAITING:
             raise Busy("too many utterances are under way; try again in a moment")
         self._waiting += 1
         try:
-            execution = await self._conduct.think(utterance)
+            return await work(utterance)
         finally:
             self._waiting -= 1
-        return await self._conclude(utterance, execution)
 
     async def stop(self, level: Literal["stop", "damp"] = "stop") -> list[Call]:
         """Stop all motion, or make the motors soft at once; never waits for an utterance."""
@@ -269,6 +273,29 @@ class Agent:
         utterance.stopped = self._actor.stopped
         utterance.say = ""  # the question has been said
         return await self._conclude(utterance, await self._conduct.act(answer, utterance))
+
+    async def answer_late(self, request_id: str) -> Outcome:
+        """Ask the cloud again what an utterance of the outbox got no answer to.
+
+        The answer is spoken and moves nothing, whatever it names. NotFound where none waits by that id.
+        """
+        entry = await self.records.find(request_id)
+        utterance = Utterance(
+            text=entry.text,
+            lang=entry.lang,
+            source="text",
+            session_id=entry.session_id,
+            clock=self._clock,
+            deadline_at=self._clock() + self.options.deadline_s,
+            stopped=self._actor.stopped,
+            request_id=entry.request_id,
+        )
+        execution = await self._count(self._conduct.answer_late, utterance)
+        outcome = await self._conclude(utterance, execution)
+        if outcome.route == "cloud" and outcome.execution.state != "preempted":
+            with contextlib.suppress(NotFound):  # the person has cleared it meanwhile
+                await self.records.drop(request_id)
+        return outcome
 
     @property
     def stopped(self) -> asyncio.Event:
@@ -338,12 +365,7 @@ class Agent:
         self.events.publish("outcome", outcome.model_dump_json())
         self._delivery.conclude(outcome)
         self.publish_state()
-        if self._journal is not None:
-            loop = asyncio.get_running_loop()
-            try:
-                await loop.run_in_executor(self._writing, self._journal.write, outcome)
-            except OSError as error:  # a full disk must not take the dog's hearing
-                logger.warning("the journal cannot be written: %s", error)
+        await self.records.note(utterance, outcome)
         return outcome
 
 

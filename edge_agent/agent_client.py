@@ -88,6 +88,10 @@ class AgentClient:
         """Stop all motion at once; the calls that were made, as `POST /v1/stop` tells them."""
         return self._call("POST", "/v1/stop", {"level": "stop"}, timeout_s=STOP_TIMEOUT_S)
 
+    def answer_late(self, request_id: str) -> Outcome:
+        """Return what the cloud answers now to an utterance of the outbox; the dog only says it."""
+        return _outcome(self._call("POST", f"/v1/outbox/{request_id}"))
+
     def state(self) -> dict[str, Any]:
         """Return `GET /v1/state`."""
         return self._call("GET", "/v1/state")

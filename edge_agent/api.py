@@ -12,6 +12,7 @@ from edge_agent.agent import Agent
 from edge_agent.console.files import OPEN_FOLDER, add_console
 from edge_agent.events import Event, Subscription, encode_event
 from edge_agent.guard import Guard
+from edge_agent.outbox import describe
 from edge_agent.refusals import install_refusals
 from edge_agent.settings import EdgeSettings
 from edge_agent.speech.recording import MAX_RECORDING_BYTES
@@ -41,6 +42,7 @@ def create_app(agent: Agent, settings: EdgeSettings) -> FastAPI:
     install_refusals(app)
     _add_commands(app, agent)
     recordings.add_recordings(app, agent)
+    _add_outbox(app, agent)
     _add_views(app, agent)
     add_console(app)
     return app
@@ -64,6 +66,25 @@ def _add_commands(app: FastAPI, agent: Agent) -> None:
     @app.post("/v1/confirmations/{request_id}")
     async def confirm(request_id: str, body: ConfirmationRequest) -> Outcome:
         return await agent.confirm(request_id, body.accept)
+
+
+def _add_outbox(app: FastAPI, agent: Agent) -> None:
+    @app.get("/v1/outbox")
+    async def show_outbox() -> dict[str, Any]:
+        return {"unanswered": [describe(each) for each in await agent.records.unanswered()]}
+
+    @app.delete("/v1/outbox")
+    async def clear_outbox() -> dict[str, int]:
+        return {"cleared": await agent.records.clear()}
+
+    @app.delete("/v1/outbox/{request_id}")
+    async def drop_from_outbox(request_id: str) -> dict[str, int]:
+        await agent.records.drop(request_id)
+        return {"cleared": 1}
+
+    @app.post("/v1/outbox/{request_id}")
+    async def answer_late(request_id: str) -> Outcome:
+        return await agent.answer_late(request_id)
 
 
 def _add_views(app: FastAPI, agent: Agent) -> None:

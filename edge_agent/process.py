@@ -18,6 +18,7 @@ from edge_agent.consulting import CloudWay
 from edge_agent.gate import Gate, GatePolicy
 from edge_agent.journal import Journal
 from edge_agent.line_writer import LineWriter
+from edge_agent.outbox import Outbox
 from edge_agent.recognizer import Recognizer
 from edge_agent.robot.go2 import Go2Robot
 from edge_agent.routing import CircuitBreaker
@@ -35,7 +36,9 @@ logger = logging.getLogger(__name__)
 def build_agent(settings: EdgeSettings, recognizer: Recognizer) -> Agent:
     """Return the agent of these settings."""
     policy = GatePolicy(
-        allow_dangerous=settings.dangerous_allowed, confirm_dangerous=settings.confirm_dangerous
+        allow_dangerous=settings.dangerous_allowed,
+        confirm_dangerous=settings.confirm_dangerous,
+        cloud_max_tier=settings.cloud_max_tier,
     )
     key = settings.cloud_key.get_secret_value() if settings.cloud_key else None
     tracing = Tracing.to_collector(settings.trace_endpoint)
@@ -44,7 +47,9 @@ def build_agent(settings: EdgeSettings, recognizer: Recognizer) -> Agent:
         gate=Gate(policy),
         recognizer=recognizer,
         cloud=CloudWay(
-            CloudClient(settings.cloud_url, key, tracing=tracing),
+            CloudClient(
+                settings.cloud_url, key, certificates=settings.cloud_certificates, tracing=tracing
+            ),
             CircuitBreaker(),
             robot_id=settings.robot_id,
             model=settings.cloud_model,
@@ -55,6 +60,7 @@ def build_agent(settings: EdgeSettings, recognizer: Recognizer) -> Agent:
             simulation=settings.simulation,
         ),
         journal=Journal(settings.journal),
+        outbox=Outbox(settings.outbox),
         tracing=tracing,
         voice=choose_voice(settings),
         hearing=choose_hearing(settings),

@@ -40,10 +40,18 @@ def chosen_bundle() -> Path:
     return BundleStore().current() or default_bundle()
 
 
-def default_journal() -> Path:
-    """Return the journal's default place: the XDG state directory."""
+def state_directory() -> Path:
+    """Return where the journal and the outbox live by default: under the XDG state directory."""
     state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    return Path(state) / "shadowdog" / "journal.jsonl"
+    return Path(state) / "shadowdog"
+
+
+def default_journal() -> Path:
+    return state_directory() / "journal.jsonl"
+
+
+def default_outbox() -> Path:
+    return state_directory() / "outbox.sqlite3"
 
 
 def default_robot_id() -> str:
@@ -66,6 +74,8 @@ class EdgeSettings(ProcessSettings):
     """PEM files; both, and the agent speaks HTTPS: without it no phone's browser gives the page a microphone."""
 
     bundle: Path = Field(default_factory=chosen_bundle)
+    bundle_sha256: Annotated[str, Field(pattern=r"^[0-9a-fA-F]{64}$")] | None = None
+    """The SHA-256 of the one manifest.json that this edge may run and pull; None: any."""
     bundle_mismatch: Literal["ignore", "warn", "refuse"] = "warn"
     """What to do where the cloud serves another bundle than this edge runs."""
     provider: Provider = "cpu"
@@ -79,6 +89,10 @@ class EdgeSettings(ProcessSettings):
 
     cloud_url: Annotated[str, Field(pattern=r"^https?://[^\s]+$")] = "http://127.0.0.1:8090"
     cloud_key: SecretStr | None = None
+    cloud_certificates: Path | None = None
+    """A PEM file of the authorities that an https cloud's certificate may come from; None: the public ones."""
+    cloud_max_tier: Annotated[int, Field(ge=-1, le=3)] = 2
+    """The highest tier of skill that the cloud may ask for (docs/security.md); -1: it only speaks."""
     cloud_model: Annotated[str, Field(max_length=128)] | None = None
     deadline_s: Annotated[float, Field(gt=0, le=300)] = DEFAULT_DEADLINE_MS / 1000
 
@@ -115,6 +129,8 @@ class EdgeSettings(ProcessSettings):
     """How long nobody speaks until an open microphone's utterance has ended."""
 
     journal: Path = Field(default_factory=default_journal)
+    outbox: Path = Field(default_factory=default_outbox)
+    """Utterances that the cloud did not answer; `edge-agent outbox` shows and clears them."""
     trace_endpoint: str | None = Field(
         default_factory=lambda: os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or None
     )
@@ -125,6 +141,8 @@ class EdgeSettings(ProcessSettings):
         "tls_key",
         "bundle",
         "journal",
+        "outbox",
+        "cloud_certificates",
         "piper_english",
         "piper_chinese",
         "speech_model",

@@ -207,6 +207,7 @@ class Simulation:
             "SIMULATION": "true",
             "CONFIRM_DANGEROUS": "true" if self._options.confirm else "false",
             "JOURNAL": str(self.logs / "journal.jsonl"),
+            "OUTBOX": str(self.logs / "outbox.sqlite3"),
         }
         return agent_environment(os.environ, given)
 

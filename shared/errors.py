@@ -89,8 +89,11 @@ class RobotRejected(RobotError):
 
 
 class CloudError(ShadowdogError):
+    """`passing`: nothing of an answer had come, and the same question may be asked again."""
+
     code = "cloud_error"
     status = 502
+    passing: bool = False
 
 
 class CloudUnreachable(CloudError):
@@ -102,7 +105,16 @@ class CloudTimeout(CloudError):
 
 
 class CloudRefused(CloudError):
+    """`answered`: the HTTP status, None where a streamed answer was given up; `retry_after_s`: asked for."""
+
     code = "cloud_refused"
+
+    def __init__(
+        self, message: str, answered: int | None = None, retry_after_s: float | None = None
+    ) -> None:
+        super().__init__(message)
+        self.answered = answered
+        self.retry_after_s = retry_after_s
 
 
 class CloudProtocolError(CloudError):

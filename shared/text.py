@@ -10,6 +10,7 @@ MAX_UTTERANCE_CHARACTERS = 400
 """Longer utterances are cut to their last characters: a spoken command is short."""
 
 _UNREADABLE = ("Cc", "Cs", "Cf", "Co", "Cn", "Zl", "Zp")
+_DIRECTIONS = frozenset("\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _CJK = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 _LATIN = re.compile(r"[A-Za-z]")
 
@@ -28,6 +29,23 @@ def clean_lines(text: str) -> str:
     """Return a longer text as the models read it: like an utterance, but uncut and with its lines."""
     lines = (_without_controls(line).rstrip() for line in text.splitlines())
     return "\n".join(lines).strip()
+
+
+def clean_answer(text: str) -> str:
+    """Return an answer as it may be shown and spoken: its lines, without what steers a terminal or page.
+
+    Control characters and marks that turn the direction of text go; emoji and their joiners stay.
+    """
+    kept = (
+        character
+        for character in text
+        if character in "\n\t"
+        or (
+            unicodedata.category(character) not in ("Cc", "Cs", "Co", "Cn", "Zl", "Zp")
+            and character not in _DIRECTIONS
+        )
+    )
+    return "".join(kept).strip()
 
 
 def _without_controls(text: str) -> str:

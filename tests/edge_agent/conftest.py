@@ -15,6 +15,7 @@ from edge_agent.agent import Agent, AgentOptions
 from edge_agent.consulting import CloudWay
 from edge_agent.gate import Gate, GatePolicy
 from edge_agent.journal import Journal
+from edge_agent.outbox import Outbox
 from edge_agent.robot.interface import Action, Progress, RobotState
 from edge_agent.routing import CircuitBreaker
 from shared.messages import IntentReply, IntentRequest, IntentTimings, Usage
@@ -183,6 +184,7 @@ class Parts:
         journal: Path | None = None,
         voice: Any = None,
         writer: Any = None,
+        outbox: Path | None = None,
     ) -> None:
         self.clock = FakeClock()
         self.robot = FakeRobot()
@@ -196,6 +198,7 @@ class Parts:
             CloudWay(self.cloud, CircuitBreaker(clock=self.clock), robot_id="dog"),
             AgentOptions(robot_id="dog", deadline_s=20.0),
             journal=Journal(journal) if journal else None,
+            outbox=Outbox(outbox) if outbox else None,
             voice=voice,
             writer=writer,
             clock=self.clock,
