@@ -44,6 +44,8 @@ class Decoder(nn.Module):
     first_layer: the number of its first layer in vLLM's count, by which caches are told apart.
     """
 
+    embedding_scale: Tensor
+
     def __init__(
         self,
         config: PretrainedConfig,

@@ -31,9 +31,7 @@ def vllm_arguments(
 @click.option("--shadow", type=_FOLDER, help="Model that an explicit shadow is made from.")
 @click.option("--name", default="qwen3-8b", show_default=True, help="The front end's profile.")
 @click.argument("more", nargs=-1, type=click.UNPROCESSED)
-def main(
-    base: Path, adapter: Path, shadow: Path | None, name: str, more: tuple[str, ...]
-) -> None:
+def main(base: Path, adapter: Path, shadow: Path | None, name: str, more: tuple[str, ...]) -> None:
     """Start `vllm serve` with a shadow attached; MORE goes to vLLM as it is.
 
     Point a front end at it with CLOUD_UPSTREAM_URL=http://HOST:8000.
