@@ -1,6 +1,6 @@
 """The wire between a front end and an upstream: OpenAI's streamed completions, in token ids.
 
-vLLM's names, which go beyond OpenAI's: `stop_token_ids`, `return_token_ids` and `token_ids`.
+vLLM's names, which go beyond OpenAI's: `stop_token_ids`, `ignore_eos`, `return_token_ids`, `token_ids`.
 """
 
 from typing import Annotated, Literal
@@ -22,7 +22,10 @@ class StreamOptions(Request):
 
 
 class CompletionRequest(Request):
-    """`POST /v1/completions`: go on from `prompt`, whatever marks it holds, and stream the ids."""
+    """`POST /v1/completions`: go on from `prompt`, whatever marks it holds, and stream the ids.
+
+    ignore_eos: nothing but `stop_token_ids` and `max_tokens` ends the answer.
+    """
 
     model: Name
     prompt: Annotated[list[int], Field(min_length=1, max_length=MAX_PROMPT_TOKENS)]
@@ -31,6 +34,7 @@ class CompletionRequest(Request):
     top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
     seed: Annotated[int, Field(ge=0, lt=2**63)] | None = None
     stop_token_ids: tuple[int, ...] = ()
+    ignore_eos: Literal[True] = True
     request_id: RequestId
     stream: Literal[True] = True
     stream_options: StreamOptions = StreamOptions()

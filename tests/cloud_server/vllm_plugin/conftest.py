@@ -19,6 +19,8 @@ from transformers import (
 from cloud_server.engine import Engine, EngineLimits, GenerationRequest, ServedBase
 from cloud_server.loading import make_byte_tokenizer
 from cloud_server.modeling import ShadowConfig, ShadowModel
+from cloud_server.modeling.projected import ProjectedShadow
+from cloud_server.vllm_plugin import ADAPTER_KEY, ARCHITECTURE, SHADOW_KEY
 from shared.prompt import CHATML, PromptEncoder
 
 GUARD_S = 300
@@ -35,17 +37,17 @@ class NumberTokenizer:
 
 
 class Pair(NamedTuple):
-    """A base's and an adapter's directory, and the model of both."""
+    """A base's and an adapter's directory, the model of both, and what a published shadow was made from."""
 
     base: Path
     adapter: Path
     model: ShadowModel
+    shadow: Path | None = None
 
     def overrides(self) -> dict[str, object]:
         """Return what vLLM is told of the adapter."""
-        from cloud_server.vllm_plugin import ADAPTER_KEY, ARCHITECTURE
-
-        return {"architectures": [ARCHITECTURE], ADAPTER_KEY: str(self.adapter)}
+        shadow = {} if self.shadow is None else {SHADOW_KEY: str(self.shadow)}
+        return {"architectures": [ARCHITECTURE], ADAPTER_KEY: str(self.adapter), **shadow}
 
     def served(self) -> ServedBase:
         """Return the pair for the embedded engine, as the profile qwen3-8b; answers are numbers."""
@@ -105,7 +107,7 @@ def make_model(kind: str) -> ShadowModel:
     torch.manual_seed(11)
     if kind == "gemma3":
         model = ShadowModel.create(make_gemma3(), ShadowConfig(num_shadow_layers=2, alpha=0.5))
-    elif kind == "explicit":  # as the published one: narrower, embeddings of its own, projected
+    elif kind in ("explicit", "published"):  # narrower, embeddings of its own, projected
         model = ShadowModel.create(
             make_qwen3(), ShadowConfig(alpha=0.5), shadow=make_qwen3(32, 2, tied=True)
         )
@@ -135,7 +137,14 @@ def save_pair(kind: str, folder: Path) -> Pair:
     )
     tokens.save(str(base / "tokenizer.json"))
     model.save_pretrained(adapter)
-    return Pair(base, adapter, model)
+    if kind != "published":
+        return Pair(base, adapter, model)
+    (adapter / "shadow_form.json").unlink()  # the library's files have none
+    shadow = ProjectedShadow.wrap(
+        model.shadow_model, model.shadow_hidden_projection, model.base.lm_head
+    )
+    shadow.save_pretrained(folder / "shadow")
+    return Pair(base, adapter, model, folder / "shadow")
 
 
 def random_prompts(*lengths: int, seed: int = 0) -> list[list[int]]:

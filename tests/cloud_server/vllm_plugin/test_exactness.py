@@ -14,7 +14,7 @@ os.environ.update(  # read when vLLM is imported
 )
 pytest.importorskip("vllm", reason="vLLM is not installed here: make test-vllm")
 
-KINDS = ["implicit", "explicit", "narrow", "ablation", "gemma3"]
+KINDS = ["implicit", "explicit", "published", "narrow", "ablation", "gemma3"]
 TOKENS = 24
 BLOCK_TOKENS = 32
 """The smallest page of vLLM's CPU attention."""
