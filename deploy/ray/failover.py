@@ -76,7 +76,7 @@ def front_end(upstream: str, profile: str, sessions: int) -> Iterator[str]:
         "CLOUD_PROFILE": profile,
         "CLOUD_PORT": str(port),
         "CLOUD_MAX_ACTIVE": str(sessions),
-        "CLOUD_LOG_LEVEL": "warning",
+        "CLOUD_LOG_LEVEL": os.environ.get("CLOUD_LOG_LEVEL", "warning"),
     }
     process = subprocess.Popen([sys.executable, "-m", "cloud_server", "serve"], env=environment)
     try:
