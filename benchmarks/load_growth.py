@@ -3,7 +3,8 @@
 Prints a table for people, then one line of JSON. The models have a profile's shape and random weights:
 what a number is does not change how long it takes. Every request has the system prompt's tokens, which
 are kept, 24 of its own, and an answer of so many tokens; all of a round come at the same moment, which is
-the worst for their first tokens. docs/sizing.md builds on these figures.
+the worst for their first tokens. Processor time a token says what a machine that others use as well cannot
+blur; prompts are in it. docs/sizing.md builds on these figures.
 """
 
 import argparse
@@ -115,13 +116,15 @@ async def ask_at_once(engine: Engine, count: int, tokens: int, seed: int) -> dic
         request = GenerationRequest("b", (*system, *own), tokens, 3600.0, owner=str(number))
         return [event async for event in engine.submit(request)][-1]
 
-    began_s = time.perf_counter()
+    began_s, computed_s = time.perf_counter(), time.process_time()
     done = await asyncio.gather(*(answer(*each) for each in enumerate(prompts)))
     took_s = time.perf_counter() - began_s
+    computed_s = time.process_time() - computed_s
     return {
         "first_token_ms": statistics.median(each.first_token_ms or 0 for each in done),
         "whole_ms": statistics.median(each.total_ms for each in done),
         "tokens_per_s": count * tokens / took_s,
+        "processor_ms_a_token": 1000 * computed_s / (count * tokens),
     }
 
 
@@ -137,7 +140,8 @@ def measure(engine: Engine, counts: list[int], tokens: int, rounds: int) -> list
         print(
             f"{count:4} at once   first token {row['first_token_ms']:8.1f} ms   whole answer "
             f"{row['whole_ms']:9.1f} ms   {row['tokens_per_s']:8.1f} tokens/s "
-            f"({min(spread):.1f} to {max(spread):.1f})",
+            f"({min(spread):.1f} to {max(spread):.1f})   {row['processor_ms_a_token']:.2f} ms of "
+            "processor a token",
             flush=True,
         )
     return rows

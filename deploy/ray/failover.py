@@ -67,8 +67,8 @@ def replicas(settings: CloudSettings, count: int) -> Iterator[str]:
 
 
 @contextmanager
-def front_end(upstream: str, profile: str, sessions: int) -> Iterator[str]:
-    """Run `cloud-server serve` before the replicas, and give its address once it is ready."""
+def front_end(upstream: str, profile: str, sessions: int) -> Iterator[tuple[str, int]]:
+    """Run `cloud-server serve` before the replicas; give its address and process once it is ready."""
     port = free_port()
     environment = {
         **os.environ,
@@ -80,7 +80,7 @@ def front_end(upstream: str, profile: str, sessions: int) -> Iterator[str]:
     }
     process = subprocess.Popen([sys.executable, "-m", "cloud_server", "serve"], env=environment)
     try:
-        yield _when_ready(f"http://127.0.0.1:{port}", process)
+        yield _when_ready(f"http://127.0.0.1:{port}", process), process.pid
     finally:
         process.terminate()
         process.wait(WAIT_S)
@@ -155,10 +155,19 @@ async def figure(client: httpx.AsyncClient, name: str) -> float:
     return next(float(line.split()[1]) for line in text.splitlines() if line.startswith(prefix))
 
 
-async def _show(address: str, sessions: int, max_tokens: int) -> dict[str, Any]:
+def processor_s(pid: int) -> float:
+    """Return the seconds that a process has computed."""
+    after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(after_name[11]) + int(after_name[12])) / os.sysconf("SC_CLK_TCK")
+
+
+async def _show(address: str, pid: int, sessions: int, max_tokens: int) -> dict[str, Any]:
     limits = httpx.Limits(max_connections=None)
     async with httpx.AsyncClient(base_url=address, timeout=WAIT_S, limits=limits) as client:
+        began_s, told = processor_s(pid), await figure(client, "completion_tokens_total")
         calm = await converse(client, "calm", sessions, max_tokens)
+        told = await figure(client, "completion_tokens_total") - told
+        front_end_ms = 1000 * (processor_s(pid) - began_s) / told
         before = replica_pids()
         third_s = calm["turn_s"][DISTURBED_TURN] / 3
         disturbed = await converse(client, "disturbed", sessions, max_tokens, third_s)
@@ -176,6 +185,7 @@ async def _show(address: str, sessions: int, max_tokens: int) -> dict[str, Any]:
         "replicas_before": before,
         "turn_s_undisturbed": calm["turn_s"],
         "turn_s_with_the_kill": disturbed["turn_s"],
+        "front_end_ms_a_token": round(front_end_ms, 3),
     }
 
 
@@ -184,8 +194,8 @@ def show(profile: str, count: int, sessions: int, max_tokens: int) -> dict[str, 
     settings = CloudSettings.from_environment(
         profile=profile, precision="fp32", completions=True, threads=1, max_active=sessions
     )
-    with replicas(settings, count) as upstream, front_end(upstream, profile, sessions) as address:
-        return asyncio.run(_show(address, sessions, max_tokens))
+    with replicas(settings, count) as upstream, front_end(upstream, profile, sessions) as front:
+        return asyncio.run(_show(*front, sessions, max_tokens))
 
 
 def main() -> int:
