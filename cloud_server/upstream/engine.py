@@ -26,6 +26,8 @@ PROBE_S = 2.0
 PROBES_MISSED = 2
 """So many probes in a row must fail before the service says that it is not ready."""
 
+FAILED = "the engine failed on this request; its log says why"
+
 logger = logging.getLogger(__name__)
 
 
@@ -135,6 +137,9 @@ class UpstreamEngine:
         except asyncio.CancelledError:
             self._drop(generation, "cancelled")
             raise
+        except Exception:  # one request's fault must not leave its caller waiting
+            logger.exception("request %s failed", generation.request.request_id)
+            self._drop(generation, "failed", ShadowdogError(FAILED))
         finally:
             self._places.pop(generation, None)
             self._tasks.pop(stream, None)
@@ -189,7 +194,7 @@ class UpstreamEngine:
             vocabulary = await asyncio.to_thread(self._load)
             models = await self._find_upstream()
             self._take_in(vocabulary, models)
-        except ShadowdogError as error:
+        except Exception as error:  # noqa: BLE001 - handed to whoever waits for `loaded`
             self.loaded.set_exception(error)
             return
         while True:
