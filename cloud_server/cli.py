@@ -56,6 +56,8 @@ def main() -> None:
 )
 @click.option("--precision", type=click.Choice(get_args(Precision)), help="Of the weights.")
 @click.option("--threads", type=int, help="Torch's threads.")
+@click.option("--upstream", "upstream_url", help="Server that runs the model instead of this one.")
+@click.option("--completions/--no-completions", default=None, help="Be such a server's replica.")
 def serve(**given: Any) -> None:
     """Serve the attached model over HTTP.
 

@@ -47,6 +47,16 @@ class CloudSettings(ProcessSettings):
     shadow_directory: Path | None = None
     bundles: Path = Field(default_factory=lambda: cache_directory() / "bundles")
     """Where `export-edge` writes what edges may pull."""
+    upstream_url: str | None = None
+    """An OpenAI-compatible server that runs the model (docs/scale-out.md); None: this process does."""
+    upstream_key: SecretStr | None = None
+    upstream_attempts: Annotated[int, Field(ge=1)] = 4
+    """How often in a row an upstream is asked without one new token before an answer is given up."""
+    upstream_silence_s: Annotated[float, Field(gt=0)] = 10.0
+    """After how long without a byte an answer counts as broken off, and is asked for elsewhere."""
+    completions: bool = False
+    """Serve `/v1/completions` in token ids, for a front end's upstream. Whoever may call it writes the
+    whole prompt, the system prompt and all marks included."""
     precision: Precision = "bf16"
     threads: Annotated[int, Field(ge=1)] | None = None
     max_active: Annotated[int, Field(ge=1, le=256)] = 16
@@ -72,6 +82,13 @@ class CloudSettings(ProcessSettings):
         default_factory=lambda: os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or None
     )
     """An OTLP/HTTP collector's address, without `/v1/traces`; None: no traces."""
+
+    @field_validator("upstream_url")
+    @classmethod
+    def _is_an_address(cls, given: str | None) -> str | None:
+        if given is not None and not given.startswith(("http://", "https://")):
+            raise ValueError("an address begins with http:// or https://")
+        return given
 
     @field_validator("api_keys", "admin_keys", mode="before")
     @classmethod

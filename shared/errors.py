@@ -8,6 +8,8 @@ ShadowdogError
 │   ├── BaseUnavailable       base_unavailable        the base is not in the cache or its hash is wrong
 │   ├── CheckpointMismatch    checkpoint_mismatch     missing, unexpected or mis-shaped tensors
 │   └── CheckpointForeign     checkpoint_foreign      another network's files, refused by name
+├── UpstreamError             upstream_failed         the server that runs the model refuses or errs
+│   └── UpstreamLost          upstream_lost           it does not answer, or broke an answer off
 ├── RobotError                robot_error
 │   ├── RobotUnavailable      robot_unavailable       no robot answers, or its state is stale
 │   └── RobotRejected         robot_rejected          the robot answered with an error code
@@ -73,6 +75,16 @@ class CheckpointMismatch(ModelError):
 
 class CheckpointForeign(ModelError):
     code = "checkpoint_foreign"
+
+
+class UpstreamError(ShadowdogError):
+    code = "upstream_failed"
+    status = 502
+
+
+class UpstreamLost(UpstreamError):
+    code = "upstream_lost"
+    status = 503
 
 
 class RobotError(ShadowdogError):
