@@ -133,6 +133,10 @@ class Agent:
         self.records.close()
         await asyncio.to_thread(self._tracing.close)
 
+    def trouble(self) -> str | None:
+        """Return what keeps the dog from being served safely, for a watchdog; None where nothing does."""
+        return self._actor.dead_man.trouble
+
     # --- what callers ask ------------------------------------------------------------------------
 
     async def handle(

@@ -22,6 +22,7 @@ from edge_agent.outbox import Outbox
 from edge_agent.recognizer import Recognizer
 from edge_agent.robot.go2 import Go2Robot
 from edge_agent.routing import CircuitBreaker
+from edge_agent.service_manager import ServiceManager
 from edge_agent.settings import EdgeSettings
 from edge_agent.speech.choice import choose_attention, choose_hearing
 from edge_agent.tls import check_certificate
@@ -109,7 +110,9 @@ async def _serve(agent: Agent, settings: EdgeSettings, listener: socket.socket) 
     ending = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, ending.set)
+    manager = ServiceManager.from_environment()
     starting = asyncio.create_task(agent.start())
+    living: asyncio.Task[None] | None = None
     try:
         if not await _done_before(starting, ending):
             starting.cancel()
@@ -121,12 +124,17 @@ async def _serve(agent: Agent, settings: EdgeSettings, listener: socket.socket) 
             background = asyncio.create_task(comparing)
             background.add_done_callback(lambda task: task.result())
         serving = asyncio.create_task(server.serve(sockets=[listener]))
+        manager.ready(f"listening on {settings.url}")
+        living = asyncio.create_task(manager.keep_alive(agent.trouble))
         await _done_before(serving, ending)
+        manager.stopping()
         server.should_exit = True
         agent.events.close()
         await agent.stop()  # utterances under way end as preempted, so that nobody is cut off
         await serving
     finally:
+        if living is not None:
+            living.cancel()
         await agent.close()
 
 
