@@ -8,6 +8,7 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from shared.settings import ProcessSettings, cache_directory
+from shared.taught_skill import split_folders
 
 ProfileName = Literal["gemma-270m", "qwen3-8b", "tiny"]
 Precision = Literal["bf16", "fp32"]
@@ -45,6 +46,8 @@ class CloudSettings(ProcessSettings):
     base_directory: Path | None = None
     adapter_directory: Path | None = None
     shadow_directory: Path | None = None
+    skills: Annotated[tuple[Path, ...], NoDecode] = ()
+    """Folders of taught skills, with `:` between them; cli.py learns them before any command."""
     bundles: Path = Field(default_factory=lambda: cache_directory() / "bundles")
     """Where `export-edge` writes what edges may pull."""
     precision: Precision = "bf16"
@@ -72,6 +75,11 @@ class CloudSettings(ProcessSettings):
         default_factory=lambda: os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or None
     )
     """An OTLP/HTTP collector's address, without `/v1/traces`; None: no traces."""
+
+    @field_validator("skills", mode="before")
+    @classmethod
+    def _split_folders(cls, given: Any) -> Any:
+        return split_folders(given) if isinstance(given, str) else given
 
     @field_validator("api_keys", "admin_keys", mode="before")
     @classmethod

@@ -4,10 +4,10 @@ import ipaddress
 import os
 import socket
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, field_validator, model_validator
-from pydantic_settings import SettingsConfigDict
+from pydantic_settings import NoDecode, SettingsConfigDict
 from typing_extensions import Self
 
 from edge_agent.bundles.store import BundleStore
@@ -15,6 +15,7 @@ from edge_agent.lines import LineSource
 from edge_agent.provider import Provider, ProviderOptions
 from shared.messages import DEFAULT_DEADLINE_MS
 from shared.settings import ProcessSettings, cache_directory
+from shared.taught_skill import split_folders
 
 LOOPBACK_INTERFACES = ("lo", "lo0")
 MINIMUM_TOKEN_CHARACTERS = 8
@@ -62,6 +63,8 @@ class EdgeSettings(ProcessSettings):
     allowed_hosts: tuple[str, ...] = ()
     """More names that a Host header may carry, as a JSON list."""
 
+    skills: Annotated[tuple[Path, ...], NoDecode] = ()
+    """Folders of taught skills, with `:` between them; cli.py learns them before any command."""
     bundle: Path = Field(default_factory=chosen_bundle)
     bundle_mismatch: Literal["ignore", "warn", "refuse"] = "warn"
     """What to do where the cloud serves another bundle than this edge runs."""
@@ -106,6 +109,11 @@ class EdgeSettings(ProcessSettings):
     @classmethod
     def _expand(cls, value: Path | None) -> Path | None:
         return value.expanduser() if value is not None else None
+
+    @field_validator("skills", mode="before")
+    @classmethod
+    def _split(cls, given: Any) -> Any:
+        return split_folders(given) if isinstance(given, str) else given
 
     @field_validator("pairing_token")
     @classmethod
