@@ -88,7 +88,7 @@ def build_choreography(taught: TaughtSkill) -> Choreography:
     for number, form in enumerate(movement.steps, 1):
         try:
             step, needed = _build_step(form)
-            posture = _follow(step, posture)
+            posture = follow(step, posture)
         except ValueError as error:
             raise _refused(taught, f"step {number}: {error}") from error
         if needed > taught.tier:
@@ -149,7 +149,7 @@ def _check_seconds(seconds: float, most: float) -> None:
         raise OutOfRange(f"{seconds} s is not above 0 and at most {most:g}")
 
 
-def _follow(step: Step, posture: str) -> str:
+def follow(step: Step, posture: str) -> str:
     """Return the posture after a step; ValueError where it cannot come in the one before it."""
     if isinstance(step, Call):
         may, leaves = _POSTURES.get(step.name, _TRICK)
