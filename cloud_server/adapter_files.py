@@ -5,8 +5,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict, ValidationError
+
 from shared.bundle import file_sha256
 from shared.errors import CheckpointMismatch, ModelError
+from shared.skills import Tier
 
 CONFIG_NAME = "shadow_config.json"
 ADAPTER_NAME = "shadow_adapter.safetensors"
@@ -15,6 +18,16 @@ FORM_NAME = "shadow_form.json"
 THRESHOLDS_NAME = "thresholds.json"
 FIGURES_NAME = "figures.json"
 LINE_HEAD_NAME = "line_head.safetensors"
+TAUGHT_NAME = "taught.json"
+
+
+class Taught(BaseModel):
+    """What a shadow was taught beyond the built-in skills: names with tiers, and in which words."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    skills: dict[str, Tier] = {}
+    texts: tuple[str, ...] = ()
 
 
 def adapter_sha256(directory: Path) -> str:
@@ -58,3 +71,14 @@ def read_thresholds(directory: Path) -> dict[str, float]:
     if not all(0 <= number <= 1 for number in numbers):  # refuses NaN too
         raise ModelError(f"{path} holds a threshold that is no probability; train the shadow again")
     return thresholds
+
+
+def read_taught(directory: Path) -> Taught:
+    """Return what `cloud-server teach` noted beside an adapter; nothing where it never ran."""
+    path = directory / TAUGHT_NAME
+    try:
+        return Taught.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return Taught()
+    except (OSError, ValidationError) as error:
+        raise ModelError(f"{path} cannot be read ({error}); teach the skill again") from error

@@ -1,5 +1,6 @@
 """The command `cloud-server`; each command imports what it needs when it runs, so that help is instant."""
 
+import os
 from pathlib import Path
 from typing import Any, get_args
 
@@ -18,8 +19,10 @@ from cloud_server.making import (
     train_lines,
 )
 from cloud_server.settings import CloudSettings, Precision, ProfileName
+from cloud_server.teaching_command import teach
 from shared import __version__
 from shared.errors import ShadowdogError
+from shared.taught_skill import learn_skills, split_folders
 
 EXIT_REFUSED = 2
 _PLACE = click.Path(path_type=Path)
@@ -41,8 +44,11 @@ class _ErrorLineGroup(click.Group):
 def main() -> None:
     """The cloud of Shadowdog: serves, makes and exports the model.
 
-    Exit codes: 0 done, 2 a wrong argument, setting or file, 1 a failure while running.
+    Exit codes: 0 done, 2 a wrong argument, setting or file, 1 a failure while running. CLOUD_SKILLS
+    names folders of taught skills.
     """
+    if folders := os.environ.get("CLOUD_SKILLS"):  # before any command: all go by the catalogue
+        learn_skills(split_folders(folders))
 
 
 @main.command()
@@ -83,6 +89,7 @@ for command in (
     evaluate,
     predict,
     export_edge,
+    teach,
     keys,
 ):
     main.add_command(command)

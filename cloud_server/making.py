@@ -14,7 +14,7 @@ from cloud_server.profiles import find_profile, model_places, shipped_adapter
 from cloud_server.settings import ProfileName
 from shared.settings import cache_directory
 
-_RECIPES = Path(__file__).resolve().parent / "training" / "recipes"
+RECIPES = Path(__file__).resolve().parent / "training" / "recipes"
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 _PLACE = click.Path(path_type=Path)
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -27,7 +27,7 @@ _PROFILE = click.option(
 
 
 def _recipe_path(recipe: str) -> Path:
-    shipped = _RECIPES / f"{recipe}.toml"
+    shipped = RECIPES / f"{recipe}.toml"
     return shipped if shipped.is_file() else Path(recipe)
 
 

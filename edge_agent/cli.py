@@ -1,6 +1,7 @@
 """The command `edge-agent`; each command imports what it needs when it runs, so that help is instant."""
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -34,8 +35,14 @@ def main() -> None:
     """The edge of Shadowdog: hears, decides and moves the dog.
 
     Settings are environment variables EDGE_...; options go first. Exit codes: 0 done, 2 a wrong
-    argument, setting or file or a part that is missing, 1 a failure while running.
+    argument, setting or file or a part that is missing, 1 a failure while running. EDGE_SKILLS names
+    folders of taught skills.
     """
+    if folders := os.environ.get("EDGE_SKILLS"):  # before any command: all go by the catalogue
+        from edge_agent.taught_skills import learn
+        from shared.taught_skill import split_folders
+
+        learn(split_folders(folders))
 
 
 @main.command()

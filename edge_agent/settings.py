@@ -4,10 +4,10 @@ import ipaddress
 import os
 import socket
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, field_validator, model_validator
-from pydantic_settings import SettingsConfigDict
+from pydantic_settings import NoDecode, SettingsConfigDict
 from typing_extensions import Self
 
 from edge_agent.bundles.store import BundleStore
@@ -15,6 +15,7 @@ from edge_agent.lines import LineSource
 from edge_agent.provider import Provider, ProviderOptions
 from shared.messages import DEFAULT_DEADLINE_MS
 from shared.settings import ProcessSettings, cache_directory
+from shared.taught_skill import split_folders
 
 LOOPBACK_INTERFACES = ("lo", "lo0")
 MINIMUM_TOKEN_CHARACTERS = 8
@@ -73,6 +74,8 @@ class EdgeSettings(ProcessSettings):
     tls_key: Path | None = None
     """PEM files; both, and the agent speaks HTTPS: without it no phone's browser gives the page a microphone."""
 
+    skills: Annotated[tuple[Path, ...], NoDecode] = ()
+    """Folders of taught skills, with `:` between them; cli.py learns them before any command."""
     bundle: Path = Field(default_factory=chosen_bundle)
     bundle_sha256: Annotated[str, Field(pattern=r"^[0-9a-fA-F]{64}$")] | None = None
     """The SHA-256 of the one manifest.json that this edge may run and pull; None: any."""
@@ -150,6 +153,11 @@ class EdgeSettings(ProcessSettings):
     @classmethod
     def _expand(cls, value: Path | None) -> Path | None:
         return value.expanduser() if value is not None else None
+
+    @field_validator("skills", mode="before")
+    @classmethod
+    def _split(cls, given: Any) -> Any:
+        return split_folders(given) if isinstance(given, str) else given
 
     @field_validator("pairing_token")
     @classmethod

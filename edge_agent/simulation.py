@@ -231,12 +231,17 @@ def agent_environment(inherited: Mapping[str, str], given: Mapping[str, str]) ->
 
 
 def cloud_environment(inherited: Mapping[str, str], key: str) -> dict[str, str]:
-    """Return the cloud's environment: what it inherits, with the simulation's key alone."""
+    """Return the cloud's environment: what it inherits, with the simulation's key alone.
+
+    The skills that the edge is taught are the cloud's, too, unless it is told otherwise.
+    """
     own = {
         name: value
         for name, value in inherited.items()
         if name not in ("CLOUD_API_KEYS", "CLOUD_API_KEY_FILE", "CLOUD_HOST", "CLOUD_PORT")
     }
+    if "EDGE_SKILLS" in inherited:
+        own.setdefault("CLOUD_SKILLS", inherited["EDGE_SKILLS"])
     return child_environment(own, {"CLOUD_API_KEYS": key})
 
 

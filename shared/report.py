@@ -13,8 +13,6 @@ from shared.errors import ConfigurationError, DataError
 from shared.skills import SKILL_NAMES
 from shared.text import guess_language
 
-LABELS = frozenset((*SKILL_NAMES, "REMOTE"))
-
 
 @dataclass(frozen=True)
 class LabelledRow:
@@ -69,7 +67,7 @@ def _parse_row(where: str, value: dict[str, Any]) -> LabelledRow:
     text, label, lang = value.get("text"), value.get("label"), value.get("lang")
     if not isinstance(text, str):
         raise DataError(f"{where}: `text` is missing or no string")
-    if not isinstance(label, str) or label not in LABELS:
+    if not isinstance(label, str) or label not in (*SKILL_NAMES, "REMOTE"):
         raise DataError(f"{where}: `label` must be REMOTE or a skill's name, not {label!r}")
     if lang is not None and not isinstance(lang, str):
         raise DataError(f"{where}: `lang` must be a string")
