@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import math
+import struct
 from pathlib import Path
 
 from shared.bundle import file_sha256
@@ -14,6 +16,7 @@ FORM_NAME = "shadow_form.json"
 THRESHOLDS_NAME = "thresholds.json"
 FIGURES_NAME = "figures.json"
 LINE_HEAD_NAME = "line_head.safetensors"
+LOW_RANK_NAME = "adapter_model.safetensors"
 
 
 def adapter_sha256(directory: Path) -> str:
@@ -27,6 +30,26 @@ def adapter_sha256(directory: Path) -> str:
     except OSError as error:
         raise ModelError(f"{directory} is no shadow adapter ({error})") from error
     return hashlib.sha256("".join(hashes).encode()).hexdigest()
+
+
+def trained_parameters(directory: Path) -> dict[str, int]:
+    """Return how many numbers an adapter holds by its modules' first names; ModelError without one.
+
+    The headers alone are read: of a shadow's files, or of the one that peft writes.
+    """
+    counted: dict[str, int] = {}
+    for path in (directory / name for name in (ADAPTER_NAME, MODULES_NAME, LOW_RANK_NAME)):
+        if not path.is_file():
+            continue
+        with path.open("rb") as stream:
+            header = json.loads(stream.read(struct.unpack("<Q", stream.read(8))[0]))
+        for name, tensor in header.items():
+            if name != "__metadata__":
+                part = name.split(".")[0]
+                counted[part] = counted.get(part, 0) + math.prod(tensor["shape"])
+    if not counted:
+        raise ModelError(f"{directory} holds no adapter")
+    return counted
 
 
 def line_head_sha256(directory: Path) -> str | None:

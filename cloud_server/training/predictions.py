@@ -1,11 +1,5 @@
-"""What a trained system makes of rows, written once and kept, so that figures can be made again.
+"""What a trained system makes of rows, in the form of `shared/predictions.py`."""
 
-A file is JSON Lines: first a line about the system, then one line a row: a detached shadow's
-probabilities (`posterior`, tags above 1/1000), or an answering model's label, the probability of
-its first token, and its answer.
-"""
-
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,26 +8,26 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from cloud_server.adapter_files import trained_parameters
 from cloud_server.modeling import ShadowModel
 from cloud_server.training.base import TrainingBase, load_training_base
 from cloud_server.training.data import Row, read_rows
 from cloud_server.training.posterior import tag_posteriors
+from shared.predictions import data_marks, shorten_posterior, write_predictions
 from shared.prompt import Turn
-from shared.tags import TAGS, split_answer
+from shared.tags import TAGS
 from shared.text import clean_utterance
 
 System = Literal["detached", "attached", "low_rank"]
 ANSWER_TOKENS = 48
-LEAST_PROBABILITY = 1e-3
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What an answering model said: the leading tag's name or "REMOTE", and the text after it."""
+    """What an answering model said, tag and all, and the probability of its first token."""
 
-    label: str
     probability: float
-    text: str
+    said: str
 
 
 def load_system(
@@ -66,20 +60,17 @@ def predict(
         for row, posterior in zip(
             rows, tag_posteriors(model, loaded.encoder, texts).tolist(), strict=True
         ):
-            kept = {
-                tag: round(value, 6)
-                for tag, value in zip(TAGS, posterior, strict=True)
-                if value >= LEAST_PROBABILITY
+            yield {
+                "id": row.id,
+                "posterior": shorten_posterior(zip(TAGS, posterior, strict=True)),
             }
-            yield {"id": row.id, "posterior": kept}
         return
     step = attached_step(model) if system == "attached" else low_rank_step(model)
     for row, answer in zip(rows, answer_rows(step, loaded, rows, answer_tokens), strict=True):
         yield {
             "id": row.id,
-            "label": answer.label,
             "probability": round(answer.probability, 6),
-            "answer": answer.text,
+            "said": answer.said,
         }
 
 
@@ -161,24 +152,7 @@ def _answer_batch(
     assert first is not None
     for ids, probability in zip(torch.cat(said, 1).tolist(), first.tolist(), strict=True):
         kept = ids[: ids.index(end)] if end in ids else ids
-        name, text = split_answer(loaded.tokenizer.decode(kept))
-        yield Answer(name or "REMOTE", probability, text)
-
-
-def write_predictions(
-    path: Path, about: dict[str, Any], predictions: Iterator[dict[str, Any]]
-) -> None:
-    """Write what is known about the system and then its predictions, one JSON object a line."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8") as stream:
-        for entry in (about, *predictions):
-            stream.write(json.dumps(entry, ensure_ascii=False) + "\n")
-
-
-def read_predictions(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Return what a file says about its system, and its predictions."""
-    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    return lines[0], lines[1:]
+        yield Answer(probability, loaded.tokenizer.decode(kept))
 
 
 def predict_files(
@@ -196,8 +170,11 @@ def predict_files(
         "system": system,
         "profile": profile,
         "rows": len(rows),
+        "data": data_marks(files),
         "torch": torch.__version__,
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+        "trained_parameters": trained_parameters(adapter),
+        "answer_tokens": answer_tokens,
     }
     predictions = predict(system, profile, adapter, rows, answer_tokens=answer_tokens)
     write_predictions(out, about, predictions)
