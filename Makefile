@@ -35,11 +35,12 @@ test-dds-0.10: ## Run the robot's tests on cyclonedds 0.10.2, as a real Go2 spea
 	@$(DDS_VENV)/bin/python -m pip install --disable-pip-version-check --quiet --no-deps --requirement requirements/robot.txt
 	@$(DDS_VENV)/bin/python -m pytest $(DDS_TESTS)
 
-check: $(STAMPS)/packages ## Lint, format, types, import rules
+check: $(STAMPS)/packages ## Lint, format, types, import rules, datasets
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python datasets/validate.py
 
 format: $(STAMPS)/packages ## Format the code
 	@$(BIN)/ruff check --fix .
