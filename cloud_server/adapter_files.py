@@ -14,6 +14,7 @@ ADAPTER_NAME = "shadow_adapter.safetensors"
 MODULES_NAME = "shadow_modules.safetensors"
 FORM_NAME = "shadow_form.json"
 THRESHOLDS_NAME = "thresholds.json"
+CALIBRATION_NAME = "calibration.json"
 FIGURES_NAME = "figures.json"
 LINE_HEAD_NAME = "line_head.safetensors"
 LOW_RANK_NAME = "adapter_model.safetensors"
@@ -30,6 +31,16 @@ def adapter_sha256(directory: Path) -> str:
     except OSError as error:
         raise ModelError(f"{directory} is no shadow adapter ({error})") from error
     return hashlib.sha256("".join(hashes).encode()).hexdigest()
+
+
+def read_temperature(directory: Path) -> float:
+    """Return the temperature that calibration folded into an adapter; ModelError where none is known."""
+    path = directory / CALIBRATION_NAME
+    try:
+        temperature: float = json.loads(path.read_text(encoding="utf-8"))["temperature"]
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(f"{path} cannot be read; the adapter was not calibrated") from error
+    return temperature
 
 
 def trained_parameters(directory: Path) -> dict[str, int]:

@@ -78,6 +78,7 @@ def soft_targets(
 @click.option("--adapter", type=_FOLDER, help="Its folder; default: the profile's own shadow.")
 @click.option("--data", type=_FILE, multiple=True, required=True, help="Rows of datasets/; again.")
 @click.option("--answer-tokens", type=click.IntRange(min=1), default=48, show_default=True)
+@click.option("--uncalibrated", is_flag=True, help="Detached, without its calibration.")
 @click.option("--out", type=_FILE, required=True, help="JSON Lines that evaluate-system reads.")
 @_PROFILE
 def predict(
@@ -85,6 +86,7 @@ def predict(
     adapter: Path | None,
     data: tuple[Path, ...],
     answer_tokens: int,
+    uncalibrated: bool,
     out: Path,
     profile: str,
 ) -> None:
@@ -92,7 +94,15 @@ def predict(
     from cloud_server.training.predictions import predict_files
 
     place = adapter or shipped_adapter(profile)
-    count = predict_files(system, profile, place, data, out, answer_tokens=answer_tokens)
+    count = predict_files(
+        system,
+        profile,
+        place,
+        data,
+        out,
+        answer_tokens=answer_tokens,
+        uncalibrated=uncalibrated,
+    )
     click.echo(f"{count:,} predictions at {out}")
 
 

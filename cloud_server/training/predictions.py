@@ -8,9 +8,10 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from cloud_server.adapter_files import trained_parameters
+from cloud_server.adapter_files import read_temperature, read_thresholds, trained_parameters
 from cloud_server.modeling import ShadowModel
 from cloud_server.training.base import TrainingBase, load_training_base
+from cloud_server.training.calibration import fold_temperature
 from cloud_server.training.data import Row, read_rows
 from cloud_server.training.posterior import tag_posteriors
 from shared.predictions import data_marks, shorten_posterior, write_predictions
@@ -24,10 +25,14 @@ ANSWER_TOKENS = 48
 
 @dataclass(frozen=True)
 class Answer:
-    """What an answering model said, tag and all, and the probability of its first token."""
+    """What an answering model said, tag and all, and the probability of its first token.
+
+    cut: whether it had not ended after the tokens it was given.
+    """
 
     probability: float
     said: str
+    cut: bool
 
 
 def load_system(
@@ -51,11 +56,16 @@ def predict(
     rows: Sequence[Row],
     *,
     answer_tokens: int = ANSWER_TOKENS,
+    temperature: float = 1.0,
 ) -> Iterator[dict[str, Any]]:
-    """Yield one object a row, in order; detached in fp32, answering models in bf16."""
+    """Yield one object a row, in order; detached in fp32, answering models in bf16.
+
+    temperature: divides a detached shadow's logits, beyond what is in its weights.
+    """
     dtype = torch.float32 if system == "detached" else torch.bfloat16
     loaded, model = load_system(system, profile, adapter, dtype)
     if system == "detached":
+        fold_temperature(model, temperature)
         texts = [clean_utterance(row.text) for row in rows]
         for row, posterior in zip(
             rows, tag_posteriors(model, loaded.encoder, texts).tolist(), strict=True
@@ -71,6 +81,7 @@ def predict(
             "id": row.id,
             "probability": round(answer.probability, 6),
             "said": answer.said,
+            **({"cut": True} if answer.cut else {}),
         }
 
 
@@ -152,7 +163,7 @@ def _answer_batch(
     assert first is not None
     for ids, probability in zip(torch.cat(said, 1).tolist(), first.tolist(), strict=True):
         kept = ids[: ids.index(end)] if end in ids else ids
-        yield Answer(probability, loaded.tokenizer.decode(kept))
+        yield Answer(probability, loaded.tokenizer.decode(kept), end not in ids)
 
 
 def predict_files(
@@ -163,8 +174,12 @@ def predict_files(
     out: Path,
     *,
     answer_tokens: int = ANSWER_TOKENS,
+    uncalibrated: bool = False,
 ) -> int:
-    """Write the predictions for the rows of several files to `out`; return how many rows they are."""
+    """Write the predictions for the rows of several files to `out`; return how many rows they are.
+
+    uncalibrated: a detached shadow as it was before its temperature was folded in.
+    """
     rows = [row for path in files for row in read_rows(path)]
     about = {
         "system": system,
@@ -174,8 +189,16 @@ def predict_files(
         "torch": torch.__version__,
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
         "trained_parameters": trained_parameters(adapter),
-        "answer_tokens": answer_tokens,
     }
-    predictions = predict(system, profile, adapter, rows, answer_tokens=answer_tokens)
+    temperature = 1.0
+    if system == "detached":
+        about["thresholds"] = read_thresholds(adapter)
+        temperature = 1 / read_temperature(adapter) if uncalibrated else 1.0
+        about["calibrated"] = not uncalibrated
+    else:
+        about["answer_tokens"] = answer_tokens
+    predictions = predict(
+        system, profile, adapter, rows, answer_tokens=answer_tokens, temperature=temperature
+    )
     write_predictions(out, about, predictions)
     return len(rows)
