@@ -12,7 +12,7 @@ PYTHON ?= $(shell for each in python3.11 python3.12 python3.10 python3; do \
 	"$$each" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 13))' 2>/dev/null \
 	&& echo "$$each" && break; done)
 
-.PHONY: help setup demo test test-slow test-dds-0.10 check format bench clean
+.PHONY: help setup demo test test-slow test-dds-0.10 check format evaluation bench clean
 
 help: ## Show the targets
 	@grep -E '^[a-z0-9.-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -45,6 +45,9 @@ check: $(STAMPS)/packages ## Lint, format, types, import rules, datasets
 format: $(STAMPS)/packages ## Format the code
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+evaluation: $(STAMPS)/packages ## Write docs/evaluation.md anew from the committed predictions
+	@$(BIN)/cloud-server evaluate-system
 
 bench: setup ## Run the benchmarks
 	@for each in benchmarks/*.py; do $(BIN)/python $$each || exit 1; done

@@ -164,6 +164,22 @@ def evaluate(
         click.echo(f"{name:20} {figures[name]}")
 
 
+@click.command("evaluate-system")
+@click.option("--folder", type=_FOLDER, default=Path("docs/evaluation"), show_default=True)
+@click.option("--datasets", type=_FOLDER, default=Path("datasets"), show_default=True)
+@click.option("--page", type=_FILE, default=Path("docs/evaluation.md"), show_default=True)
+def evaluate_system(folder: Path, datasets: Path, page: Path) -> None:
+    """Write docs/evaluation.md, tables and pictures, from the predictions in FOLDER.
+
+    FOLDER holds predictions/, table3_inputs.jsonl and latency.json; see `predict`.
+    """
+    from cloud_server.evaluation.page import evaluate_system as run
+    from cloud_server.evaluation.page import write_page
+
+    write_page(run(folder, datasets), page, folder)
+    click.echo(f"evaluation at {page}")
+
+
 @click.command("export-edge")
 @click.option("--adapter", type=_FOLDER, help="Shadow's folder; default: the profile's own.")
 @click.option("--out", type=_FOLDER, help="Bundle's folder; default: in the cache.")

@@ -25,7 +25,7 @@ class Judgement:
     def as_prediction(self) -> dict[str, Any]:
         """Return it as a line of `shared/predictions.py`."""
         ranked = self.decision.posterior.ranked if self.decision else []
-        prediction = {"id": self.row.id, "label": self.predicted}
+        prediction: dict[str, Any] = {"id": self.row.id, "label": self.predicted}
         if self.decision is None and self.predicted != "REMOTE":
             prediction["reflex"] = True
         return {**prediction, "posterior": shorten_posterior(ranked)}
