@@ -15,6 +15,8 @@ from cloud_server.evaluation.statistics import (
 from cloud_server.evaluation.systems import System
 from shared.skills import Tier, skill
 
+LANGUAGES = ("en", "zh")
+
 Pair = tuple[Sample, Decision]
 
 
@@ -39,6 +41,8 @@ class Counted:
     paper_split: Share
     separation: float
     routes: dict[str, int]
+    acted_by_language: dict[str, Share]
+    right_by_language: dict[str, Share]
 
 
 def count(system: System, tests: Sequence[Sample]) -> Counted:
@@ -50,9 +54,8 @@ def count(system: System, tests: Sequence[Sample]) -> Counted:
     for group in COMMANDS:
         inside = _inside(pairs, group)
         by_group[group.name] = _share(inside, is_right)
-        for language in ("en", "zh"):
-            part = [pair for pair in inside if pair[0].row.lang == language]
-            by_group[f"{group.name} {language}"] = _share(part, is_right)
+        for lang in LANGUAGES:
+            by_group[f"{group.name} {lang}"] = _share(_spoken(inside, lang), is_right)
     paper = [pair for pair in pairs if pair[0].file in ("test_normal", "test_remote")]
     return Counted(
         commands=by_group,
@@ -75,6 +78,10 @@ def count(system: System, tests: Sequence[Sample]) -> Counted:
             by: sum(decision.by == by for _, decision in commands)
             for by in ("reflex", "edge", "cloud", "model")
         },
+        acted_by_language={
+            lang: _share(_spoken(remote, lang), lambda pair: pair[1].acts) for lang in LANGUAGES
+        },
+        right_by_language={lang: _share(_spoken(pairs, lang), is_right) for lang in LANGUAGES},
     )
 
 
@@ -90,6 +97,10 @@ def into_tier_3(pair: Pair) -> bool:
 
 def _inside(pairs: Sequence[Pair], group: Group) -> list[Pair]:
     return [pair for pair in pairs if group.holds(pair[0].row, pair[0].file)]
+
+
+def _spoken(pairs: Sequence[Pair], language: str) -> list[Pair]:
+    return [pair for pair in pairs if pair[0].row.lang == language]
 
 
 def _share(pairs: Sequence[Pair], counts: Callable[[Pair], bool]) -> Share:

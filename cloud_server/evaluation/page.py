@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cloud_server.evaluation.answers import AnswerQuality, measure_answers
-from cloud_server.evaluation.findings import ranking, targets_table, verdicts
+from cloud_server.evaluation.findings import ablation_verdicts, ranking, targets_table, verdicts
 from cloud_server.evaluation.latency import Latency, read_latency
 from cloud_server.evaluation.measures import Calibration, Counted, count, measure_calibration
 from cloud_server.evaluation.pictures import (
@@ -20,6 +20,7 @@ from cloud_server.evaluation.tables import (
     answers_table,
     calibration_table,
     commands_table,
+    languages_table,
     latency_table,
     mistakes_table,
     overall_table,
@@ -105,7 +106,7 @@ def render(evaluation: Evaluation, pictures: str) -> str:
         ranking(counted),
         verdicts(systems, evaluation.tests),
         "## Targets",
-        targets_table(counted, evaluation.qualities),
+        targets_table(counted, systems, evaluation.tests, evaluation.qualities),
         "## The systems side by side",
         overall_table(main, systems, evaluation.latency),
         _ROUTES.format(**_routes(counted["deployed"])),
@@ -115,13 +116,14 @@ def render(evaluation: Evaluation, pictures: str) -> str:
         "## What must not be done",
         _MISTAKES,
         mistakes_table(main),
+        languages_table(main),
         "## Deferral and calibration",
         _CALIBRATION,
         calibration_table(evaluation.calibrations),
         f"![Risk over coverage]({pictures}/risk_coverage.svg)",
         f"![Reliability]({pictures}/reliability.svg)",
         "## What matters: ablations",
-        *_ablation_parts(counted, systems),
+        *_ablation_parts(evaluation),
         "## Answers",
         _ANSWERS.format(n=_requests(evaluation)),
         answers_table(evaluation.qualities),
@@ -161,17 +163,20 @@ def _latency_parts(latency: Latency | None, pictures: str) -> list[str]:
     ]
 
 
-def _ablation_parts(counted: Mapping[str, Counted], systems: Mapping[str, System]) -> list[str]:
-    chosen = {
-        key: counted[key]
-        for key in ("detached", "detached_hard", "detached_uncalibrated", "attached")
-        if key in counted
-    }
-    if "attached_no_update" in counted:
-        chosen["attached_no_update"] = counted["attached_no_update"]
+def _ablation_parts(evaluation: Evaluation) -> list[str]:
+    counted, systems = evaluation.counted, evaluation.systems
+    keys = ("detached", *POSTERIORS[1:], "attached", "attached_no_update")
+    chosen = {key: counted[key] for key in keys if key in counted}
     missing = [NAMES[key] for key in NAMES if key not in systems]
     left_out = [f"Not predicted yet: {', '.join(missing)}."] if missing else []
-    return [_ABLATIONS, overall_table(chosen, systems, None), mistakes_table(chosen), *left_out]
+    return [
+        _ABLATIONS,
+        ablation_verdicts(systems, evaluation.tests),
+        overall_table(chosen, systems, None),
+        commands_table(chosen),
+        mistakes_table(chosen),
+        *left_out,
+    ]
 
 
 def _requests(evaluation: Evaluation) -> int:

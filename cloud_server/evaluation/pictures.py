@@ -76,7 +76,10 @@ def draw_risk_coverage(path: Path, systems: Sequence[System], tests: Sequence[Sa
 
 
 def _best_skill(system: System, sample: Sample) -> tuple[str, float]:
-    posterior: Mapping[str, float] = system.predictions[sample.row.id]["posterior"]
+    prediction = system.predictions[sample.row.id]
+    if prediction.get("reflex"):
+        return prediction["label"], 1.0
+    posterior: Mapping[str, float] = prediction["posterior"]
     skills = {tag: value for tag, value in posterior.items() if tag.endswith("()]")}
     best = max(skills, key=skills.__getitem__, default="")
     return best[1:-3], skills.get(best, 0.0)
@@ -120,5 +123,7 @@ def draw_accuracy_latency(
                 fontsize=9,
             )
         axes.set_xscale("log")
+        for axis_part in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
+            axis_part(lambda value, _: f"{value:g}")
         axes.set_xlabel("milliseconds to the decision, mean (network not counted)")
         axes.set_ylabel("test rows decided rightly, %")

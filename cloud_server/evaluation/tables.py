@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from cloud_server.evaluation.answers import AnswerQuality
 from cloud_server.evaluation.latency import FORMS, Latency
-from cloud_server.evaluation.measures import Calibration, Counted
+from cloud_server.evaluation.measures import LANGUAGES, Calibration, Counted
 from cloud_server.evaluation.rows import TABLE_3, Sample
 from cloud_server.evaluation.systems import ANSWERING, NAMES, POSTERIORS, System
 from shared.skills import skill
@@ -50,6 +50,30 @@ def mistakes_table(counted: Mapping[str, Counted]) -> str:
                 f"{each.invented.hits}: {each.invented}",
                 str(each.wrong_skill),
                 str(each.deferred),
+            ]
+            for key, each in counted.items()
+        ),
+    )
+
+
+def languages_table(counted: Mapping[str, Counted]) -> str:
+    """Return what is acted on out of scope, and what is right of all rows, by language."""
+    first = next(iter(counted.values()))
+    heads = [
+        "by language",
+        *(
+            f"acts out of scope, {lang}, n {first.acted_by_language[lang].count}"
+            for lang in LANGUAGES
+        ),
+        *(f"all rows right, {lang}, n {first.right_by_language[lang].count}" for lang in LANGUAGES),
+    ]
+    return table(
+        heads,
+        (
+            [
+                NAMES[key],
+                *(str(each.acted_by_language[lang]) for lang in LANGUAGES),
+                *(str(each.right_by_language[lang]) for lang in LANGUAGES),
             ]
             for key, each in counted.items()
         ),
