@@ -19,7 +19,7 @@ PYTHON ?= $(shell for each in python3.11 python3.12 python3.10 python3; do \
 	"$$each" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 13))' 2>/dev/null \
 	&& echo "$$each" && break; done)
 
-.PHONY: help setup demo test test-slow faults audit test-dds-0.10 test-vllm test-ray ray-failover check format bench clean \
+.PHONY: help setup demo test test-slow faults audit test-dds-0.10 test-vllm test-ray ray-failover check format evaluation bench clean \
 	install-edge install-edge-packages install-robot-packages install-cloud install-cloud-packages \
 	lock secrets release release-check
 
@@ -56,11 +56,12 @@ test-ray: $(RAY_VENV)/.ready ## Run the tests of the replicas under Ray Serve, i
 ray-failover: $(RAY_VENV)/.ready ## Show two replicas, one killed: nothing lost, sessions go on
 	@OMP_NUM_THREADS=1 $(RAY_VENV)/bin/python -m deploy.ray.failover
 
-check: $(STAMPS)/packages audit ## Lint, format, types, import rules, known vulnerabilities
+check: $(STAMPS)/packages audit ## Lint, format, types, import rules, datasets, known vulnerabilities
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python datasets/validate.py
 
 audit: $(STAMPS)/packages ## Look the installed packages up in the database of known vulnerabilities
 	@$(BIN)/python requirements/audit.py
@@ -68,6 +69,9 @@ audit: $(STAMPS)/packages ## Look the installed packages up in the database of k
 format: $(STAMPS)/packages ## Format the code
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+evaluation: $(STAMPS)/packages ## Write docs/evaluation.md anew from the committed predictions
+	@$(BIN)/cloud-server evaluate-system
 
 bench: setup ## Run the benchmarks
 	@for each in benchmarks/*.py; do $(BIN)/python $$each || exit 1; done

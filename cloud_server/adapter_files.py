@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import math
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +18,10 @@ ADAPTER_NAME = "shadow_adapter.safetensors"
 MODULES_NAME = "shadow_modules.safetensors"
 FORM_NAME = "shadow_form.json"
 THRESHOLDS_NAME = "thresholds.json"
+CALIBRATION_NAME = "calibration.json"
 FIGURES_NAME = "figures.json"
 LINE_HEAD_NAME = "line_head.safetensors"
+LOW_RANK_NAME = "adapter_model.safetensors"
 TAUGHT_NAME = "taught.json"
 
 
@@ -41,6 +45,36 @@ def adapter_sha256(directory: Path) -> str:
     except OSError as error:
         raise ModelError(f"{directory} is no shadow adapter ({error})") from error
     return hashlib.sha256("".join(hashes).encode()).hexdigest()
+
+
+def read_temperature(directory: Path) -> float:
+    """Return the temperature that calibration folded into an adapter; ModelError where none is known."""
+    path = directory / CALIBRATION_NAME
+    try:
+        temperature: float = json.loads(path.read_text(encoding="utf-8"))["temperature"]
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(f"{path} cannot be read; the adapter was not calibrated") from error
+    return temperature
+
+
+def trained_parameters(directory: Path) -> dict[str, int]:
+    """Return how many numbers an adapter holds by its modules' first names; ModelError without one.
+
+    The headers alone are read: of a shadow's files, or of the one that peft writes.
+    """
+    counted: dict[str, int] = {}
+    for path in (directory / name for name in (ADAPTER_NAME, MODULES_NAME, LOW_RANK_NAME)):
+        if not path.is_file():
+            continue
+        with path.open("rb") as stream:
+            header = json.loads(stream.read(struct.unpack("<Q", stream.read(8))[0]))
+        for name, tensor in header.items():
+            if name != "__metadata__":
+                part = name.split(".")[0]
+                counted[part] = counted.get(part, 0) + math.prod(tensor["shape"])
+    if not counted:
+        raise ModelError(f"{directory} holds no adapter")
+    return counted
 
 
 def line_head_sha256(directory: Path) -> str | None:

@@ -10,6 +10,7 @@ from cloud_server.key_commands import keys
 from cloud_server.logs import configure_logs
 from cloud_server.making import (
     evaluate,
+    evaluate_system,
     export_edge,
     predict,
     prepare,
@@ -88,6 +89,7 @@ for command in (
     pretrain_shadow,
     evaluate,
     predict,
+    evaluate_system,
     export_edge,
     teach,
     keys,

@@ -153,15 +153,30 @@ def simulate(
 
 
 @main.command()
-@click.option("--data", type=_FILE, required=True, help="JSON Lines with text, label, lang?.")
+@click.option(
+    "--data",
+    type=_FILE,
+    multiple=True,
+    required=True,
+    help="JSON Lines: text, label, lang?; again.",
+)
 @click.option("--report", type=_FILE, required=True, help="Where the report is written (JSON).")
 @click.option("--bundle", type=click.Path(path_type=Path), help="Folder of the bundle.")
+@click.option(
+    "--predictions", type=_FILE, help="For `cloud-server evaluate-system`: rows with ids."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
-def evaluate(data: Path, report: Path, bundle: Path | None, as_json: bool) -> None:
+def evaluate(
+    data: tuple[Path, ...],
+    report: Path,
+    bundle: Path | None,
+    predictions: Path | None,
+    as_json: bool,
+) -> None:
     """Measure the edge's decisions on labelled utterances: no gate, no robot, no cloud."""
-    from edge_agent.evaluate_command import evaluate_file
+    from edge_agent.evaluate_command import evaluate_files
 
-    figures = evaluate_file(data, report, bundle)
+    figures = evaluate_files(data, report, bundle, predictions)
     if as_json:
         click.echo(json.dumps(figures, ensure_ascii=False))
         return

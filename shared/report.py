@@ -16,11 +16,12 @@ from shared.text import guess_language
 
 @dataclass(frozen=True)
 class LabelledRow:
-    """One labelled utterance; `text` is as in the file."""
+    """One labelled utterance; `text` is as in the file, `id` where it has one."""
 
     text: str
     label: str
     lang: str
+    id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,10 @@ def _parse_row(where: str, value: dict[str, Any]) -> LabelledRow:
         raise DataError(f"{where}: `label` must be REMOTE or a skill's name, not {label!r}")
     if lang is not None and not isinstance(lang, str):
         raise DataError(f"{where}: `lang` must be a string")
-    return LabelledRow(text, label, lang or guess_language(text))
+    name = value.get("id")
+    return LabelledRow(
+        text, label, lang or guess_language(text), None if name is None else str(name)
+    )
 
 
 def summarise(rows: Sequence[LabelledRow], items: Sequence[Item]) -> dict[str, Any]:

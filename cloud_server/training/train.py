@@ -3,13 +3,14 @@
 import json
 import math
 import random
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from cloud_server.adapter_files import FIGURES_NAME, THRESHOLDS_NAME
+from cloud_server.adapter_files import CALIBRATION_NAME, FIGURES_NAME, THRESHOLDS_NAME
 from cloud_server.modeling import ShadowConfig, ShadowModel
 from cloud_server.training.augmentation import Augmenter
 from cloud_server.training.base import TrainingBase, load_training_base
@@ -123,7 +124,7 @@ def calibrate(model: ShadowModel, loaded: TrainingBase, rows: list[Row], finishe
             "after": round(calibration_error(after, labels), 5),
         },
     }
-    (finished / "calibration.json").write_text(json.dumps(report, indent=2) + "\n")
+    (finished / CALIBRATION_NAME).write_text(json.dumps(report, indent=2) + "\n")
     print(json.dumps(report), flush=True)
 
 
@@ -187,6 +188,9 @@ def _finish(
     model.save_pretrained(adapter)
     for part in model.adapter_modules().values():
         part.to(torch.float32)
+    for stage in recipe.stages:
+        if stage.calibrate:
+            shutil.copy(run_directory / stage.name / "adapter" / CALIBRATION_NAME, adapter)
     data = recipe.stages[-1].data
     choosing = read_files(datasets, data.calibration or data.validation)
     choice = choose_thresholds(tag_posteriors(model, encoder, [r.text for r in choosing]), choosing)

@@ -7,7 +7,7 @@ import pytest
 
 from edge_agent.gate import GatePolicy
 from edge_agent.robot.choreography import CHOREOGRAPHIES, Call, Drive, Hold, TurnBy
-from edge_agent.robot.taught_choreography import MAX_DURATION_S, follow, build_choreography
+from edge_agent.robot.taught_choreography import MAX_DURATION_S, build_choreography, follow
 from shared.errors import ConfigurationError
 from shared.taught_skill import TaughtSkill, read_taught_skill
 
