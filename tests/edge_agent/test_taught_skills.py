@@ -73,7 +73,7 @@ def test_catalogue_and_driver_learn_and_forget_together() -> None:
 def test_an_unsafe_movement_leaves_nothing_behind(tmp_path: Path) -> None:
     text = (EXAMPLE / "skill.toml").read_text(encoding="utf-8").replace("-0.2", "-0.9")
     (tmp_path / "skill.toml").write_text(text, encoding="utf-8")
-    with pytest.raises(ConfigurationError, match="attitude -0.9"):
+    with pytest.raises(ConfigurationError, match=r"attitude -0\.9"):
         learn([tmp_path])
     assert len(SKILL_NAMES) == len(CHOREOGRAPHIES) == 34
 

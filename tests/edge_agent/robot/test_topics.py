@@ -1,4 +1,4 @@
-"""Topics are created one at a time: Cyclone DDS 11 fails at times where two threads do so at once."""
+"""Threads may create topics of one type at once: it is described before that (`dds_domain.py`)."""
 
 import subprocess
 import sys
@@ -6,7 +6,7 @@ import sys
 from edge_agent.free_places import choose_domain
 
 PROGRAM = """
-import sys, threading
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from edge_agent.robot.dds_domain import join_domain
 from unitree_sdk2py.core import channel
