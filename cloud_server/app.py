@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -12,6 +13,7 @@ from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 
 from cloud_server.api.chat import chat_router
+from cloud_server.api.completions import completions_router
 from cloud_server.api.edge_bundles import edge_bundles_router
 from cloud_server.api.errors import install_error_handlers
 from cloud_server.api.guard import Guard
@@ -26,11 +28,14 @@ from cloud_server.api.service import Service
 from cloud_server.api.sessions import SessionLimits, Sessions
 from cloud_server.api.shadows import shadows_router
 from cloud_server.api.tracing import Tracing
-from cloud_server.engine import Engine, EngineLimits, ServedBase
-from cloud_server.loading import load_profile
+from cloud_server.engine import AnswerEngine, Engine, EngineLimits, ServedBase
+from cloud_server.loading import load_profile, load_vocabulary
 from cloud_server.profiles import prompt_turns
 from cloud_server.settings import CloudSettings
+from cloud_server.upstream.client import UpstreamClient
+from cloud_server.upstream.engine import UpstreamEngine
 from shared import __version__
+from shared.errors import ConfigurationError
 
 DESCRIPTION = """The large base with shadows attached, for robot dogs and for OpenAI's clients.
 
@@ -54,17 +59,7 @@ def create_app(
     """
     metrics = CloudMetrics()
     tracing = tracing or Tracing.to_collector(settings.trace_endpoint)
-    engine = Engine(
-        load or partial(load_profile, settings),
-        EngineLimits(
-            max_active=settings.max_active,
-            queue_size=settings.queue_size,
-            cache_tokens=settings.cache_tokens,
-            prefill_tokens=settings.prefill_tokens,
-            kept_s=settings.session_idle_s,
-        ),
-        observer=metrics,
-    )
+    engine = _make_engine(settings, load, metrics)
     sessions = Sessions(
         SessionLimits(
             turns=settings.session_turns,
@@ -81,7 +76,7 @@ def create_app(
         watcher = asyncio.create_task(_watch_loading(engine, on_load_failure))
         yield
         watcher.cancel()
-        await asyncio.to_thread(engine.close)
+        await engine.shut_down()
         await asyncio.to_thread(tracing.close)
 
     app = FastAPI(
@@ -104,18 +99,44 @@ def create_app(
     return app
 
 
+def _make_engine(
+    settings: CloudSettings, load: Callable[[], ServedBase] | None, metrics: CloudMetrics
+) -> AnswerEngine:
+    """Return the engine of this process, or one whose model runs at the settings' upstream."""
+    limits = EngineLimits(
+        max_active=settings.max_active,
+        queue_size=settings.queue_size,
+        cache_tokens=settings.cache_tokens,
+        prefill_tokens=settings.prefill_tokens,
+        kept_s=settings.session_idle_s,
+    )
+    if settings.upstream_url is None:
+        return Engine(load or partial(load_profile, settings), limits, observer=metrics)
+    return UpstreamEngine(
+        partial(load_vocabulary, settings),
+        UpstreamClient(
+            settings.upstream_url, settings.upstream_key, silence_s=settings.upstream_silence_s
+        ),
+        limits,
+        attempts=settings.upstream_attempts,
+        observer=metrics,
+    )
+
+
 def _add_routes(app: FastAPI, service: Service, settings: CloudSettings) -> frozenset[str]:
     """Add all routes and return their paths."""
     open_routes = health_router(service.engine)
     app.include_router(open_routes)
-    guarded = (
+    guarded = [
         intents_router(service, settings.max_deadline_s),
         chat_router(service, settings.max_deadline_s, settings.max_completion_tokens),
         models_router(service),
         shadows_router(service, settings.shadows_directory),
         edge_bundles_router(settings.bundles),
         metrics_router(service.metrics),
-    )
+    ]
+    if settings.completions:
+        guarded.append(completions_router(service, settings.max_deadline_s))
     for router in guarded:
         # For the OpenAPI document; the guard has let the request in.
         app.include_router(router, dependencies=[Depends(HTTPBearer(auto_error=False))])
@@ -156,13 +177,27 @@ def serve(settings: CloudSettings) -> None:
             timeout_graceful_shutdown=GRACEFUL_STOP_S,
         )
     )
-    server.run()
+    with _listen(settings.host, settings.port) as listener:
+        server.run(sockets=[listener])
     loaded = app.state.engine.loaded
     if loaded.done():
         loaded.result()
 
 
-async def _watch_loading(engine: Engine, on_failure: Callable[[], None]) -> None:
+def _listen(host: str, port: int) -> socket.socket:
+    """Return a listening socket, made before the model is loaded; ConfigurationError where it is taken."""
+    address = host.strip("[]")
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        return socket.create_server((address, port), family=family, backlog=2048)
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot listen on {host}:{port} ({error.strerror or error}); end what uses it or set "
+            "CLOUD_PORT"
+        ) from error
+
+
+async def _watch_loading(engine: AnswerEngine, on_failure: Callable[[], None]) -> None:
     loading = asyncio.wrap_future(engine.loaded)
     await asyncio.wait([loading])
     failure = loading.exception()

@@ -1,5 +1,6 @@
 """The command `cloud-server`; each command imports what it needs when it runs, so that help is instant."""
 
+import os
 from pathlib import Path
 from typing import Any, get_args
 
@@ -9,6 +10,7 @@ from cloud_server.key_commands import keys
 from cloud_server.logs import configure_logs
 from cloud_server.making import (
     evaluate,
+    evaluate_system,
     export_edge,
     predict,
     prepare,
@@ -18,8 +20,10 @@ from cloud_server.making import (
     train_lines,
 )
 from cloud_server.settings import CloudSettings, Precision, ProfileName
+from cloud_server.teaching_command import teach
 from shared import __version__
 from shared.errors import ShadowdogError
+from shared.taught_skill import learn_skills, split_folders
 
 EXIT_REFUSED = 2
 _PLACE = click.Path(path_type=Path)
@@ -41,8 +45,11 @@ class _ErrorLineGroup(click.Group):
 def main() -> None:
     """The cloud of Shadowdog: serves, makes and exports the model.
 
-    Exit codes: 0 done, 2 a wrong argument, setting or file, 1 a failure while running.
+    Exit codes: 0 done, 2 a wrong argument, setting or file, 1 a failure while running. CLOUD_SKILLS
+    names folders of taught skills.
     """
+    if folders := os.environ.get("CLOUD_SKILLS"):  # before any command: all go by the catalogue
+        learn_skills(split_folders(folders))
 
 
 @main.command()
@@ -56,6 +63,8 @@ def main() -> None:
 )
 @click.option("--precision", type=click.Choice(get_args(Precision)), help="Of the weights.")
 @click.option("--threads", type=int, help="Torch's threads.")
+@click.option("--upstream", "upstream_url", help="Server that runs the model instead of this one.")
+@click.option("--completions/--no-completions", default=None, help="Be such a server's replica.")
 def serve(**given: Any) -> None:
     """Serve the attached model over HTTP.
 
@@ -80,7 +89,9 @@ for command in (
     pretrain_shadow,
     evaluate,
     predict,
+    evaluate_system,
     export_edge,
+    teach,
     keys,
 ):
     main.add_command(command)

@@ -1,5 +1,6 @@
 """Loading a profile: base, tokenizer and shadow from disk, or a tiny one made in memory."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -7,10 +8,16 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
-from cloud_server.engine import ServedBase
-from cloud_server.model_source import ADAPTER_PATTERNS, MODEL_PATTERNS, ModelSource
+from cloud_server.engine import Served, ServedBase
+from cloud_server.model_source import (
+    ADAPTER_PATTERNS,
+    CONFIGURATION_PATTERNS,
+    MODEL_PATTERNS,
+    ModelSource,
+)
 from cloud_server.profiles import PROFILES, ModelPlaces
 from cloud_server.settings import CloudSettings, Precision
+from cloud_server.upstream.vocabulary import Vocabulary
 from shared.errors import BaseUnavailable, CheckpointForeign, ConfigurationError, ModelError
 from shared.prompt import GEMMA, ChatFormat, PromptEncoder
 
@@ -64,15 +71,18 @@ def load_served_base(
         model=ShadowModel.from_pretrained(base, adapter_directory, shadow=places.shadow),
         encoder=PromptEncoder(control, plain, chat),
         tokenizer=control,
-        stop_token_ids=stop_token_ids(base, control, chat),
+        stop_token_ids=stop_token_ids(_own_end(base), control, chat),
         device=device,
     )
 
 
-def fetch_base(place: str | Path) -> Path:
-    """Return a base's directory, downloaded where it is a hub's; BaseUnavailable where there is none."""
+def fetch_base(place: str | Path, patterns: Sequence[str] = MODEL_PATTERNS) -> Path:
+    """Return a base's directory, downloaded where it is a hub's; BaseUnavailable where there is none.
+
+    patterns: the files that are wanted of a hub.
+    """
     try:
-        directory = ModelSource.parse(place).fetch(MODEL_PATTERNS)
+        directory = ModelSource.parse(place).fetch(patterns)
     except CheckpointForeign:  # neither a folder nor a hub id
         directory = Path(place)
     except ModelError as error:
@@ -101,16 +111,54 @@ def read_tokenizer(path: Path) -> Tokenizer:
     return Tokenizer.from_file(str(path))
 
 
-def stop_token_ids(
-    base: "PreTrainedModel", tokenizer: Tokenizer, chat: ChatFormat
-) -> frozenset[int]:
-    """Return what ends an answer: the chat format's end mark and the base's own end of text."""
+def stop_token_ids(own: Any, tokenizer: Tokenizer, chat: ChatFormat) -> frozenset[int]:
+    """Return what ends an answer: the chat format's end mark and the base's own end of text.
+
+    own: an id, several, or None, as transformers writes `eos_token_id`.
+    """
     end = tokenizer.token_to_id(chat.end)
     if end is None:
         raise ConfigurationError(f"the tokenizer has no {chat.end}; it is not a {chat.name} one")
-    generation: Any = getattr(base, "generation_config", None)
-    own = getattr(generation, "eos_token_id", None) or []
-    return frozenset({end, *([own] if isinstance(own, int) else own)})
+    return frozenset({end, *([own] if isinstance(own, int) else own or [])})
+
+
+def _own_end(base: Any) -> Any:
+    return getattr(getattr(base, "generation_config", None), "eos_token_id", None)
+
+
+def load_vocabulary(settings: CloudSettings) -> Vocabulary:
+    """Return what a front end needs of `settings.profile`'s base; its weights are not looked for.
+
+    BaseUnavailable where the base's directory, or its tokenizer, is not there.
+    """
+    if settings.profile == "tiny":
+        served = make_tiny()
+        config: Any = served.model.base.config
+        return Vocabulary(served, config.vocab_size, config.max_position_embeddings)
+    profile = PROFILES[settings.profile]
+    place = profile.places(settings.base_directory).base
+    directory = fetch_base(place, CONFIGURATION_PATTERNS)
+    control, plain = (read_tokenizer(directory / "tokenizer.json") for _ in range(2))
+    sizes = _read_json(directory / "config.json")
+    ends = {**sizes, **_read_json(directory / "generation_config.json")}.get("eos_token_id")
+    return Vocabulary(
+        Served(
+            name=settings.profile,
+            base_name=profile.base,
+            encoder=PromptEncoder(control, plain, profile.chat),
+            tokenizer=control,
+            stop_token_ids=stop_token_ids(ends, control, profile.chat),
+        ),
+        int(sizes["vocab_size"]),
+        int(sizes["max_position_embeddings"]),
+    )
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    read: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return read
 
 
 def make_tiny() -> ServedBase:
@@ -147,7 +195,7 @@ def make_tiny() -> ServedBase:
         model=model,
         encoder=PromptEncoder(control, plain, GEMMA),
         tokenizer=control,
-        stop_token_ids=stop_token_ids(base, control, GEMMA),
+        stop_token_ids=stop_token_ids(_own_end(base), control, GEMMA),
         device=torch.device("cpu"),
     )
 

@@ -14,7 +14,7 @@ from cloud_server.profiles import find_profile, model_places, shipped_adapter
 from cloud_server.settings import ProfileName
 from shared.settings import cache_directory
 
-_RECIPES = Path(__file__).resolve().parent / "training" / "recipes"
+RECIPES = Path(__file__).resolve().parent / "training" / "recipes"
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 _PLACE = click.Path(path_type=Path)
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -27,7 +27,7 @@ _PROFILE = click.option(
 
 
 def _recipe_path(recipe: str) -> Path:
-    shipped = _RECIPES / f"{recipe}.toml"
+    shipped = RECIPES / f"{recipe}.toml"
     return shipped if shipped.is_file() else Path(recipe)
 
 
@@ -78,6 +78,7 @@ def soft_targets(
 @click.option("--adapter", type=_FOLDER, help="Its folder; default: the profile's own shadow.")
 @click.option("--data", type=_FILE, multiple=True, required=True, help="Rows of datasets/; again.")
 @click.option("--answer-tokens", type=click.IntRange(min=1), default=48, show_default=True)
+@click.option("--uncalibrated", is_flag=True, help="Detached, without its calibration.")
 @click.option("--out", type=_FILE, required=True, help="JSON Lines that evaluate-system reads.")
 @_PROFILE
 def predict(
@@ -85,6 +86,7 @@ def predict(
     adapter: Path | None,
     data: tuple[Path, ...],
     answer_tokens: int,
+    uncalibrated: bool,
     out: Path,
     profile: str,
 ) -> None:
@@ -92,7 +94,15 @@ def predict(
     from cloud_server.training.predictions import predict_files
 
     place = adapter or shipped_adapter(profile)
-    count = predict_files(system, profile, place, data, out, answer_tokens=answer_tokens)
+    count = predict_files(
+        system,
+        profile,
+        place,
+        data,
+        out,
+        answer_tokens=answer_tokens,
+        uncalibrated=uncalibrated,
+    )
     click.echo(f"{count:,} predictions at {out}")
 
 
@@ -152,6 +162,22 @@ def evaluate(
         return
     for name in ("n", "accuracy", "by_lang", "false_execute_rate", "false_defer_rate", "ms"):
         click.echo(f"{name:20} {figures[name]}")
+
+
+@click.command("evaluate-system")
+@click.option("--folder", type=_FOLDER, default=Path("docs/evaluation"), show_default=True)
+@click.option("--datasets", type=_FOLDER, default=Path("datasets"), show_default=True)
+@click.option("--page", type=_FILE, default=Path("docs/evaluation.md"), show_default=True)
+def evaluate_system(folder: Path, datasets: Path, page: Path) -> None:
+    """Write docs/evaluation.md, tables and pictures, from the predictions in FOLDER.
+
+    FOLDER holds predictions/, table3_inputs.jsonl and latency.json; see `predict`.
+    """
+    from cloud_server.evaluation.page import evaluate_system as run
+    from cloud_server.evaluation.page import write_page
+
+    write_page(run(folder, datasets), page, folder)
+    click.echo(f"evaluation at {page}")
 
 
 @click.command("export-edge")

@@ -10,6 +10,7 @@ from shared.bundle import file_sha256
 from shared.errors import CheckpointForeign, ConfigurationError, ModelError
 
 ADAPTER_PATTERNS = ("shadow_*.json", "shadow_*.safetensors", "thresholds.json", "figures.json")
+CONFIGURATION_PATTERNS = ("*.json",)
 MODEL_PATTERNS = ("*.json", "*.safetensors")
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")

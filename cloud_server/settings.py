@@ -8,6 +8,7 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from shared.settings import ProcessSettings, cache_directory
+from shared.taught_skill import split_folders
 
 ProfileName = Literal["gemma-270m", "qwen3-8b", "tiny"]
 Precision = Literal["bf16", "fp32"]
@@ -45,8 +46,20 @@ class CloudSettings(ProcessSettings):
     base_directory: Path | None = None
     adapter_directory: Path | None = None
     shadow_directory: Path | None = None
+    skills: Annotated[tuple[Path, ...], NoDecode] = ()
+    """Folders of taught skills, with `:` between them; cli.py learns them before any command."""
     bundles: Path = Field(default_factory=lambda: cache_directory() / "bundles")
     """Where `export-edge` writes what edges may pull."""
+    upstream_url: str | None = None
+    """An OpenAI-compatible server that runs the model (docs/scale-out.md); None: this process does."""
+    upstream_key: SecretStr | None = None
+    upstream_attempts: Annotated[int, Field(ge=1)] = 4
+    """How often in a row an upstream is asked without one new token before an answer is given up."""
+    upstream_silence_s: Annotated[float, Field(gt=0)] = 10.0
+    """After how long without a byte an answer counts as broken off, and is asked for elsewhere."""
+    completions: bool = False
+    """Serve `/v1/completions` in token ids, for a front end's upstream. Whoever may call it writes the
+    whole prompt, the system prompt and all marks included."""
     precision: Precision = "bf16"
     threads: Annotated[int, Field(ge=1)] | None = None
     max_active: Annotated[int, Field(ge=1, le=256)] = 16
@@ -72,6 +85,18 @@ class CloudSettings(ProcessSettings):
         default_factory=lambda: os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or None
     )
     """An OTLP/HTTP collector's address, without `/v1/traces`; None: no traces."""
+
+    @field_validator("upstream_url")
+    @classmethod
+    def _is_an_address(cls, given: str | None) -> str | None:
+        if given is not None and not given.startswith(("http://", "https://")):
+            raise ValueError("an address begins with http:// or https://")
+        return given
+
+    @field_validator("skills", mode="before")
+    @classmethod
+    def _split_folders(cls, given: Any) -> Any:
+        return split_folders(given) if isinstance(given, str) else given
 
     @field_validator("api_keys", "admin_keys", mode="before")
     @classmethod

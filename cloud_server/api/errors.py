@@ -27,7 +27,7 @@ from shared.errors import (
 )
 from shared.messages import ErrorBody
 
-OPENAI_PATHS = ("/v1/chat/", "/v1/models")
+OPENAI_PATHS = ("/v1/chat/", "/v1/completions", "/v1/models")
 _CODES = {
     each.status: each.code for each in (Unauthorized, Forbidden, NotFound, Conflict, TooLarge)
 }

@@ -3,11 +3,11 @@
 from fastapi import APIRouter
 
 from cloud_server.api.examples import HEALTH_RESPONSES, READY_RESPONSES
-from cloud_server.engine import Engine
+from cloud_server.engine import AnswerEngine
 from shared.errors import Busy, ShadowdogError
 
 
-def health_router(engine: Engine) -> APIRouter:
+def health_router(engine: AnswerEngine) -> APIRouter:
     """Return the two routes that need no key."""
     router = APIRouter(tags=["operation"])
 

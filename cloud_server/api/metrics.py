@@ -53,6 +53,7 @@ class CloudMetrics:
             "prompt_cache_tokens", "Prompt tokens kept from earlier or computed anew.", ("kind",)
         )
         self._cache_bytes = self._gauge("cache_bytes", "Keys and values held.")
+        self._resumed = self._counter("resumed_answers", "Answers asked for again upstream.")
         self._sessions = self._gauge("sessions", "Sessions that are remembered.")
 
     # --- told by the routes ----------------------------------------------------------------------
@@ -105,6 +106,9 @@ class CloudMetrics:
 
     def holding(self, cache_bytes: int) -> None:
         self._cache_bytes.set(cache_bytes)
+
+    def resumed(self) -> None:
+        self._resumed.inc()
 
     # --- instruments -----------------------------------------------------------------------------
 

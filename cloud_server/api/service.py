@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from cloud_server.api.metrics import CloudMetrics
 from cloud_server.api.sessions import Sessions
 from cloud_server.api.tracing import Span, Tracing
-from cloud_server.engine import Done, Engine, EventStream, GenerationRequest, Token
+from cloud_server.engine import AnswerEngine, Done, EventStream, GenerationRequest, Token
 
 
 @dataclass(frozen=True)
 class Service:
     """The parts that outlive a request; prompt_turns: the exchanges of a session in a prompt."""
 
-    engine: Engine
+    engine: AnswerEngine
     sessions: Sessions
     metrics: CloudMetrics
     tracing: Tracing

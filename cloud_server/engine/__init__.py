@@ -2,6 +2,7 @@
 
 from cloud_server.engine.answer import Ending, SpokenAnswer
 from cloud_server.engine.engine import Engine
+from cloud_server.engine.interface import AnswerEngine
 from cloud_server.engine.limits import EngineLimits
 from cloud_server.engine.observer import DropReason, EngineObserver, NoObserver
 from cloud_server.engine.request import (
@@ -12,10 +13,11 @@ from cloud_server.engine.request import (
     Sampling,
     Token,
 )
-from cloud_server.engine.served_base import BatchDecoder, ServedBase, ServedName
+from cloud_server.engine.served_base import BatchDecoder, Served, ServedBase, ServedName
 from cloud_server.engine.stream import EventStream
 
 __all__ = [
+    "AnswerEngine",
     "BatchDecoder",
     "Done",
     "DropReason",
@@ -29,6 +31,7 @@ __all__ = [
     "GenerationRequest",
     "NoObserver",
     "Sampling",
+    "Served",
     "ServedBase",
     "ServedName",
     "SpokenAnswer",

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from cloud_server.engine.batch import Batch, Row
+from cloud_server.engine.ending import log_dropped, log_finished
 from cloud_server.engine.generation import Generation
 from cloud_server.engine.grammar import TagGrammar
 from cloud_server.engine.kept_prefixes import KeptPrefixes, Key, session_key, system_key
@@ -188,22 +189,7 @@ class Core:
         self._remember_session(generation)
         generation.release(self._slots)
         self._observer.finished(generation.request, done)
-        figures = {
-            "request_id": generation.request.request_id,
-            "model": generation.model,
-            "reason": reason,
-            "prompt_tokens": done.prompt_tokens,
-            "cached_tokens": done.cached_tokens,
-            "completion_tokens": done.completion_tokens,
-            "queue_ms": round(done.queue_ms, 1),
-            "answer_ms": round(done.total_ms, 1),
-        }
-        logger.info(
-            "request %(request_id)s %(reason)s: %(prompt_tokens)d (%(cached_tokens)d kept) + "
-            "%(completion_tokens)d tokens, queue %(queue_ms).0f ms, total %(answer_ms).0f ms",
-            figures,
-            extra={"figures": figures},
-        )
+        log_finished(generation, done)
         generation.deliver(done)
 
     def _drop_all(self, reason: DropReason, error: ShadowdogError) -> None:
@@ -218,8 +204,7 @@ class Core:
         if error is not None:
             generation.listener.emit(error)
         self._observer.dropped(generation.request, reason)
-        figures = {"request_id": generation.request.request_id, "reason": reason}
-        logger.info("request %(request_id)s %(reason)s", figures, extra={"figures": figures})
+        log_dropped(generation, reason)
 
     # --- what is kept for later requests ---------------------------------------------------------
 

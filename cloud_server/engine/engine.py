@@ -1,5 +1,6 @@
 """The engine: one thread loads and owns the model, and decodes for everyone together."""
 
+import asyncio
 import logging
 import threading
 import time
@@ -67,6 +68,10 @@ class Engine:
         self._schedule.close()
         if self.loaded.done() and self._thread.is_alive():
             self._thread.join()
+
+    async def shut_down(self) -> None:
+        """Close without holding the event loop up."""
+        await asyncio.to_thread(self.close)
 
     def drain(self, timeout_s: float) -> bool:
         """Take no more requests and wait until those under way have ended, for a graceful stop.

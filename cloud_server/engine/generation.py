@@ -9,7 +9,7 @@ from cloud_server.engine.detokenizer import Detokenizer
 from cloud_server.engine.grammar import TagGrammar
 from cloud_server.engine.request import Done, Event, FinishReason, GenerationRequest, Token
 from cloud_server.engine.sampler import Sampler
-from cloud_server.engine.served_base import ServedBase
+from cloud_server.engine.served_base import Served
 from cloud_server.engine.slots import Slots
 from cloud_server.engine.stop_text import StopText
 from shared.errors import ShadowdogError
@@ -43,8 +43,9 @@ class Generation:
         """How many of the tokens have their keys and values in the slots."""
         self.slots: Tensor | None = None
         """Room for all tokens that the request may come to; held from its start to its end."""
+        self.cached = 0
+        """How many of the prompt's tokens were not computed anew."""
         self.sampler = Sampler(request.sampling)
-        self._cached = 0
         self._submitted_at_s = now_s
         self._started_at_s: float | None = None
         self._first_token_at_s: float | None = None
@@ -61,18 +62,23 @@ class Generation:
         """How many tokens must be run before the next one can be chosen."""
         return len(self.ids) - self.computed
 
+    @property
+    def met_stop_text(self) -> bool:
+        """Whether a stop string ended the answer, which the model itself knows nothing of."""
+        return self._stop_text.is_met
+
     def is_late(self, now_s: float) -> bool:
         """Return whether the deadline has come."""
         return now_s >= self.deadline_at_s
 
     def start(
-        self, served: ServedBase, grammar: TagGrammar, cached: int, now_s: float
+        self, served: Served, grammar: TagGrammar, cached: int, now_s: float
     ) -> FinishReason | None:
         """Leave the queue with slots for all tokens, of which the first `cached` are filled.
 
         Returns why the answer ends here, if its forced beginning is all of it.
         """
-        self.computed = self._cached = cached
+        self.computed = self.cached = cached
         self._started_at_s = now_s
         self._detokenizer = Detokenizer(served.tokenizer)
         self._stop_token_ids = served.stop_token_ids
@@ -100,7 +106,8 @@ class Generation:
         if token_id in self._stop_token_ids:
             return "stop"
         self.ids.append(token_id)
-        self._say(self._stop_text.feed(self._detokenizer.feed(token_id)))
+        ids = (token_id,) if self.request.with_ids else ()
+        self._say(self._stop_text.feed(self._detokenizer.feed(token_id)), ids)
         if self._stop_text.is_met:
             return "stop"
         return "length" if len(self.answer_ids) >= self.request.max_tokens else None
@@ -114,7 +121,7 @@ class Generation:
             text=self._text,
             finish_reason=reason,
             prompt_tokens=len(self.request.prompt_ids),
-            cached_tokens=self._cached,
+            cached_tokens=self.cached,
             completion_tokens=len(self.answer_ids),
             queue_ms=1000 * (started - self._submitted_at_s),
             first_token_ms=None if first is None else 1000 * (first - self._submitted_at_s),
@@ -131,7 +138,7 @@ class Generation:
             slots.give_back(self.slots)
             self.slots = None
 
-    def _say(self, text: str) -> None:
-        if text:
+    def _say(self, text: str, ids: tuple[int, ...] = ()) -> None:
+        if text or ids:
             self._text += text
-            self.listener.emit(Token(text))
+            self.listener.emit(Token(text, ids))

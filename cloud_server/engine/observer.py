@@ -29,6 +29,9 @@ class EngineObserver(Protocol):
     def holding(self, cache_bytes: int) -> None:
         """Keys and values of so many bytes are in use, by requests or kept for later ones."""
 
+    def resumed(self) -> None:
+        """An upstream broke an answer off, and is asked for the rest of it."""
+
 
 class NoObserver:
     """Does nothing with what it is told."""
@@ -44,3 +47,5 @@ class NoObserver:
     def reused(self, cached_tokens: int, computed_tokens: int) -> None: ...
 
     def holding(self, cache_bytes: int) -> None: ...
+
+    def resumed(self) -> None: ...

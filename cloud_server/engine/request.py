@@ -30,7 +30,8 @@ class GenerationRequest:
     owner: whom to be fair to, a robot's id or a key's. session_id: keeps this request's keys and
     values for the session's next turn, by owner and model. stop: strings that end the answer and
     are no part of it. grammar "tag": the answer begins with one of the 35 tags. forced_ids: the
-    answer begins with exactly these tokens, which count as its own.
+    answer begins with exactly these tokens, which count as its own. with_ids: each
+    token is an event with its id, also while its character is unfinished.
     """
 
     request_id: str
@@ -44,13 +45,15 @@ class GenerationRequest:
     stop: tuple[str, ...] = ()
     grammar: Literal["tag"] | None = None
     forced_ids: tuple[int, ...] = ()
+    with_ids: bool = False
 
 
 @dataclass(frozen=True)
 class Token:
-    """A piece of text, made of whole characters."""
+    """A piece of text, made of whole characters; `ids` only where they were asked for."""
 
     text: str
+    ids: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

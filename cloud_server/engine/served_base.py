@@ -53,8 +53,8 @@ class ServedName(NamedTuple):
 
 
 @dataclass(frozen=True)
-class ServedBase:
-    """A loaded base with its default shadow, ready to be owned by an engine's thread.
+class Served:
+    """What is known of a served model wherever it runs: its names, its tokens, its end marks.
 
     `name` is the shadow's, `base_name` that of the bare base. `stop_token_ids` end an answer and
     are no part of it.
@@ -62,17 +62,23 @@ class ServedBase:
 
     name: str
     base_name: str
-    model: "ShadowModel"
     encoder: PromptEncoder
     tokenizer: TokenDecoder
     stop_token_ids: frozenset[int]
-    device: torch.device
 
     @property
     def system_ids(self) -> tuple[int, ...]:
         """The tokens that every prompt of the chat format begins with."""
         prefix = self.encoder.chat.prefix(SYSTEM_PROMPT)
         return tuple(self.encoder.encode_segment(Segment(prefix, control=True)))
+
+
+@dataclass(frozen=True)
+class ServedBase(Served):
+    """A loaded base with its default shadow, ready to be owned by an engine's thread."""
+
+    model: "ShadowModel"
+    device: torch.device
 
     def make_decoder(self, capacity: int) -> BatchDecoder:
         """Return what runs the base and its default shadow, with room for `capacity` tokens."""

@@ -65,17 +65,38 @@ class AdapterShape:
     def _own_embeddings(self) -> tuple[int, ...] | None:
         return next((self.shapes[name] for name in _EMBEDDINGS if name in self.shapes), None)
 
+    @property
+    def has_own_embeddings(self) -> bool:
+        """Return whether the shadow reads embeddings of its own, not the base's."""
+        return self._own_embeddings() is not None
+
+    @property
+    def has_projection(self) -> bool:
+        """Return whether the shadow's states are projected to the base's size."""
+        return _PROJECTION in self.shapes
+
     def refuse_other_base(self, base_decoder: PreTrainedModel) -> None:
         """Raise CheckpointMismatch, saying what the adapter is, where it was made for another base."""
-        layers, hidden = (
-            len(cast(nn.ModuleList, base_decoder.layers)),
-            base_decoder.config.hidden_size,
-        )
+        config = base_decoder.config
+        layers = len(cast(nn.ModuleList, base_decoder.layers))
+        self.refuse_other_sizes(config.model_type, layers, config.hidden_size)
+
+    def refuse_other_sizes(self, kind: str, layers: int, hidden: int) -> None:
+        """Do the same for a base of which only the configuration is at hand."""
         downs = self.shapes.get(_DOWNS)
         if downs is not None and downs[:2] != (layers - 1, hidden):
             raise CheckpointMismatch(
-                f"{self.directory} holds {self.describe()}; this {base_decoder.config.model_type} "
+                f"{self.directory} holds {self.describe()}; this {kind} "
                 f"has {layers} layers and hidden size {hidden}"
+            )
+
+    def refuse_explicit(self) -> None:
+        """Raise CheckpointMismatch where the shadow is an explicit one, which needs its description."""
+        if self.has_projection or self.has_own_embeddings:
+            raise CheckpointMismatch(
+                f"{self.directory} holds {self.describe()}: an explicit shadow, which the "
+                "library's files do not describe; pass the CausalLM or projected shadow that it "
+                "was made from as `shadow`"
             )
 
     def build_shadow(
@@ -86,12 +107,7 @@ class AdapterShape:
         CheckpointMismatch where the adapter's shadow is an explicit one and none is given.
         """
         if given is None:
-            if _PROJECTION in self.shapes or self._own_embeddings() is not None:
-                raise CheckpointMismatch(
-                    f"{self.directory} holds {self.describe()}: an explicit shadow, which the "
-                    "library's files do not describe; pass the CausalLM or projected shadow that it "
-                    "was made from as `shadow`"
-                )
+            self.refuse_explicit()
             return build_implicit_shadow(base_decoder, config)
         name = embeddings_name(given)
         shared = name is None or f"shadow_model.{name}.weight" not in self.shapes

@@ -83,7 +83,7 @@ def draw(rows: Sequence[Row], most: int | None, seed: int) -> list[Row]:
 class Example:
     """A row as it is learnt: its text, perhaps disturbed, and the posterior wanted of the shadow.
 
-    target: 35 probabilities in the order of `TAGS`.
+    target: a probability for each of `TAGS`, in their order.
     """
 
     row: Row

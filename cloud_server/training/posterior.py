@@ -15,27 +15,37 @@ from shared.tags import TAGS
 
 
 def tag_posteriors(
-    model: ShadowModel, encoder: PromptEncoder, texts: Sequence[str], *, batch_rows: int = 24
+    model: ShadowModel,
+    encoder: PromptEncoder,
+    texts: Sequence[str],
+    *,
+    batch_rows: int = 24,
+    tags: Sequence[str] = TAGS,
 ) -> Tensor:
-    """Return P(tag) [texts, 35] of the detached shadow, in the order of `TAGS` (CONTRACT.md)."""
+    """Return P(tag) [texts, tags] of the detached shadow, in the order of `tags` (CONTRACT.md)."""
     if not texts:
-        return torch.zeros(0, len(TAGS))
-    states = branch_states(model, encoder, texts, batch_rows=batch_rows)
-    return tag_head(model, encoder).log_posterior(states).exp()
+        return torch.zeros(0, len(tags))
+    states = branch_states(model, encoder, texts, batch_rows=batch_rows, tags=tags)
+    return tag_head(model, encoder, tags).log_posterior(states).exp()
 
 
-def tag_head(model: ShadowModel, encoder: PromptEncoder) -> TagHead:
+def tag_head(model: ShadowModel, encoder: PromptEncoder, tags: Sequence[str] = TAGS) -> TagHead:
     """Return the rows of the shadow's head that the tags of this tokenizer need."""
-    tree = build_tag_tree([encoder.encode_plain(tag) for tag in TAGS])
+    tree = build_tag_tree([encoder.encode_plain(tag) for tag in tags])
     return TagHead(tree, model.shadow_head_weight().cpu())
 
 
 @torch.inference_mode()
 def branch_states(
-    model: ShadowModel, encoder: PromptEncoder, texts: Sequence[str], *, batch_rows: int = 24
+    model: ShadowModel,
+    encoder: PromptEncoder,
+    texts: Sequence[str],
+    *,
+    batch_rows: int = 24,
+    tags: Sequence[str] = TAGS,
 ) -> Tensor:
     """Return the shadow's states [texts * branches, hidden] at the tag tree's branching nodes."""
-    tree = build_tag_tree([encoder.encode_plain(tag) for tag in TAGS])
+    tree = build_tag_tree([encoder.encode_plain(tag) for tag in tags])
     device = model.base.device
     states = []
     for start in range(0, len(texts), batch_rows):

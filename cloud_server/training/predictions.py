@@ -1,11 +1,5 @@
-"""What a trained system makes of rows, written once and kept, so that figures can be made again.
+"""What a trained system makes of rows, in the form of `shared/predictions.py`."""
 
-A file is JSON Lines: first a line about the system, then one line a row: a detached shadow's
-probabilities (`posterior`, tags above 1/1000), or an answering model's label, the probability of
-its first token, and its answer.
-"""
-
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,26 +8,31 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from cloud_server.adapter_files import read_temperature, read_thresholds, trained_parameters
 from cloud_server.modeling import ShadowModel
 from cloud_server.training.base import TrainingBase, load_training_base
+from cloud_server.training.calibration import fold_temperature
 from cloud_server.training.data import Row, read_rows
 from cloud_server.training.posterior import tag_posteriors
+from shared.predictions import data_marks, shorten_posterior, write_predictions
 from shared.prompt import Turn
-from shared.tags import TAGS, split_answer
+from shared.tags import TAGS
 from shared.text import clean_utterance
 
 System = Literal["detached", "attached", "low_rank"]
 ANSWER_TOKENS = 48
-LEAST_PROBABILITY = 1e-3
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What an answering model said: the leading tag's name or "REMOTE", and the text after it."""
+    """What an answering model said, tag and all, and the probability of its first token.
 
-    label: str
+    cut: whether it had not ended after the tokens it was given.
+    """
+
     probability: float
-    text: str
+    said: str
+    cut: bool
 
 
 def load_system(
@@ -57,29 +56,32 @@ def predict(
     rows: Sequence[Row],
     *,
     answer_tokens: int = ANSWER_TOKENS,
+    temperature: float = 1.0,
 ) -> Iterator[dict[str, Any]]:
-    """Yield one object a row, in order; detached in fp32, answering models in bf16."""
+    """Yield one object a row, in order; detached in fp32, answering models in bf16.
+
+    temperature: divides a detached shadow's logits, beyond what is in its weights.
+    """
     dtype = torch.float32 if system == "detached" else torch.bfloat16
     loaded, model = load_system(system, profile, adapter, dtype)
     if system == "detached":
+        fold_temperature(model, temperature)
         texts = [clean_utterance(row.text) for row in rows]
         for row, posterior in zip(
             rows, tag_posteriors(model, loaded.encoder, texts).tolist(), strict=True
         ):
-            kept = {
-                tag: round(value, 6)
-                for tag, value in zip(TAGS, posterior, strict=True)
-                if value >= LEAST_PROBABILITY
+            yield {
+                "id": row.id,
+                "posterior": shorten_posterior(zip(TAGS, posterior, strict=True)),
             }
-            yield {"id": row.id, "posterior": kept}
         return
     step = attached_step(model) if system == "attached" else low_rank_step(model)
     for row, answer in zip(rows, answer_rows(step, loaded, rows, answer_tokens), strict=True):
         yield {
             "id": row.id,
-            "label": answer.label,
             "probability": round(answer.probability, 6),
-            "answer": answer.text,
+            "said": answer.said,
+            **({"cut": True} if answer.cut else {}),
         }
 
 
@@ -161,24 +163,7 @@ def _answer_batch(
     assert first is not None
     for ids, probability in zip(torch.cat(said, 1).tolist(), first.tolist(), strict=True):
         kept = ids[: ids.index(end)] if end in ids else ids
-        name, text = split_answer(loaded.tokenizer.decode(kept))
-        yield Answer(name or "REMOTE", probability, text)
-
-
-def write_predictions(
-    path: Path, about: dict[str, Any], predictions: Iterator[dict[str, Any]]
-) -> None:
-    """Write what is known about the system and then its predictions, one JSON object a line."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8") as stream:
-        for entry in (about, *predictions):
-            stream.write(json.dumps(entry, ensure_ascii=False) + "\n")
-
-
-def read_predictions(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Return what a file says about its system, and its predictions."""
-    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    return lines[0], lines[1:]
+        yield Answer(probability, loaded.tokenizer.decode(kept), end not in ids)
 
 
 def predict_files(
@@ -189,16 +174,31 @@ def predict_files(
     out: Path,
     *,
     answer_tokens: int = ANSWER_TOKENS,
+    uncalibrated: bool = False,
 ) -> int:
-    """Write the predictions for the rows of several files to `out`; return how many rows they are."""
+    """Write the predictions for the rows of several files to `out`; return how many rows they are.
+
+    uncalibrated: a detached shadow as it was before its temperature was folded in.
+    """
     rows = [row for path in files for row in read_rows(path)]
     about = {
         "system": system,
         "profile": profile,
         "rows": len(rows),
+        "data": data_marks(files),
         "torch": torch.__version__,
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+        "trained_parameters": trained_parameters(adapter),
     }
-    predictions = predict(system, profile, adapter, rows, answer_tokens=answer_tokens)
+    temperature = 1.0
+    if system == "detached":
+        about["thresholds"] = read_thresholds(adapter)
+        temperature = 1 / read_temperature(adapter) if uncalibrated else 1.0
+        about["calibrated"] = not uncalibrated
+    else:
+        about["answer_tokens"] = answer_tokens
+    predictions = predict(
+        system, profile, adapter, rows, answer_tokens=answer_tokens, temperature=temperature
+    )
     write_predictions(out, about, predictions)
     return len(rows)

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from shared.errors import ConfigurationError
+from shared.toml_file import read_toml
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -57,15 +58,11 @@ class Augmentation(Section):
 
 
 class DataSection(Section):
-    """Files of `datasets/`; `remote_rows` caps the requests without an answer in an epoch.
-
-    conversations: rows with a history, for joint stages.
-    """
+    """Files of `datasets/`; `remote_rows` caps the requests without an answer in an epoch."""
 
     commands: list[str]
     answers: list[str]
     remote: list[str]
-    conversations: list[str] = []
     validation: list[str]
     calibration: list[str] = []
     command_rows: int | None = None
@@ -118,7 +115,7 @@ def load_recipe(path: Path, changes: Sequence[str] = ()) -> Recipe:
     changes: `dotted.key=value` in TOML, set over the file's; a list's entries go by number
     (`stages.0.epochs=2`).
     """
-    raw = read_toml(path)
+    raw = read_toml(path, "recipe")
     for change in changes:
         set_value(raw, change)
     try:
@@ -141,14 +138,3 @@ def set_value(raw: dict[str, Any], change: str) -> None:
         raise ConfigurationError(
             f"{change!r} changes nothing of the recipe ({error}); write dotted.key=value, texts in quotes"
         ) from error
-
-
-def read_toml(path: Path) -> dict[str, Any]:
-    """Return what a TOML file holds; ConfigurationError where it cannot be read or is no TOML."""
-    try:
-        raw: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-        return raw
-    except OSError as error:
-        raise ConfigurationError(f"recipe {path} cannot be read: {error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"recipe {path} is wrong: {error}") from error

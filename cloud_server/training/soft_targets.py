@@ -20,7 +20,9 @@ def write_soft_targets(path: Path, ids: Sequence[str], posteriors: Tensor) -> No
     thousandths = (posteriors.clamp(0, 1) * 1000).round().to(torch.int16).numpy()
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as stream:
-        np.savez_compressed(stream, ids=np.array(ids), tags=np.array(TAGS), values=thousandths)
+        np.savez_compressed(
+            stream, ids=np.array(ids), tags=np.array(list(TAGS)), values=thousandths
+        )
 
 
 def read_soft_targets(path: Path) -> dict[str, tuple[float, ...]]:
@@ -30,8 +32,10 @@ def read_soft_targets(path: Path) -> dict[str, tuple[float, ...]]:
             ids, tags, values = stored["ids"], stored["tags"], stored["values"]
     except (OSError, KeyError, ValueError) as error:
         raise DataError(f"{path} cannot be read as soft targets: {error}") from error
-    if tuple(tags.tolist()) != TAGS:
-        raise DataError(f"{path} was made for other tags; make it again with `cloud-server teach`")
+    if tags.tolist() != list(TAGS):
+        raise DataError(
+            f"{path} was made for other tags; make it again with `cloud-server soft-targets`"
+        )
     shares = values.astype(np.float64)
     shares /= np.maximum(shares.sum(axis=1, keepdims=True), 1)
     return {name: tuple(row) for name, row in zip(ids.tolist(), shares.tolist(), strict=True)}

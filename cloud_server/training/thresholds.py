@@ -58,7 +58,7 @@ class Choice:
 
 
 def choose_thresholds(posteriors: Tensor, rows: Sequence[Row]) -> Choice:
-    """Return the loosest thresholds whose risks are bounded; posteriors [rows, 35] are the rows'."""
+    """Return the loosest thresholds whose risks are bounded; posteriors [rows, tags] are the rows'."""
     best, tiers = _best_skills(posteriors)
     chosen: Choice | None = None
     for step in PATH:

@@ -3,13 +3,14 @@
 import json
 import math
 import random
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from cloud_server.adapter_files import FIGURES_NAME, THRESHOLDS_NAME
+from cloud_server.adapter_files import CALIBRATION_NAME, FIGURES_NAME, THRESHOLDS_NAME
 from cloud_server.modeling import ShadowConfig, ShadowModel
 from cloud_server.training.augmentation import Augmenter
 from cloud_server.training.base import TrainingBase, load_training_base
@@ -35,20 +36,23 @@ from cloud_server.training.trainer import (
 
 
 def stage_rows(data: DataSection, directory: Path, seed: int) -> list[Row]:
-    """Return a stage's rows: commands, answers (repeated), conversations, other remote requests."""
+    """Return a stage's rows: commands, answers (repeated) and other remote requests."""
     commands = read_files(directory, data.commands)
     if data.command_rows is not None and len(commands) > data.command_rows:
         commands = random.Random(seed).sample(commands, data.command_rows)
     answers = read_files(directory, data.answers) * data.answer_repeats
     remote = draw(read_files(directory, data.remote), data.remote_rows, seed)
-    return [*commands, *answers, *read_files(directory, data.conversations), *remote]
+    return [*commands, *answers, *remote]
 
 
 def stage_examples(stage: Stage, rows: Sequence[Row], directory: Path, seed: int) -> list[Example]:
     """Return what a stage sees, epoch after epoch, shuffled and disturbed by the seed.
 
+    A detached shadow decides an utterance by itself, so rows with a history are for joint stages.
     All is laid out beforehand, so that a resumed run goes on with the very example it stopped at.
     """
+    if stage.mode == "detached":
+        rows = [row for row in rows if not row.history]
     soft = read_soft_targets(directory / stage.teacher) if stage.teacher else {}
     order, augmenter = random.Random(seed), Augmenter(stage.augmentation, rows, seed)
     targets = {row.id: _target(row, stage, soft) for row in rows}
@@ -85,6 +89,9 @@ def train(recipe: Recipe, datasets: Path, run_directory: Path) -> Path:
     for stage in recipe.stages:
         done = run_directory / f"{stage.name}.done"
         finished = run_directory / stage.name / "adapter"
+        if done.exists() and stage.mode == "detached":
+            model.load_shadow(finished)  # what is beside the shadow has learnt nothing yet
+            continue
         if done.exists():
             model = ShadowModel.from_pretrained(loaded.model, finished)
             continue
@@ -117,7 +124,7 @@ def calibrate(model: ShadowModel, loaded: TrainingBase, rows: list[Row], finishe
             "after": round(calibration_error(after, labels), 5),
         },
     }
-    (finished / "calibration.json").write_text(json.dumps(report, indent=2) + "\n")
+    (finished / CALIBRATION_NAME).write_text(json.dumps(report, indent=2) + "\n")
     print(json.dumps(report), flush=True)
 
 
@@ -181,6 +188,9 @@ def _finish(
     model.save_pretrained(adapter)
     for part in model.adapter_modules().values():
         part.to(torch.float32)
+    for stage in recipe.stages:
+        if stage.calibrate:
+            shutil.copy(run_directory / stage.name / "adapter" / CALIBRATION_NAME, adapter)
     data = recipe.stages[-1].data
     choosing = read_files(datasets, data.calibration or data.validation)
     choice = choose_thresholds(tag_posteriors(model, encoder, [r.text for r in choosing]), choosing)

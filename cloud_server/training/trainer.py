@@ -81,7 +81,12 @@ class PackedTrainer(Trainer):
         Also keeps Trainer from `import datasets`, which would find this repository's data folder.
         """
         rows: Any = self.train_dataset
-        return DataLoader(rows, batch_size=self.stage.batch_rows, collate_fn=self.data_collator)
+        return DataLoader(
+            rows,
+            batch_size=self.stage.batch_rows,
+            collate_fn=self.data_collator,
+            num_workers=1 if torch.cuda.is_available() else 0,  # lays out while the GPU computes
+        )
 
     def create_optimizer(self, *_: Any) -> torch.optim.Optimizer:
         """AdamW over the trainer's own groups of parameters."""

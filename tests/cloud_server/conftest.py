@@ -1,15 +1,23 @@
-"""A stand-in model that says what it is told to, and the clock that tests turn by hand."""
+"""A stand-in model that says what it is told to, a clock that tests turn by hand, and a real server."""
 
 import itertools
+import socket
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import pytest
 import torch
+import uvicorn
 
 from cloud_server.engine import ServedBase
 from cloud_server.loading import GEMMA_MARKS, make_byte_tokenizer
 from shared.prompt import GEMMA, PromptEncoder
+
+GUARD_S = 30
+"""Ends a test that would hang; no test is measured by it."""
+GRACE_S = 1
 
 
 @dataclass
@@ -122,3 +130,26 @@ def scripted() -> Callable[..., ServedBase]:
         )
 
     return make
+
+
+@pytest.fixture(scope="session")
+def serving() -> Callable[..., object]:
+    """Return a context manager that serves an app over real HTTP and gives its address."""
+
+    @contextmanager
+    def serve(app) -> Iterator[str]:
+        listener = socket.create_server(("127.0.0.1", 0))  # clients may connect at once: they queue
+        server = uvicorn.Server(
+            uvicorn.Config(
+                app, log_config=None, access_log=False, timeout_graceful_shutdown=GRACE_S
+            )
+        )
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join(GUARD_S)
+
+    return serve

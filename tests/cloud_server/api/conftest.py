@@ -1,14 +1,11 @@
-"""The app in this process over ASGI, or behind a real server on a free loopback port."""
+"""The app in this process over ASGI, and requests to it."""
 
 import asyncio
-import socket
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import httpx
 import pytest
-import uvicorn
 
 from cloud_server.app import create_app
 from cloud_server.engine import EventStream
@@ -16,7 +13,6 @@ from cloud_server.settings import CloudSettings
 
 GUARD_S = 30
 """Ends a test that would hang; no test is measured by it."""
-GRACE_S = 1
 
 
 @pytest.fixture
@@ -56,29 +52,6 @@ def intent() -> Callable[..., httpx.Request]:
         )
 
     return make
-
-
-@pytest.fixture(scope="session")
-def serving() -> Callable[..., object]:
-    """Return a context manager that serves an app over real HTTP and gives its address."""
-
-    @contextmanager
-    def serve(app) -> Iterator[str]:
-        listener = socket.create_server(("127.0.0.1", 0))  # clients may connect at once: they queue
-        server = uvicorn.Server(
-            uvicorn.Config(
-                app, log_config=None, access_log=False, timeout_graceful_shutdown=GRACE_S
-            )
-        )
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            thread.join(GUARD_S)
-
-    return serve
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Topics are created one at a time: Cyclone DDS 11 fails at times where two threads do so at once."""
+"""Threads may create topics of one type at once: it is described before that (`dds_domain.py`)."""
 
 import subprocess
 import sys
@@ -6,32 +6,21 @@ import sys
 from edge_agent.free_places import choose_domain
 
 PROGRAM = """
-import sys, threading
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from edge_agent.robot.dds_domain import join_domain
 from unitree_sdk2py.core import channel
 
-inside, most, create = [], [], channel.Topic
-
-def watched(*given):
-    inside.append(1)
-    most.append(len(inside))
-    threading.Event().wait(0.005)  # a wide window for whoever comes in meanwhile
-    topic = create(*given)
-    inside.pop()
-    return topic
-
-channel.Topic = watched
 join_domain(int(sys.argv[1]), "lo")
 from unitree_sdk2py.idl.unitree_api.msg.dds_ import Request_
 factory = channel.ChannelFactory()
 with ThreadPoolExecutor(8) as pool:
-    list(pool.map(lambda number: factory.CreateSendChannel(f"rt/test/{number}", Request_), range(24)))
-print(len(most), max(most))
+    made = list(pool.map(lambda n: factory.CreateSendChannel(f"rt/test/{n}", Request_), range(24)))
+print(len(made))
 """
 
 
-def test_threads_that_create_topics_take_turns() -> None:
+def test_threads_create_topics_at_once() -> None:
     # In a process of its own: one process, one domain.
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, str(choose_domain())],
@@ -39,4 +28,4 @@ def test_threads_that_create_topics_take_turns() -> None:
         text=True,
         check=False,
     )
-    assert done.stdout.split() == ["24", "1"], done.stderr[-2000:]
+    assert done.stdout.split() == ["24"], done.stderr[-2000:]
