@@ -5,10 +5,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from cloud_server.api.answering import LEAST_BELIEF
 from cloud_server.evaluation.answers import AnswerQuality, measure_answers
 from cloud_server.evaluation.findings import ablation_verdicts, ranking, targets_table, verdicts
 from cloud_server.evaluation.latency import Latency, read_latency
-from cloud_server.evaluation.measures import Calibration, Counted, count, measure_calibration
+from cloud_server.evaluation.measures import (
+    Belief,
+    Calibration,
+    Counted,
+    count,
+    measure_calibration,
+    try_beliefs,
+)
 from cloud_server.evaluation.pictures import (
     draw_accuracy_latency,
     draw_reliability,
@@ -18,6 +26,7 @@ from cloud_server.evaluation.rows import TESTS, Sample, read_samples
 from cloud_server.evaluation.systems import ANSWERING, NAMES, POSTERIORS, System, read_systems
 from cloud_server.evaluation.tables import (
     answers_table,
+    beliefs_table,
     calibration_table,
     commands_table,
     languages_table,
@@ -27,6 +36,9 @@ from cloud_server.evaluation.tables import (
     paper_inputs_table,
 )
 from shared.errors import ConfigurationError
+
+BELIEFS = (0.0, 0.02, LEAST_BELIEF, 0.1, 0.2, 0.3, 0.5)
+"""What is tried as the cloud's least belief in a skill."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +51,7 @@ class Evaluation:
     calibrations: dict[str, dict[str, Calibration | None]]
     qualities: dict[str, AnswerQuality]
     latency: Latency | None
+    beliefs: list[Belief]
 
     @property
     def tests(self) -> list[Sample]:
@@ -69,6 +82,7 @@ def evaluate_system(folder: Path, datasets: Path) -> Evaluation:
             if key in systems
         },
         read_latency(folder / "latency.json"),
+        try_beliefs(systems["edge"], systems["attached"], samples, BELIEFS),
     )
 
 
@@ -117,6 +131,11 @@ def render(evaluation: Evaluation, pictures: str) -> str:
         _MISTAKES,
         mistakes_table(main),
         languages_table(main),
+        *(
+            [_BELIEFS, beliefs_table(evaluation.beliefs, LEAST_BELIEF)]
+            if evaluation.beliefs
+            else []
+        ),
         "## Deferral and calibration",
         _CALIBRATION,
         calibration_table(evaluation.calibrations),
@@ -221,6 +240,9 @@ system. LoRA can be merged into the base without a trace; so can DoRA, once it i
 _MISTAKES = """A row out of scope that a system acts on moves a real dog. A skill is invented where an answer
 holds a name in brackets that the catalogue does not have; it moves nothing, and is shown because the paper
 counts it as a hallucination. The detached shadow and the edge cannot invent one: they score 35 tags."""
+
+_BELIEFS = """A skill of the cloud's passes where the edge holds it possible. What the rule's least belief comes to, on the
+calibration rows (not the tests); 0 is no rule at all:"""
 
 _CALIBRATION = """A temperature is fitted on `calibration.jsonl` and folded into the shadow's norm; thresholds are then
 chosen there by Learn-then-Test (`cloud_server/training/thresholds.py`). In the first picture a dot is where a
