@@ -50,7 +50,7 @@ def prepare_lesson(
     set_aside: list[Row] = []
 
     def unclaimed(names: Sequence[str]) -> list[Row]:
-        kept = []
+        kept: list[Row] = []
         for row in read_files(datasets, names):
             claimed = row.label == "REMOTE" and any(each.claims_text(row.text) for each in taught)
             (set_aside if claimed else kept).append(row)

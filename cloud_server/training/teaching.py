@@ -119,7 +119,7 @@ def teach(
 def lost(report: dict[str, Any]) -> float:
     """Return the share of old commands that were right before and are not any more, net."""
     before, after = (report[when]["old"]["commands"]["right"] for when in ("before", "after"))
-    return round(before - after, 6)
+    return float(round(before - after, 6))
 
 
 def lay_out(
@@ -225,7 +225,7 @@ def _best_tag_right(posteriors: Tensor, rows: Sequence[Row]) -> float:
         for row, index in zip(rows, posteriors.argmax(dim=1).tolist(), strict=True)
         if row.label != "REMOTE"
     ]
-    return round(sum(right) / max(1, len(right)), 4)
+    return float(round(sum(right) / max(1, len(right)), 4))
 
 
 def render(report: dict[str, Any]) -> str:
