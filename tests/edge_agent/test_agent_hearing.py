@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from edge_agent.agent import Agent
+from edge_agent.gate import GatePolicy
 from edge_agent.speech.attention import Attention
 from edge_agent.speech.hearing import Hearing
 from edge_agent.speech.interface import Heard, Samples
@@ -187,12 +188,11 @@ def test_a_bare_wake_phrase_lets_the_next_words_count(run: Any) -> None:
 def test_a_spoken_yes_that_names_the_skill_needs_no_wake_phrase(run: Any) -> None:
     async def test(heart: Heart) -> None:
         asked = await heart.agent.handle("flip")
-        if asked.execution.state != "needs_confirmation":
-            pytest.skip("this policy asks for nothing")
+        assert asked.execution.state == "needs_confirmation"
         told = await heart.hear("yes, front flip", source="microphone", push_to_talk=False)
         assert told.execution.skill == "FrontFlip"
 
-    run(test)
+    run(test, policy=GatePolicy(allow_dangerous=True, confirm_dangerous=True))
 
 
 def test_the_same_recording_again_is_done_once(run: Any) -> None:
