@@ -361,7 +361,9 @@ def test_live_regions_tell_a_screen_reader(page: Any, world: Any) -> None:
     assert page.ask("document.querySelector('#announcement').getAttribute('aria-live')") == "polite"
     page.say("sit down")
     page.until("document.querySelector('#announcement').textContent.includes('confirmed')")
-    page.tab.wait_for_timeout(300)  # the outcome comes as an answer and as an event; it is read out once
+    page.tab.wait_for_timeout(
+        300
+    )  # the outcome comes as an answer and as an event; it is read out once
     told = page.ask("[...document.querySelectorAll('#announcement p')].map((e) => e.textContent)")
     assert told == ["sit, confirmed Sitting down."]
 
