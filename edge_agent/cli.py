@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from edge_agent.bundles.commands import bundle
+from edge_agent.speech.commands import speech
 from shared import __version__
 from shared.errors import ShadowdogError
 
@@ -285,3 +286,4 @@ def doctor(as_json: bool, **given: Any) -> None:
 
 
 main.add_command(bundle)
+main.add_command(speech)
