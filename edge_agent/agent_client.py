@@ -1,5 +1,6 @@
 """Talking to a running agent over HTTP, for the command line and the simulation; blocking."""
 
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
@@ -7,6 +8,7 @@ import httpx
 from pydantic import ValidationError
 from typing_extensions import Self
 
+from edge_agent.tls import trust_only
 from shared.errors import ConfigurationError, RequestError
 from shared.messages import ErrorBody
 from shared.outcome import Outcome
@@ -25,13 +27,19 @@ class AgentClient:
     """
 
     def __init__(
-        self, url: str, token: str | None = None, transport: httpx.BaseTransport | None = None
+        self,
+        url: str,
+        token: str | None = None,
+        transport: httpx.BaseTransport | None = None,
+        certificate: Path | None = None,
     ) -> None:
+        """`certificate`: the agent's own, where it speaks HTTPS; no other is taken then."""
         self.url = url
         self._http = httpx.Client(
             base_url=url,
             headers={"Authorization": f"Bearer {token}"} if token else {},
             trust_env=False,
+            verify=trust_only(certificate) if certificate else True,
             transport=transport,
         )
 

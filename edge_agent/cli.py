@@ -72,7 +72,7 @@ def say(text: str, lang: Any, as_json: bool) -> None:
     settings = EdgeSettings.from_environment()
     token = settings.pairing_token
     secret = token.get_secret_value() if token else None
-    with AgentClient(settings.url, secret) as agent:
+    with AgentClient(settings.url, secret, certificate=settings.tls_certificate) as agent:
         outcome = agent.say(text, lang)
     click.echo(outcome.model_dump_json() if as_json else render(outcome, sys.stdout.isatty()))
 

@@ -23,6 +23,7 @@ from edge_agent.robot.go2 import Go2Robot
 from edge_agent.routing import CircuitBreaker
 from edge_agent.settings import EdgeSettings
 from edge_agent.speech.choice import choose_attention, choose_hearing
+from edge_agent.tls import check_certificate
 from edge_agent.tracing import Tracing
 from shared.errors import ConfigurationError
 
@@ -64,12 +65,28 @@ def build_agent(settings: EdgeSettings, recognizer: Recognizer) -> Agent:
 
 def run(settings: EdgeSettings) -> None:
     """Serve until SIGINT or SIGTERM; errors of the tree say what keeps the agent from starting."""
+    if settings.tls_certificate is not None and settings.tls_key is not None:
+        check_certificate(settings.tls_certificate, settings.tls_key)
     with _listen(settings.host, settings.port) as listener:
         recognizer = load_recognizer(settings)
         if settings.bundle_mismatch == "refuse":
             compare_with_cloud(settings, recognizer.manifest)
         agent = build_agent(settings, recognizer)
         asyncio.run(_serve(agent, settings, listener))
+
+
+def configure_server(agent: Agent, settings: EdgeSettings) -> uvicorn.Config:
+    """Return how the agent's app is served: HTTPS where the settings name a certificate."""
+    return uvicorn.Config(
+        create_app(agent, settings),
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACEFUL_STOP_S,
+        ssl_certfile=settings.tls_certificate,
+        ssl_keyfile=settings.tls_key,
+    )
 
 
 class _Server(uvicorn.Server):
@@ -81,16 +98,7 @@ class _Server(uvicorn.Server):
 
 
 async def _serve(agent: Agent, settings: EdgeSettings, listener: socket.socket) -> None:
-    server = _Server(
-        uvicorn.Config(
-            create_app(agent, settings),
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=GRACEFUL_STOP_S,
-        )
-    )
+    server = _Server(configure_server(agent, settings))
     loop = asyncio.get_running_loop()
     ending = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

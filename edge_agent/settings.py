@@ -61,6 +61,9 @@ class EdgeSettings(ProcessSettings):
     """Callers send it as a bearer; needed for any bind beyond loopback."""
     allowed_hosts: tuple[str, ...] = ()
     """More names that a Host header may carry, as a JSON list."""
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    """PEM files; both, and the agent speaks HTTPS: without it no phone's browser gives the page a microphone."""
 
     bundle: Path = Field(default_factory=chosen_bundle)
     bundle_mismatch: Literal["ignore", "warn", "refuse"] = "warn"
@@ -117,7 +120,15 @@ class EdgeSettings(ProcessSettings):
     )
     """An OTLP/HTTP collector's address, without `/v1/traces`; None: no traces."""
 
-    @field_validator("bundle", "journal", "piper_english", "piper_chinese", "speech_model")
+    @field_validator(
+        "tls_certificate",
+        "tls_key",
+        "bundle",
+        "journal",
+        "piper_english",
+        "piper_chinese",
+        "speech_model",
+    )
     @classmethod
     def _expand(cls, value: Path | None) -> Path | None:
         return value.expanduser() if value is not None else None
@@ -136,6 +147,8 @@ class EdgeSettings(ProcessSettings):
                 f"whoever reaches {self.host}:{self.port} could move the dog: set "
                 "EDGE_PAIRING_TOKEN, or keep EDGE_HOST=127.0.0.1"
             )
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("set EDGE_TLS_CERTIFICATE and EDGE_TLS_KEY, or neither")
         if self.simulation and self.robot_interface not in LOOPBACK_INTERFACES:
             raise ValueError(
                 "a simulation stays on the loopback interface: set EDGE_ROBOT_INTERFACE=lo, or "
@@ -165,4 +178,5 @@ class EdgeSettings(ProcessSettings):
         host = self.host.strip("[]")
         if host in ("0.0.0.0", "::"):
             host = "127.0.0.1"
-        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+        scheme = "https" if self.tls_certificate else "http"
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}"

@@ -211,15 +211,18 @@ class Simulation:
         return agent_environment(os.environ, given)
 
 
+_NOT_INHERITED = ("EDGE_PAIRING_TOKEN", "EDGE_TLS_CERTIFICATE", "EDGE_TLS_KEY")
+
+
 def agent_environment(inherited: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
     """Return the agent's environment: a person's own settings, those that the simulation gives first.
 
-    A pairing token is left out: the simulation's own prompt would not know it.
+    A pairing token and a certificate are left out: the simulation's own prompt would not know them.
     """
     own = {
         name: value
         for name, value in inherited.items()
-        if name.startswith("EDGE_") and name != "EDGE_PAIRING_TOKEN"
+        if name.startswith("EDGE_") and name not in _NOT_INHERITED
     }
     return child_environment(
         inherited, {**own, **{f"EDGE_{name}": value for name, value in given.items()}}

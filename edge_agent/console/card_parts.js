@@ -14,7 +14,8 @@ const ICONS = {
 /** What was said, with the way it came and the time. */
 export function summaryRow(view) {
   const way = view.source === "text" ? "written" : "spoken";
-  const heard = make("span", "heard", view.text || (view.end === "nothing" ? words().nothing : words().sending));
+  const nothing = view.reason === "awaiting_command" ? words().called : words().nothing;
+  const heard = make("span", "heard", view.text || (view.end === "nothing" ? nothing : words().sending));
   if (!view.text) heard.classList.add("unknown");
   else if (view.lang) heard.lang = view.lang === "zh" ? "zh-CN" : "en";
   return [icon(way), heard];
@@ -127,10 +128,9 @@ function share(name, value) {
   return made;
 }
 
-/** A probability for people: 99.7 %, and never 100 % for what is not certain. */
+/** A probability for people: 99.7 %, and never 100 %, since nothing of this is certain. */
 function percent(value) {
-  const shown = value > 0.995 && value < 1 ? Math.min(99.9, Math.floor(1000 * value) / 10).toFixed(1) : String(Math.round(100 * value));
-  return `${shown} %`;
+  return value > 0.985 ? `${Math.min(99.9, Math.floor(1000 * value) / 10).toFixed(1)} %` : `${Math.round(100 * value)} %`;
 }
 
 function icon(way) {

@@ -5,15 +5,16 @@ import { words } from "./words.js";
 import { skillName } from "./skills.js";
 
 const MOST = 40;
-const LOST_MS = 4000;
+const LOST_MS = 20000; // so long without news, nobody waits for an utterance any more
 
 /**
  * A record is what is known of an utterance: `id, source, text, at`, from the state `stage, tag, route,
  * probability, heard_probability, progress, skill, say`, at the end `outcome` or `error`.
  */
 export class Cards {
-  constructor(list, { announce, onChange }) {
-    Object.assign(this, { list, announce, onChange, records: new Map() });
+  /** `isOpen(id)`: whether the page itself still waits for its answer. */
+  constructor(list, { announce, onChange, isOpen }) {
+    Object.assign(this, { list, announce, onChange, isOpen, records: new Map() });
   }
 
   get isEmpty() {
@@ -34,18 +35,24 @@ export class Cards {
       }
     }
     const { action } = state;
-    if (action) this.take(action.request_id, { skill: action.skill, say: action.say, progress: action.state });
+    if (action) {
+      const record = this.take(action.request_id, { skill: action.skill, say: action.say, progress: action.state });
+      if (record.outcome?.execution.state === "needs_confirmation") goOn(record); // a person has said yes
+    }
     const alive = new Set(state.under_way.map((each) => each.request_id));
     for (const [id, record] of this.records) {
       const isOver = record.outcome || record.error;
-      if (!isOver && !alive.has(id) && performance.now() - record.changedAt > LOST_MS) record.error = { code: "away" };
+      if (!isOver && !alive.has(id) && !this.isOpen(id) && performance.now() - record.changedAt > LOST_MS) record.error = { code: "away" };
       this.paint(record);
     }
   }
 
+  /** Take an outcome; it comes twice, as an answer and as an event, and is read out once. */
   finish(outcome) {
+    const before = this.records.get(outcome.request_id)?.outcome?.execution.state;
     const record = this.take(outcome.request_id, { outcome, error: null });
     this.paint(record);
+    if (before === outcome.execution.state) return;
     const did = outcome.execution;
     const told = [outcome.route === "none" ? words().nothing : "", did.skill ? `${skillName(did.skill)}${words().comma}${words().end[did.state]}` : "", outcome.say];
     if (outcome.source !== "text" && outcome.text && !record.told) told.unshift(words().now(outcome.text));
@@ -106,6 +113,12 @@ export class Cards {
     summary.replaceChildren(...summaryRow(view), pill(view));
     details.replaceChildren(summary, ...rows.filter(Boolean));
   }
+}
+
+/** Take an outcome that was not the last word back into what is known so far. */
+function goOn(record) {
+  const { text, source, lang, tag, route, probability, heard_probability } = record.outcome;
+  Object.assign(record, { text, source, lang, tag, route, probability, heard_probability, outcome: null });
 }
 
 /** What a card shows of a record: the outcome where there is one, else what is known so far. */

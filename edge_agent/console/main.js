@@ -32,7 +32,11 @@ function tell(text) {
   if (byId("trouble").textContent !== shown) byId("trouble").textContent = shown;
 }
 
-const cards = new Cards(byId("cards"), { announce, onChange: () => (byId("empty").hidden = true) });
+const cards = new Cards(byId("cards"), {
+  announce,
+  onChange: () => (byId("empty").hidden = true),
+  isOpen: (id) => utterances.isOpen(id),
+});
 const utterances = new Utterances({
   onBegin: (id, source, text) => {
     tell(null);

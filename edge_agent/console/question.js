@@ -23,20 +23,19 @@ export class Question {
       this.guardedUntil = performance.now() + GUARDED_MS;
       this.expiresAt = performance.now() + 1000 * confirmation.window_s;
     }
-    const before = this.open;
     this.open = confirmation;
+    const hadFocus = this.byId("question").contains(document.activeElement);
     this.byId("question").hidden = !confirmation;
     clearInterval(this.ticking);
-    if (!confirmation) {
-      if (before && this.byId("question").contains(document.activeElement)) document.activeElement.blur();
-      return;
-    }
+    if (!confirmation) return hadFocus && this.focusedBefore?.focus();
     this.ticking = setInterval(() => this.tick(), TICK_MS);
     this.translate();
     if (!isNew) return;
     this.announce(`${this.byId("asked").textContent} ${words().askSpace}`);
     buzz([60, 60, 60]);
-    if (this.mayFocus()) this.byId("no").focus();
+    if (!this.mayFocus()) return;
+    this.focusedBefore = document.activeElement;
+    this.byId("no").focus();
   }
 
   /** Put the question in the language shown. */

@@ -6,7 +6,8 @@ const WEBM = "audio/webm;codecs=opus";
 const BITS_PER_SECOND = 32000;
 const TAIL_MS = 120; // a finger lifts on the last syllable
 const KEPT_OPEN_MS = 20000; // so that the next word is not lost to the microphone's start
-const WANTED = { channelCount: 1, echoCancellation: true, noiseSuppression: true, autoGainControl: true };
+/** The browser's noise suppression takes away what a recogniser hears by; the phone itself makes no sound. */
+const WANTED = { channelCount: 1, echoCancellation: false, noiseSuppression: false, autoGainControl: true };
 
 /** Why the microphone cannot be used, as a key of `words.js`; null where it may be asked for. */
 export function obstacle() {
@@ -37,8 +38,9 @@ export class Recorder {
       this.opening = null;
       throw error;
     });
-    await context.resume();
+    const resumed = context.resume();
     const takesWebm = window.MediaRecorder?.isTypeSupported(WEBM);
+    if (!takesWebm) await resumed; // else only the meter needs it
     const taking = await (takesWebm ? takeWebm(stream) : takeWav(context, source));
     this.taking = taking;
     this.watchLevel(taking, analyser);

@@ -38,9 +38,14 @@ export class Utterances {
     for (const each of this.open.splice(0)) each.abort();
   }
 
+  /** Whether the answer to this request is still waited for. */
+  isOpen(id) {
+    return this.open.some((each) => each.id === id);
+  }
+
   async ask(id, path, given, text) {
     while (this.open.length >= KEPT_OPEN) this.open.shift().abort();
-    const mine = new AbortController();
+    const mine = Object.assign(new AbortController(), { id });
     this.open.push(mine);
     try {
       const answer = await call(path, { ...given, signal: mine.signal });

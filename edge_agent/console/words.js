@@ -15,7 +15,7 @@ export const WORDS = {
     stop: "STOP", stopping: "Stopping …", stopped: "Stopped", stopLabel: "Stop the dog",
     stopFailed: "The stop did not get through! Use the dog's remote control.", stopRefused: "The dog did not confirm the stop! Use its remote control.",
     textLabel: "Write to the dog", hint: "or write: sit down please", send: "Send",
-    heard: "heard", nothing: "Nothing understood", nothingWhy: { silence: "It was silent.", noise: "That was noise, no speech.", unsure: "The words were too unclear.", other_language: "I only know English and Chinese.", too_long: "That was too long.", own_voice: "The dog heard itself." },
+    heard: "heard", nothing: "Nothing understood", called: "Yes?", nothingWhy: { silence: "It was silent.", noise: "That was noise, no speech.", unsure: "The words were too unclear.", other_language: "I only know English and Chinese.", too_long: "That was too long.", own_voice: "The dog heard itself.", awaiting_command: "The dog was called; say what it should do." },
     route: { reflex: "reflex, no model", edge: "decided on the dog", cloud: "asked the cloud", offline: "cloud away", none: "not decided" },
     remote: "no skill", sure: "sure", thinking: "Deciding …", asking: "Asking the cloud …",
     step: { sent: "sent", accepted: "accepted", moving: "moving", confirmed: "confirmed" },
@@ -29,7 +29,7 @@ export const WORDS = {
     refused: "The microphone is blocked. Allow it for this page in the browser's settings.", noMicrophone: "No microphone was found.", microphoneBusy: "The microphone cannot be opened; another program may be using it.", noRecorder: "This browser cannot record.",
     deaf: "Speech is not set up on the agent; writing works.", away: "The agent does not answer.",
     emptyTitle: "Say something to the dog", emptyWhat: "In English or Chinese. Tap one to try it:", examples: ["sit down please", "do a full spin", "say hello", "what can you do?"], skills: "All it can do", tiers: ["safety", "in place", "needs space", "dangerous, asks first"],
-    now: (text) => `Heard: ${text}.`, comma: ", ",
+    now: (text) => `Heard: ${text}`, comma: ", ",
   },
   zh: {
     title: "Shadowdog 狗哥", otherName: "English", other: "en", otherLabel: "切换到英文 · Switch to English",
@@ -45,7 +45,7 @@ export const WORDS = {
     stop: "停 下", stopping: "正在停……", stopped: "已停下", stopLabel: "让狗停下",
     stopFailed: "停止指令没有送达！请用遥控器。", stopRefused: "机器狗没有确认停止！请用遥控器。",
     textLabel: "写给狗", hint: "也可以写：狗哥，坐下", send: "发送",
-    heard: "听清", nothing: "没有听懂", nothingWhy: { silence: "没有声音。", noise: "那是噪声，不是说话。", unsure: "没听清楚。", other_language: "我只懂中文和英文。", too_long: "太长了。", own_voice: "那是狗自己的声音。" },
+    heard: "听清", nothing: "没有听懂", called: "我在！", nothingWhy: { silence: "没有声音。", noise: "那是噪声，不是说话。", unsure: "没听清楚。", other_language: "我只懂中文和英文。", too_long: "太长了。", own_voice: "那是狗自己的声音。", awaiting_command: "听到叫它了，请说要做什么。" },
     route: { reflex: "反射，不经模型", edge: "狗自己判断", cloud: "问了云端", offline: "云端不在", none: "没有判断" },
     remote: "不是动作", sure: "把握", thinking: "正在判断……", asking: "正在问云端……",
     step: { sent: "已发送", accepted: "已接受", moving: "正在动", confirmed: "已证实" },
@@ -59,7 +59,7 @@ export const WORDS = {
     refused: "麦克风被禁用了，请在浏览器设置里允许本页使用。", noMicrophone: "没有找到麦克风。", microphoneBusy: "麦克风打不开，可能被别的程序占用。", noRecorder: "这个浏览器不能录音。",
     deaf: "程序没有装好语音识别；打字可以照常用。", away: "连不上机器狗程序。",
     emptyTitle: "跟狗说点什么吧", emptyWhat: "中文英文都行。点一句试试：", examples: ["狗哥，坐下", "转个圈", "打个招呼", "你会做什么？"], skills: "它会的全部动作", tiers: ["安全", "原地", "需要空地", "危险，先问"],
-    now: (text) => `听到：${text}。`, comma: "，",
+    now: (text) => `听到：${text}`, comma: "，",
   },
 };
 

@@ -108,7 +108,8 @@ def _presses() -> Iterator[None]:
 
 def _client(settings: EdgeSettings) -> AgentClient:
     token = settings.pairing_token
-    return AgentClient(settings.url, token.get_secret_value() if token else None)
+    secret = token.get_secret_value() if token else None
+    return AgentClient(settings.url, secret, certificate=settings.tls_certificate)
 
 
 def _understand_here(settings: EdgeSettings) -> Callable[[bytes], Outcome]:

@@ -1,6 +1,8 @@
 """Stand-ins at the agent's seams: a robot, a recogniser, a cloud and a clock that tests drive."""
 
 import asyncio
+import shutil
+import subprocess
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -204,3 +206,18 @@ class Parts:
 @pytest.fixture
 def make_parts() -> type[Parts]:
     return Parts
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A self-signed certificate and its key, made as docs/console.md shows."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("needs openssl to make a certificate")
+    folder = tmp_path_factory.mktemp("tls")
+    paths = folder / "certificate.pem", folder / "key.pem"
+    command = [openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
+    command += ["-nodes", "-days", "2", "-subj", "/CN=dog.lan", "-addext"]
+    command += ["subjectAltName=DNS:dog.lan", "-out", str(paths[0]), "-keyout", str(paths[1])]
+    subprocess.run(command, check=True, capture_output=True)
+    return paths

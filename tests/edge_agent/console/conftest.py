@@ -7,15 +7,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from pathlib import Path
 from typing import Any
 
 import pytest
 import uvicorn
 
 from edge_agent.agent import Agent, AgentOptions
-from edge_agent.api import create_app
 from edge_agent.consulting import CloudWay
 from edge_agent.gate import Gate, GatePolicy
+from edge_agent.process import configure_server
 from edge_agent.robot.interface import Action, Progress, RobotState
 from edge_agent.routing import CircuitBreaker
 from edge_agent.settings import EdgeSettings
@@ -116,16 +117,23 @@ class World:
         port: int = 0,
         names: tuple[str, ...] = (),
         deaf: bool = False,
+        tls: tuple[Path, Path] | None = None,
     ) -> None:
         self._parts = parts
-        self._settings = EdgeSettings(pairing_token=token, allowed_hosts=names)  # type: ignore[arg-type]
+        certificate, key = tls or (None, None)
+        self._settings = EdgeSettings(
+            pairing_token=token,  # type: ignore[arg-type]
+            allowed_hosts=names,
+            tls_certificate=certificate,
+            tls_key=key,
+        )
         self._deaf = deaf
         self.robot: Robot
         self.ears = Ears()
         self._loop = asyncio.new_event_loop()
         self._listener = socket.create_server(("127.0.0.1", port))
         self.port = self._listener.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}/"
+        self.url = f"http{'s' if tls else ''}://127.0.0.1:{self.port}/"
         self._ending: Any = None
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._serve, daemon=True)
@@ -146,12 +154,8 @@ class World:
             AgentOptions(robot_id="dog", simulation=True),
             hearing=Hearing(None if self._deaf else self.ears),
         )
-        configuration = uvicorn.Config(
-            create_app(self.agent, self._settings),
-            lifespan="off",
-            log_level="warning",
-            timeout_graceful_shutdown=0,
-        )
+        configuration = configure_server(self.agent, self._settings)
+        configuration.timeout_graceful_shutdown = 0
         server = _Server(configuration)
         await self.agent.start()
         self._ending = server

@@ -117,7 +117,7 @@ def test_what_was_heard_shows_before_the_dog_has_ended(page: Any, world: Any) ->
     page.until("document.querySelector('#cards [aria-current]')?.textContent === 'moving'")
     assert page.text("#cards .heard") == "sit down please"
     page.until(
-        "document.querySelector('#announcement').textContent.includes('Heard: sit down please.')"
+        "document.querySelector('#announcement').textContent.includes('Heard: sit down please')"
     )
     world.do(world.robot.go_on)
     page.until("document.querySelector('#cards > li').dataset.end === 'confirmed'")
@@ -159,7 +159,9 @@ def test_a_space_in_the_text_box_is_a_space(page: Any, world: Any) -> None:
     assert page.ask(IS_IDLE)
 
 
-@pytest.mark.parametrize("way", ["slide away", "Escape", "stop", "another window"])
+@pytest.mark.parametrize(
+    "way", ["slide away", "Escape", "stop", "stop just after", "another window"]
+)
 def test_a_recording_is_thrown_away(page: Any, world: Any, way: str) -> None:
     asked: list[str] = []
     page.tab.on("request", lambda request: asked.append(request.url))
@@ -172,6 +174,13 @@ def test_a_recording_is_thrown_away(page: Any, world: Any, way: str) -> None:
         page.tab.mouse.up()
     elif way == "Escape":
         page.tab.keyboard.press("Escape")
+    elif way == "stop just after":  # the recording's tail is still being taken
+        x, y = page.middle_of("#talk")
+        place = f"{{ clientX: {x}, clientY: {y} }}"
+        page.ask(
+            f"document.querySelector('#talk').dispatchEvent(new PointerEvent('pointerup', {place})),"
+            "document.querySelector('#stop').click()"
+        )
     elif way == "stop":
         page.ask("document.querySelector('#stop').click()")  # a second finger
     else:
@@ -219,6 +228,20 @@ def test_plain_http_beyond_this_computer_gets_no_microphone(
     page.until("document.querySelector('#trouble').textContent.includes('HTTPS')")
     page.say("sit")  # writing works all the same
     page.until("document.querySelector('#cards > li')?.dataset.end === 'confirmed'")
+
+
+def test_https_beyond_this_computer_gets_the_microphone(
+    open_page: Callable[..., Any], make_world: Callable[..., Any], certificate: tuple[Path, Path]
+) -> None:
+    world = make_world(names=("dog.lan",), token="a pairing token", tls=certificate)
+    url = f"https://dog.lan:{world.port}/#token=a%20pairing%20token"
+    page = open_page(url, ignore_https_errors=True)
+    assert page.ask("window.isSecureContext") is True
+    press(page)
+    speak(page)
+    page.tab.mouse.up()
+    page.until("document.querySelector('#cards > li')?.dataset.end === 'confirmed'")
+    assert_heard(world)
 
 
 DENIED = """navigator.mediaDevices.getUserMedia = () =>
