@@ -4,6 +4,10 @@ import re
 
 from shared.skills import SKILL_NAMES
 
+_NAMES = "|".join(SKILL_NAMES)
+_COMPOUND = "|".join(name for name in SKILL_NAMES if re.search("[a-z][A-Z]", name))
+_QUOTED = re.compile(rf"{_COMPOUND}|[\[［]\s*(?:{_NAMES}|REMOTE)\b|\b(?:{_NAMES})\s*[(（]")
+
 REMOTE = "[REMOTE]"
 """The tag of every utterance that is no skill."""
 
@@ -26,6 +30,15 @@ def parse_tag(text: str) -> str | None:
     if text.startswith("[") and text.endswith("()]") and text[1:-3] in SKILL_NAMES:
         return text[1:-3]
     return None
+
+
+def spells_a_tag(text: str) -> bool:
+    """Return whether a text quotes the machine's own names: `FrontFlip`, `[Sit`, `Sit()`.
+
+    Nobody says those to a dog. Who types them writes about the machine, or tries to steer it, so that
+    no such text is a command, whatever a model thinks of it.
+    """
+    return _QUOTED.search(text) is not None
 
 
 TAGS: tuple[str, ...] = (*(print_tag(name) for name in SKILL_NAMES), REMOTE)
