@@ -2,18 +2,36 @@
 
 import hashlib
 import json
+import math
+import struct
 from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from shared.bundle import file_sha256
-from shared.errors import ModelError
+from shared.errors import CheckpointMismatch, ModelError
+from shared.skills import Tier
 
 CONFIG_NAME = "shadow_config.json"
 ADAPTER_NAME = "shadow_adapter.safetensors"
 MODULES_NAME = "shadow_modules.safetensors"
 FORM_NAME = "shadow_form.json"
 THRESHOLDS_NAME = "thresholds.json"
+CALIBRATION_NAME = "calibration.json"
 FIGURES_NAME = "figures.json"
 LINE_HEAD_NAME = "line_head.safetensors"
+LOW_RANK_NAME = "adapter_model.safetensors"
+TAUGHT_NAME = "taught.json"
+
+
+class Taught(BaseModel):
+    """What a shadow was taught beyond the built-in skills: names with tiers, and in which words."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    skills: dict[str, Tier] = {}
+    texts: tuple[str, ...] = ()
 
 
 def adapter_sha256(directory: Path) -> str:
@@ -29,10 +47,51 @@ def adapter_sha256(directory: Path) -> str:
     return hashlib.sha256("".join(hashes).encode()).hexdigest()
 
 
+def read_temperature(directory: Path) -> float:
+    """Return the temperature that calibration folded into an adapter; ModelError where none is known."""
+    path = directory / CALIBRATION_NAME
+    try:
+        temperature: float = json.loads(path.read_text(encoding="utf-8"))["temperature"]
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(f"{path} cannot be read; the adapter was not calibrated") from error
+    return temperature
+
+
+def trained_parameters(directory: Path) -> dict[str, int]:
+    """Return how many numbers an adapter holds by its modules' first names; ModelError without one.
+
+    The headers alone are read: of a shadow's files, or of the one that peft writes.
+    """
+    counted: dict[str, int] = {}
+    for path in (directory / name for name in (ADAPTER_NAME, MODULES_NAME, LOW_RANK_NAME)):
+        if not path.is_file():
+            continue
+        with path.open("rb") as stream:
+            header = json.loads(stream.read(struct.unpack("<Q", stream.read(8))[0]))
+        for name, tensor in header.items():
+            if name != "__metadata__":
+                part = name.split(".")[0]
+                counted[part] = counted.get(part, 0) + math.prod(tensor["shape"])
+    if not counted:
+        raise ModelError(f"{directory} holds no adapter")
+    return counted
+
+
 def line_head_sha256(directory: Path) -> str | None:
     """Return the hash of the line head beside an adapter, None where there is none."""
     path = directory / LINE_HEAD_NAME
     return file_sha256(path) if path.is_file() else None
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """Return the object in an adapter's JSON file; CheckpointMismatch where there is none."""
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CheckpointMismatch(f"{path} cannot be read ({error})") from error
+    if not isinstance(raw, dict):
+        raise CheckpointMismatch(f"{path} holds no JSON object")
+    return raw
 
 
 def read_thresholds(directory: Path) -> dict[str, float]:
@@ -40,6 +99,20 @@ def read_thresholds(directory: Path) -> dict[str, float]:
     path = directory / THRESHOLDS_NAME
     try:
         thresholds: dict[str, float] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        numbers = [float(thresholds[tier]) for tier in ("0", "1", "2", "3")]
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{path} cannot be read; train the shadow again") from error
+    if not all(0 <= number <= 1 for number in numbers):  # refuses NaN too
+        raise ModelError(f"{path} holds a threshold that is no probability; train the shadow again")
     return thresholds
+
+
+def read_taught(directory: Path) -> Taught:
+    """Return what `cloud-server teach` noted beside an adapter; nothing where it never ran."""
+    path = directory / TAUGHT_NAME
+    try:
+        return Taught.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return Taught()
+    except (OSError, ValidationError) as error:
+        raise ModelError(f"{path} cannot be read ({error}); teach the skill again") from error

@@ -1,5 +1,6 @@
 """The command `cloud-server`; each command imports what it needs when it runs, so that help is instant."""
 
+import os
 from pathlib import Path
 from typing import Any, get_args
 
@@ -9,15 +10,20 @@ from cloud_server.key_commands import keys
 from cloud_server.logs import configure_logs
 from cloud_server.making import (
     evaluate,
+    evaluate_system,
     export_edge,
+    predict,
     prepare,
     pretrain_shadow,
+    soft_targets,
     train,
     train_lines,
 )
 from cloud_server.settings import CloudSettings, Precision, ProfileName
+from cloud_server.teaching_command import teach
 from shared import __version__
 from shared.errors import ShadowdogError
+from shared.taught_skill import learn_skills, split_folders
 
 EXIT_REFUSED = 2
 _PLACE = click.Path(path_type=Path)
@@ -39,8 +45,11 @@ class _ErrorLineGroup(click.Group):
 def main() -> None:
     """The cloud of Shadowdog: serves, makes and exports the model.
 
-    Exit codes: 0 done, 2 a wrong argument, setting or file, 1 a failure while running.
+    Exit codes: 0 done, 2 a wrong argument, setting or file, 1 a failure while running. CLOUD_SKILLS
+    names folders of taught skills.
     """
+    if folders := os.environ.get("CLOUD_SKILLS"):  # before any command: all go by the catalogue
+        learn_skills(split_folders(folders))
 
 
 @main.command()
@@ -72,5 +81,17 @@ def serve(**given: Any) -> None:
         return
 
 
-for command in (prepare, train, train_lines, pretrain_shadow, evaluate, export_edge, keys):
+for command in (
+    prepare,
+    train,
+    soft_targets,
+    train_lines,
+    pretrain_shadow,
+    evaluate,
+    predict,
+    evaluate_system,
+    export_edge,
+    teach,
+    keys,
+):
     main.add_command(command)

@@ -14,7 +14,7 @@ from cloud_server.profiles import find_profile, model_places, shipped_adapter
 from cloud_server.settings import ProfileName
 from shared.settings import cache_directory
 
-_RECIPES = Path(__file__).resolve().parent / "training" / "recipes"
+RECIPES = Path(__file__).resolve().parent / "training" / "recipes"
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 _PLACE = click.Path(path_type=Path)
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -27,7 +27,7 @@ _PROFILE = click.option(
 
 
 def _recipe_path(recipe: str) -> Path:
-    shipped = _RECIPES / f"{recipe}.toml"
+    shipped = RECIPES / f"{recipe}.toml"
     return shipped if shipped.is_file() else Path(recipe)
 
 
@@ -45,13 +45,65 @@ def prepare(again: bool, if_needed: bool) -> None:
 @click.argument("recipe")
 @click.option("--datasets", type=_FOLDER, default=Path("datasets"), show_default=True)
 @click.option("--out", type=_FOLDER, help="Run's folder; default runs/NAME. Resumes what is there.")
-def train(recipe: str, datasets: Path, out: Path | None) -> None:
+@click.option(
+    "--set", "changes", multiple=True, metavar="KEY=VALUE", help="Over the recipe's value; again."
+)
+def train(recipe: str, datasets: Path, out: Path | None, changes: tuple[str, ...]) -> None:
     """Train a shadow by RECIPE: a TOML file, or the name of a shipped one (gemma-270m)."""
     from cloud_server.training.recipe import load_recipe
     from cloud_server.training.train import train as run
 
-    loaded = load_recipe(_recipe_path(recipe))
+    loaded = load_recipe(_recipe_path(recipe), changes)
     click.echo(f"adapter at {run(loaded, datasets, out or Path('runs') / loaded.name)}")
+
+
+@click.command("soft-targets")
+@click.option(
+    "--adapter", "adapters", type=_FOLDER, multiple=True, required=True, help="A teacher."
+)
+@click.option("--data", type=_FILE, multiple=True, required=True, help="Rows of datasets/; again.")
+@click.option("--out", type=_FILE, required=True, help="The file that a recipe names as `teacher`.")
+@_PROFILE
+def soft_targets(
+    adapters: tuple[Path, ...], data: tuple[Path, ...], out: Path, profile: str
+) -> None:
+    """Write the mean posterior of trained shadows, the teachers, over training rows."""
+    from cloud_server.training.soft_targets import teach
+
+    click.echo(f"{teach(profile, adapters, data, out):,} rows at {out}")
+
+
+@click.command()
+@click.argument("system", type=click.Choice(["detached", "attached", "low_rank"]))
+@click.option("--adapter", type=_FOLDER, help="Its folder; default: the profile's own shadow.")
+@click.option("--data", type=_FILE, multiple=True, required=True, help="Rows of datasets/; again.")
+@click.option("--answer-tokens", type=click.IntRange(min=1), default=48, show_default=True)
+@click.option("--uncalibrated", is_flag=True, help="Detached, without its calibration.")
+@click.option("--out", type=_FILE, required=True, help="JSON Lines that evaluate-system reads.")
+@_PROFILE
+def predict(
+    system: Any,
+    adapter: Path | None,
+    data: tuple[Path, ...],
+    answer_tokens: int,
+    uncalibrated: bool,
+    out: Path,
+    profile: str,
+) -> None:
+    """Write what a trained SYSTEM makes of labelled rows, for evaluate-system."""
+    from cloud_server.training.predictions import predict_files
+
+    place = adapter or shipped_adapter(profile)
+    count = predict_files(
+        system,
+        profile,
+        place,
+        data,
+        out,
+        answer_tokens=answer_tokens,
+        uncalibrated=uncalibrated,
+    )
+    click.echo(f"{count:,} predictions at {out}")
 
 
 @click.command("train-lines")
@@ -110,6 +162,22 @@ def evaluate(
         return
     for name in ("n", "accuracy", "by_lang", "false_execute_rate", "false_defer_rate", "ms"):
         click.echo(f"{name:20} {figures[name]}")
+
+
+@click.command("evaluate-system")
+@click.option("--folder", type=_FOLDER, default=Path("docs/evaluation"), show_default=True)
+@click.option("--datasets", type=_FOLDER, default=Path("datasets"), show_default=True)
+@click.option("--page", type=_FILE, default=Path("docs/evaluation.md"), show_default=True)
+def evaluate_system(folder: Path, datasets: Path, page: Path) -> None:
+    """Write docs/evaluation.md, tables and pictures, from the predictions in FOLDER.
+
+    FOLDER holds predictions/, table3_inputs.jsonl and latency.json; see `predict`.
+    """
+    from cloud_server.evaluation.page import evaluate_system as run
+    from cloud_server.evaluation.page import write_page
+
+    write_page(run(folder, datasets), page, folder)
+    click.echo(f"evaluation at {page}")
 
 
 @click.command("export-edge")

@@ -1,5 +1,6 @@
 """What each profile's name stands for: a base, its chat format, and the shadow on it."""
 
+import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from shared.prompt import CHATML, GEMMA, ChatFormat
 from shared.settings import cache_directory
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+SHIPPED = Path("share") / "shadowdog" / "models"
 TINY_PROMPT_TURNS = 4
 
 
@@ -45,8 +47,10 @@ class Profile:
 
     @property
     def adapter_directory(self) -> Path:
-        """Where the repository's shadow lies."""
-        return REPOSITORY / "models" / self.adapter
+        """Where the repository's shadow lies, or the same that came with the installed package."""
+        beside = REPOSITORY / "models" / self.adapter
+        installed = Path(sysconfig.get_path("data")) / SHIPPED / self.adapter
+        return installed if installed.is_dir() and not beside.is_dir() else beside
 
     def places(
         self,

@@ -8,6 +8,7 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from shared.settings import ProcessSettings, cache_directory
+from shared.taught_skill import split_folders
 
 ProfileName = Literal["gemma-270m", "qwen3-8b", "tiny"]
 Precision = Literal["bf16", "fp32"]
@@ -45,6 +46,8 @@ class CloudSettings(ProcessSettings):
     base_directory: Path | None = None
     adapter_directory: Path | None = None
     shadow_directory: Path | None = None
+    skills: Annotated[tuple[Path, ...], NoDecode] = ()
+    """Folders of taught skills, with `:` between them; cli.py learns them before any command."""
     bundles: Path = Field(default_factory=lambda: cache_directory() / "bundles")
     """Where `export-edge` writes what edges may pull."""
     upstream_url: str | None = None
@@ -89,6 +92,11 @@ class CloudSettings(ProcessSettings):
         if given is not None and not given.startswith(("http://", "https://")):
             raise ValueError("an address begins with http:// or https://")
         return given
+
+    @field_validator("skills", mode="before")
+    @classmethod
+    def _split_folders(cls, given: Any) -> Any:
+        return split_folders(given) if isinstance(given, str) else given
 
     @field_validator("api_keys", "admin_keys", mode="before")
     @classmethod

@@ -1,18 +1,33 @@
-# The cloud: the base with the shadow attached. Build from the repository's root:
+# The cloud: the base with the shadow attached, on a processor. From the repository's root:
 #   docker build -f deploy/cloud.Dockerfile -t shadowdog-cloud .
-FROM python:3.11-slim-bookworm
-ENV PYTHONUNBUFFERED=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 SHADOWDOG_CACHE=/cache
-WORKDIR /app
+# For releases, pin BASE by digest.
+ARG BASE=docker.io/library/debian:bookworm-slim
+
+FROM ${BASE} AS python
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends ca-certificates python3 \
+ && rm -rf /var/lib/apt/lists/* \
+ && useradd --create-home --uid 1000 shadowdog \
+ && install -d -o shadowdog -g shadowdog /cache
+ENV PATH=/opt/shadowdog/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
+    SHADOWDOG_CACHE=/cache HF_HUB_OFFLINE=1
+
+FROM python AS build
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends make python3-venv \
+ && rm -rf /var/lib/apt/lists/*
+WORKDIR /src
+COPY Makefile pyproject.toml README.md LICENSE THIRD_PARTY.md ./
 COPY requirements ./requirements
-RUN python requirements/install_torch.py
-COPY pyproject.toml README.md LICENSE THIRD_PARTY.md ./
+RUN make install-cloud-packages INTO=/opt/shadowdog
 COPY shared ./shared
 COPY edge_agent ./edge_agent
 COPY cloud_server ./cloud_server
 COPY models ./models
-RUN pip install --editable '.[cloud,telemetry]' \
- && useradd --create-home --uid 1000 shadowdog \
- && mkdir /cache && chown shadowdog /cache
-USER shadowdog
-# The first start converts the base and exports the edge's bundle into the volume at /cache.
-CMD ["sh", "-c", "cloud-server prepare --if-needed && cloud-server export-edge --if-needed && exec cloud-server serve"]
+RUN make install-cloud INTO=/opt/shadowdog
+
+FROM python
+COPY --from=build /opt/shadowdog /opt/shadowdog
+USER 1000:1000
+ENTRYPOINT ["cloud-server"]
+CMD ["serve"]

@@ -100,7 +100,13 @@ class Actor:
             return await self._perform_stop(utterance)
         if utterance.stopped.is_set():
             return Execution(state="preempted", reason="stopped", skill=skill.name)
-        wish = Wish(skill, utterance.request_id, utterance.next_key(), utterance.deadline_at)
+        wish = Wish(
+            skill,
+            utterance.request_id,
+            utterance.next_key(),
+            utterance.deadline_at,
+            from_cloud=utterance.route == "cloud",
+        )
         decision = self.gate.decide(wish, self.robot.state())
         if isinstance(decision, (Wait, Replace)):
             decision = await self._await_turn(wish, utterance, decision)

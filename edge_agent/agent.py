@@ -1,8 +1,8 @@
 """The agent: hear, reflex, recognise, decide, gate, act; one outcome an utterance."""
 
 import asyncio
+import contextlib
 import dataclasses
-import logging
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -14,16 +14,22 @@ from edge_agent.acting import Actor
 from edge_agent.audio.delivery import Delivery
 from edge_agent.audio.voice import Voice
 from edge_agent.conduct import Conduct
-from edge_agent.confirmation import read_answer
+from edge_agent.confirmation import Question, read_answer
 from edge_agent.consulting import CloudWay
 from edge_agent.events import Event, EventHub, plain, state_event
 from edge_agent.gate import Gate
 from edge_agent.journal import Journal
 from edge_agent.lines import Lines, Writer
+from edge_agent.outbox import Outbox
 from edge_agent.recognition import Recognition
+from edge_agent.records import Records
 from edge_agent.repeats import Repeats
 from edge_agent.robot.interface import Robot
-from edge_agent.tracing import Tracing
+from edge_agent.speech.attention import Attention, Situation
+from edge_agent.speech.hearing import Hearing
+from edge_agent.speech.interface import SAMPLE_RATE_HZ, Heard, Samples
+from edge_agent.tracing import Span, Tracing
+from edge_agent.under_way import UnderWay
 from edge_agent.utterance import Utterance
 from edge_agent.verdict import Refusal
 from shared.bundle import BundleManifest
@@ -39,7 +45,8 @@ STATE_PERIOD_S = 0.25
 _DONE = ("accepted", "moving", "confirmed")
 """The ends of a command that "again" may mean; a stop is no such command."""
 
-logger = logging.getLogger(__name__)
+PASSED_OVER = ("not_addressed", "own_voice")
+"""Words of an open microphone that were not meant for the dog."""
 
 
 @dataclass(frozen=True)
@@ -63,10 +70,13 @@ class Agent:
         options: AgentOptions | None = None,
         *,
         journal: Journal | None = None,
+        outbox: Outbox | None = None,
         events: EventHub | None = None,
         tracing: Tracing | None = None,
         voice: Voice | None = None,
         writer: Writer | None = None,
+        hearing: Hearing | None = None,
+        attention: Attention | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
@@ -74,17 +84,20 @@ class Agent:
         self.events = events or EventHub()
         self._actor = Actor(robot, gate, clock=clock, sleep=sleep, on_change=self._tell_action)
         self._delivery = Delivery(voice)
+        self._hearing = hearing or Hearing()
+        self._attention = attention or Attention(clock=clock)
         self._gate = gate
         self._recognizer = recognizer
         self._cloud = cloud
-        self._journal = journal
+        self.records = Records(journal, outbox)
         self._tracing = tracing or Tracing()
         self._clock = clock
         self._waiting = 0
+        self._under_way = UnderWay(self.publish_state)
         self._repeats = Repeats()
         self._state_told = ""
         self._watching: asyncio.Task[None] | None = None
-        # One thread: the recogniser's passes never compete, and a line's order in the journal holds.
+        # One thread: the recogniser's passes never compete.
         self._recognition = ThreadPoolExecutor(1, thread_name_prefix="recognition")
         self._conduct = Conduct(
             self._actor,
@@ -96,15 +109,14 @@ class Agent:
             executor=self._recognition,
             tell_action=self._tell_action,
         )
-        self._writing = ThreadPoolExecutor(1, thread_name_prefix="journal")
 
     async def start(self) -> None:
-        """Open the journal and connect to the robot; errors of both pass through."""
+        """Open the records and connect to the robot; errors of both pass through."""
+        await self.records.open()
         loop = asyncio.get_running_loop()
-        if self._journal is not None:
-            await loop.run_in_executor(self._writing, self._journal.open)
         await loop.run_in_executor(self._recognition, reflex.warm_up)
         await self._actor.robot.start()
+        self._hearing.start()
         self._actor.dead_man.start()
         self._watching = asyncio.create_task(self._watch())
 
@@ -116,9 +128,14 @@ class Agent:
         await self._actor.close()
         await self._delivery.close()
         await self._cloud.close()
+        self._hearing.close()
         self._recognition.shutdown(wait=False, cancel_futures=True)
-        self._writing.shutdown(wait=True)
+        self.records.close()
         await asyncio.to_thread(self._tracing.close)
+
+    def trouble(self) -> str | None:
+        """Return what keeps the dog from being served safely, for a watchdog; None where nothing does."""
+        return self._actor.dead_man.trouble
 
     # --- what callers ask ------------------------------------------------------------------------
 
@@ -136,27 +153,58 @@ class Agent:
         stop always stops; Conflict where the id came with other words.
         """
         with self._tracing.span("utterance") as span:
-            outcome = await self._handle(text, lang, source, session_id, request_id)
-            span.note("request_id", outcome.request_id)
-            span.note("route", outcome.route)
-            span.note("execution", outcome.execution.state)
-            span.note("intent_ms", outcome.timings_ms.intent)
-            span.note("cloud_ms", outcome.timings_ms.cloud)
-            return outcome
+            utterance = self._arrive(source, session_id, request_id)
+            # A lone surrogate, from a command line in another encoding, would make the outcome unwritable.
+            utterance.text = text.encode("utf-8", "replace").decode()
+            utterance.lang = lang or guess_language(text)
+            with self._under_way.follow(utterance):
+                outcome = await self._settle(utterance, self._is_busy(), request_id is not None)
+            return _note(span, outcome)
 
-    async def _handle(
+    async def hear(
         self,
-        text: str,
-        lang: Language | None,
-        source: Source,
-        session_id: str | None,
-        request_id: str | None,
+        samples: Samples,
+        source: Literal["audio", "microphone"] = "audio",
+        *,
+        push_to_talk: bool = True,
+        session_id: str | None = None,
+        request_id: str | None = None,
+        stopped: asyncio.Event | None = None,
     ) -> Outcome:
-        # A lone surrogate, from a command line in another encoding, would make the outcome unwritable.
-        text = text.encode("utf-8", "replace").decode()
+        """Do what a recording asks and return its outcome, as `handle` does for words.
+
+        samples: float32 of shape (n,) at 16 kHz. Where nothing was understood, or without
+        `push_to_talk` the words are not meant for the dog, the route is none and the execution's
+        reason says why (`speech.interface.Reason`). `stopped`: what `self.stopped` was when the first
+        of it arrived. SpeechUnavailable where the agent has no ears.
+        """
+        with self._tracing.span("utterance") as span:
+            utterance = self._arrive(source, session_id, request_id)
+            utterance.stopped = stopped or utterance.stopped
+            began_at = utterance.arrived_at - len(samples) / SAMPLE_RATE_HZ
+            was_busy, own_line = self._is_busy(), self._delivery.line
+            heard = await self._hearing.understand(samples, push_to_talk=push_to_talk)
+            busy = was_busy or self._is_busy()
+            if heard.doubt is not None and not reflex.is_stop(heard.text, busy):
+                heard = Heard.nothing(heard.doubt, heard.lang, heard.probability)
+            if not push_to_talk:
+                answers = self._read_answer(heard.text) is not None
+                situation = Situation(began_at, busy, own_line or self._delivery.line, answers)
+                heard = self._attention.admit(heard, situation)
+            utterance.hear(heard)
+            if heard.reason in PASSED_OVER:  # what people say among themselves is not recorded
+                return _note(span, utterance.outcome(Execution(reason=heard.reason)))
+            if heard.reason is not None:
+                return _note(span, await self._conclude(utterance, Execution(reason=heard.reason)))
+            with self._under_way.follow(utterance):
+                outcome = await self._settle(utterance, busy, request_id is not None)
+            return _note(span, outcome)
+
+    def _arrive(self, source: Source, session_id: str | None, request_id: str | None) -> Utterance:
+        """Return the record of an utterance that arrives now, its words still unknown."""
         utterance = Utterance(
-            text=text,
-            lang=lang or guess_language(text),
+            text="",
+            lang="other",
             source=source,
             session_id=session_id or "default",
             clock=self._clock,
@@ -165,31 +213,49 @@ class Agent:
         )
         if request_id is not None:
             utterance.request_id = request_id
+        return utterance
+
+    def _is_busy(self) -> bool:
+        return self._actor.in_motion() or self._delivery.speaking
+
+    async def _settle(self, utterance: Utterance, busy: bool, once: bool) -> Outcome:
+        """Do what the words ask; `once`: the caller gave the id, so that it must not act twice."""
+        text = utterance.text
         if not any(character.isalnum() for character in clean_utterance(text)):
             return await self._conclude(utterance, Execution())
-        if reflex.is_stop(text, self._actor.in_motion() or self._delivery.speaking):
+        if reflex.is_stop(text, busy):
             return await self._conclude(utterance, await self._conduct.react(utterance))
-        if request_id is None:
+        if not once:
             return await self._attend(utterance)
-        said = (text, lang, source, session_id)
-        return await self._repeats.once(request_id, said, lambda: self._attend(utterance))
+        said = (text, utterance.lang, utterance.source, utterance.session_id)
+        return await self._repeats.once(utterance.request_id, said, lambda: self._attend(utterance))
+
+    def _read_answer(self, text: str) -> tuple[Question, str] | None:
+        question = self._gate.confirmations.question()
+        answer = read_answer(text, question.skill) if question else None
+        return (question, answer) if question and answer else None
 
     async def _attend(self, utterance: Utterance) -> Outcome:
         """Take an utterance that is no stop: an answer to the open question, or a wish."""
-        question = self._gate.confirmations.question()
-        answer = read_answer(utterance.text, question.skill) if question else None
-        if question is not None and answer is not None:
+        answered = self._read_answer(utterance.text)
+        if answered is not None:
+            question, answer = answered
             return await self._conclude(
                 utterance, await self._conduct.hear(answer, question, utterance)
             )
+        return await self._conclude(utterance, await self._count(self._conduct.think, utterance))
+
+    async def _count(
+        self, work: Callable[[Utterance], Awaitable[Execution]], utterance: Utterance
+    ) -> Execution:
+        """Do what takes its time, unless there is too much of it; Busy then."""
         if self._waiting >= MAX_WAITING:
             raise Busy("too many utterances are under way; try again in a moment")
         self._waiting += 1
         try:
-            execution = await self._conduct.think(utterance)
+            return await work(utterance)
         finally:
             self._waiting -= 1
-        return await self._conclude(utterance, execution)
 
     async def stop(self, level: Literal["stop", "damp"] = "stop") -> list[Call]:
         """Stop all motion, or make the motors soft at once; never waits for an utterance."""
@@ -212,6 +278,34 @@ class Agent:
         utterance.say = ""  # the question has been said
         return await self._conclude(utterance, await self._conduct.act(answer, utterance))
 
+    async def answer_late(self, request_id: str) -> Outcome:
+        """Ask the cloud again what an utterance of the outbox got no answer to.
+
+        The answer is spoken and moves nothing, whatever it names. NotFound where none waits by that id.
+        """
+        entry = await self.records.find(request_id)
+        utterance = Utterance(
+            text=entry.text,
+            lang=entry.lang,
+            source="text",
+            session_id=entry.session_id,
+            clock=self._clock,
+            deadline_at=self._clock() + self.options.deadline_s,
+            stopped=self._actor.stopped,
+            request_id=entry.request_id,
+        )
+        execution = await self._count(self._conduct.answer_late, utterance)
+        outcome = await self._conclude(utterance, execution)
+        if outcome.route == "cloud" and outcome.execution.state != "preempted":
+            with contextlib.suppress(NotFound):  # the person has cleared it meanwhile
+                await self.records.drop(request_id)
+        return outcome
+
+    @property
+    def stopped(self) -> asyncio.Event:
+        """Set by the next stop; what arrived before that does not move the dog after it."""
+        return self._actor.stopped
+
     @property
     def manifest(self) -> BundleManifest:
         """The manifest of the bundle that decides."""
@@ -228,19 +322,25 @@ class Agent:
                 "robot": dataclasses.asdict(self._actor.robot.state()),
                 "action": active.describe() if active else None,
                 "confirmation": self._open_question(),
+                "under_way": self._under_way.describe(),
                 "utterances": self._waiting,
                 "voice": self._delivery.describe(),
+                "ears": self._hearing.describe(),
                 "cloud": self._cloud.state,
                 "bundle": {"name": manifest.name, "fingerprint": manifest.fingerprint},
             }
         )
         return state
 
-    def _open_question(self) -> dict[str, str] | None:
+    def _open_question(self) -> dict[str, Any] | None:
         question = self._gate.confirmations.question()
         if question is None:
             return None
-        return {"request_id": question.request_id, "skill": question.skill.name}
+        return {
+            "request_id": question.request_id,
+            "skill": question.skill.name,
+            "window_s": self._gate.policy.confirmation_window_s,
+        }
 
     def _tell_action(self) -> None:
         active = self._actor.active
@@ -269,10 +369,15 @@ class Agent:
         self.events.publish("outcome", outcome.model_dump_json())
         self._delivery.conclude(outcome)
         self.publish_state()
-        if self._journal is not None:
-            loop = asyncio.get_running_loop()
-            try:
-                await loop.run_in_executor(self._writing, self._journal.write, outcome)
-            except OSError as error:  # a full disk must not take the dog's hearing
-                logger.warning("the journal cannot be written: %s", error)
+        await self.records.note(utterance, outcome)
         return outcome
+
+
+def _note(span: Span, outcome: Outcome) -> Outcome:
+    span.note("request_id", outcome.request_id)
+    span.note("route", outcome.route)
+    span.note("execution", outcome.execution.state)
+    span.note("asr_ms", outcome.timings_ms.asr)
+    span.note("intent_ms", outcome.timings_ms.intent)
+    span.note("cloud_ms", outcome.timings_ms.cloud)
+    return outcome

@@ -1,12 +1,14 @@
 """Talking to a running agent over HTTP, for the command line and the simulation; blocking."""
 
+from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 from pydantic import ValidationError
 from typing_extensions import Self
 
+from edge_agent.tls import trust_only
 from shared.errors import ConfigurationError, RequestError
 from shared.messages import ErrorBody
 from shared.outcome import Outcome
@@ -25,13 +27,19 @@ class AgentClient:
     """
 
     def __init__(
-        self, url: str, token: str | None = None, transport: httpx.BaseTransport | None = None
+        self,
+        url: str,
+        token: str | None = None,
+        transport: httpx.BaseTransport | None = None,
+        certificate: Path | None = None,
     ) -> None:
+        """`certificate`: the agent's own, where it speaks HTTPS; no other is taken then."""
         self.url = url
         self._http = httpx.Client(
             base_url=url,
             headers={"Authorization": f"Bearer {token}"} if token else {},
             trust_env=False,
+            verify=trust_only(certificate) if certificate else True,
             transport=transport,
         )
 
@@ -56,9 +64,33 @@ class AgentClient:
         body = {"text": text, "lang": lang, "session_id": session_id}
         return _outcome(self._call("POST", "/v1/utterances", body))
 
+    def hear(
+        self,
+        recording: bytes,
+        *,
+        source: Literal["audio", "microphone"] = "audio",
+        push_to_talk: bool = True,
+        session_id: str | None = None,
+    ) -> Outcome:
+        """Return what came of a WAV's bytes, as `say` does for words: `POST /v1/audio`.
+
+        The recording is the body; source, push_to_talk and session_id are the query.
+        """
+        query = {"source": source, "push_to_talk": str(push_to_talk).lower()}
+        if session_id is not None:
+            query["session_id"] = session_id
+        headers = {"Content-Type": "audio/wav"}
+        return _outcome(
+            self._send("POST", "/v1/audio", content=recording, params=query, headers=headers)
+        )
+
     def stop(self) -> dict[str, Any]:
         """Stop all motion at once; the calls that were made, as `POST /v1/stop` tells them."""
         return self._call("POST", "/v1/stop", {"level": "stop"}, timeout_s=STOP_TIMEOUT_S)
+
+    def answer_late(self, request_id: str) -> Outcome:
+        """Return what the cloud answers now to an utterance of the outbox; the dog only says it."""
+        return _outcome(self._call("POST", f"/v1/outbox/{request_id}"))
 
     def state(self) -> dict[str, Any]:
         """Return `GET /v1/state`."""
@@ -71,9 +103,14 @@ class AgentClient:
         body: dict[str, Any] | None = None,
         timeout_s: float = UTTERANCE_TIMEOUT_S,
     ) -> dict[str, Any]:
+        return self._send(method, path, timeout_s, json=body)
+
+    def _send(
+        self, method: str, path: str, timeout_s: float = UTTERANCE_TIMEOUT_S, **request: Any
+    ) -> dict[str, Any]:
         timeout = httpx.Timeout(timeout_s, connect=CONNECT_TIMEOUT_S)
         try:
-            response = self._http.request(method, path, json=body, timeout=timeout)
+            response = self._http.request(method, path, timeout=timeout, **request)
         except httpx.TransportError as error:
             raise ConfigurationError(
                 f"no agent answers at {self.url} ({error.__class__.__name__}); start one with "

@@ -1,34 +1,27 @@
 """The agent's HTTP side: utterances, the stop that waits for nobody, confirmations, state, events."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from fastapi import FastAPI
-from fastapi.responses import HTMLResponse, StreamingResponse
+from fastapi.responses import StreamingResponse
 
+from edge_agent import recordings
 from edge_agent.agent import Agent
+from edge_agent.console.files import OPEN_FOLDER, add_console
 from edge_agent.events import Event, Subscription, encode_event
 from edge_agent.guard import Guard
+from edge_agent.outbox import describe
 from edge_agent.refusals import install_refusals
 from edge_agent.settings import EdgeSettings
+from edge_agent.speech.recording import MAX_RECORDING_BYTES
 from shared import __version__
 from shared.messages import ConfirmationRequest, StopRequest, UtteranceRequest
 from shared.outcome import Outcome
 
-PAGE = Path(__file__).parent / "console" / "index.html"
-HEARTBEAT_S = 15.0
-PAGE_HEADERS = {
-    "Cache-Control": "no-store",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Content-Security-Policy": (
-        "default-src 'none'; connect-src 'self'; script-src 'unsafe-inline'; "
-        "style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'; base-uri 'none'; "
-        "form-action 'none'"
-    ),
-}
+HEARTBEAT_S = 2.0
+"""How often the event stream says that it is there: the console tells a lost connection by it."""
 
 
 def create_app(agent: Agent, settings: EdgeSettings) -> FastAPI:
@@ -40,10 +33,18 @@ def create_app(agent: Agent, settings: EdgeSettings) -> FastAPI:
         redoc_url=None,
         openapi_url=None,
     )
-    app.add_middleware(Guard, settings=settings)
+    app.add_middleware(
+        Guard,
+        settings=settings,
+        open_folder=OPEN_FOLDER,
+        larger_bodies={recordings.PATH: MAX_RECORDING_BYTES},
+    )
     install_refusals(app)
     _add_commands(app, agent)
+    recordings.add_recordings(app, agent)
+    _add_outbox(app, agent)
     _add_views(app, agent)
+    add_console(app)
     return app
 
 
@@ -67,9 +68,26 @@ def _add_commands(app: FastAPI, agent: Agent) -> None:
         return await agent.confirm(request_id, body.accept)
 
 
-def _add_views(app: FastAPI, agent: Agent) -> None:
-    page = PAGE.read_text(encoding="utf-8")
+def _add_outbox(app: FastAPI, agent: Agent) -> None:
+    @app.get("/v1/outbox")
+    async def show_outbox() -> dict[str, Any]:
+        return {"unanswered": [describe(each) for each in await agent.records.unanswered()]}
 
+    @app.delete("/v1/outbox")
+    async def clear_outbox() -> dict[str, int]:
+        return {"cleared": await agent.records.clear()}
+
+    @app.delete("/v1/outbox/{request_id}")
+    async def drop_from_outbox(request_id: str) -> dict[str, int]:
+        await agent.records.drop(request_id)
+        return {"cleared": 1}
+
+    @app.post("/v1/outbox/{request_id}")
+    async def answer_late(request_id: str) -> Outcome:
+        return await agent.answer_late(request_id)
+
+
+def _add_views(app: FastAPI, agent: Agent) -> None:
     @app.get("/healthz")
     async def report_health() -> dict[str, str]:
         return {"status": "alive"}
@@ -87,10 +105,6 @@ def _add_views(app: FastAPI, agent: Agent) -> None:
             media_type="text/event-stream",
             headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
         )
-
-    @app.get("/")
-    async def show_page() -> HTMLResponse:
-        return HTMLResponse(page, headers=PAGE_HEADERS)
 
 
 async def stream(subscription: Subscription, first: Event) -> AsyncIterator[bytes]:

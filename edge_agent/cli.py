@@ -1,6 +1,7 @@
 """The command `edge-agent`; each command imports what it needs when it runs, so that help is instant."""
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import click
 
 from edge_agent.bundles.commands import bundle
+from edge_agent.outbox_commands import outbox
 from shared import __version__
 from shared.errors import ShadowdogError
 
@@ -33,8 +35,14 @@ def main() -> None:
     """The edge of Shadowdog: hears, decides and moves the dog.
 
     Settings are environment variables EDGE_...; options go first. Exit codes: 0 done, 2 a wrong
-    argument, setting or file or a part that is missing, 1 a failure while running.
+    argument, setting or file or a part that is missing, 1 a failure while running. EDGE_SKILLS names
+    folders of taught skills.
     """
+    if folders := os.environ.get("EDGE_SKILLS"):  # before any command: all go by the catalogue
+        from edge_agent.taught_skills import learn
+        from shared.taught_skill import split_folders
+
+        learn(split_folders(folders))
 
 
 @main.command()
@@ -71,13 +79,55 @@ def say(text: str, lang: Any, as_json: bool) -> None:
     settings = EdgeSettings.from_environment()
     token = settings.pairing_token
     secret = token.get_secret_value() if token else None
-    with AgentClient(settings.url, secret) as agent:
+    with AgentClient(settings.url, secret, certificate=settings.tls_certificate) as agent:
         outcome = agent.say(text, lang)
     click.echo(outcome.model_dump_json() if as_json else render(outcome, sys.stdout.isatty()))
 
 
 @main.command()
-@click.option("--script", type=_FILE, help='JSON Lines of {"text", "lang"?} in place of a prompt.')
+@click.argument("file", required=False, type=_FILE)
+@click.option("--mic", "microphone", is_flag=True, help="Listen to this computer's microphone.")
+@click.option("--push-to-talk", is_flag=True, help="With --mic: Enter before each utterance.")
+@click.option("--device", help="With --mic: the input's number or name; else the default one.")
+@click.option("--devices", is_flag=True, help="List the inputs and end.")
+@click.option("--text-only", is_flag=True, help="Tell what is heard, here, without an agent.")
+@click.option("--json", "as_json", is_flag=True, help="Print outcomes as JSON.")
+def listen(
+    file: Path | None,
+    microphone: bool,
+    push_to_talk: bool,
+    device: str | None,
+    devices: bool,
+    text_only: bool,
+    as_json: bool,
+) -> None:
+    """Speak to the running agent: a WAV FILE, or --mic until Ctrl-C.
+
+    From the microphone words need the wake phrase ("hey dog", 狗哥) unless EDGE_WAKE=open or with
+    --push-to-talk; a stop never does.
+    """
+    from edge_agent.settings import EdgeSettings
+    from edge_agent.speech import listen_command
+
+    if devices:
+        listen_command.show_devices()
+        return
+    if (file is None) == (not microphone):
+        raise click.UsageError("give a WAV file or --mic")
+    settings = EdgeSettings.from_environment()
+    if file is not None:
+        listen_command.listen_to_file(settings, file, as_json, text_only)
+        return
+    try:
+        listen_command.listen_to_microphone(
+            settings, device, as_json, push_to_talk=push_to_talk, text_only=text_only
+        )
+    except KeyboardInterrupt:
+        click.echo("", err=True)
+
+
+@main.command()
+@click.option("--script", type=_FILE, help='JSON Lines of {"text"} or {"wav"}, not a prompt.')
 @click.option("--report", type=_FILE, help="With --script: its outcomes, JSON Lines.")
 @click.option("--robot-report", type=_FILE, help="With --script: robot's state and calls, JSON.")
 @click.option("--confirm", is_flag=True, help="Dangerous skills wait for a yes.")
@@ -103,15 +153,30 @@ def simulate(
 
 
 @main.command()
-@click.option("--data", type=_FILE, required=True, help="JSON Lines with text, label, lang?.")
+@click.option(
+    "--data",
+    type=_FILE,
+    multiple=True,
+    required=True,
+    help="JSON Lines: text, label, lang?; again.",
+)
 @click.option("--report", type=_FILE, required=True, help="Where the report is written (JSON).")
 @click.option("--bundle", type=click.Path(path_type=Path), help="Folder of the bundle.")
+@click.option(
+    "--predictions", type=_FILE, help="For `cloud-server evaluate-system`: rows with ids."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
-def evaluate(data: Path, report: Path, bundle: Path | None, as_json: bool) -> None:
+def evaluate(
+    data: tuple[Path, ...],
+    report: Path,
+    bundle: Path | None,
+    predictions: Path | None,
+    as_json: bool,
+) -> None:
     """Measure the edge's decisions on labelled utterances: no gate, no robot, no cloud."""
-    from edge_agent.evaluate_command import evaluate_file
+    from edge_agent.evaluate_command import evaluate_files
 
-    figures = evaluate_file(data, report, bundle)
+    figures = evaluate_files(data, report, bundle, predictions)
     if as_json:
         click.echo(json.dumps(figures, ensure_ascii=False))
         return
@@ -243,3 +308,4 @@ def doctor(as_json: bool, **given: Any) -> None:
 
 
 main.add_command(bundle)
+main.add_command(outbox)

@@ -1,41 +1,40 @@
 """The edge's way to the cloud: one streamed question, bounded by its deadline, each failure named."""
 
 import asyncio
+import ssl
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from types import TracebackType
-from typing import TypeVar
 
 import httpx
-from pydantic import BaseModel, ValidationError
 from typing_extensions import Self
 
-from edge_agent.event_stream import EventParser, ServerSentEvent
+from edge_agent.cloud_answer import check_head, read_answer
+from edge_agent.routing import Patience
 from edge_agent.tracing import Tracing
 from shared.errors import (
+    CloudError,
     CloudProtocolError,
-    CloudRefused,
     CloudTimeout,
     CloudUnreachable,
     ConfigurationError,
 )
-from shared.messages import DEADLINE_HEADER, ErrorBody, IntentReply, IntentRequest, TokenEvent
-from shared.skills import SKILL_NAMES
+from shared.messages import DEADLINE_HEADER, IntentReply, IntentRequest
 
 CONNECT_TIMEOUT_S = 3.0
-MAX_ANSWER_BYTES = 256 * 1024
-MAX_ERROR_BYTES = 16 * 1024
-MAX_REASON_CHARACTERS = 300
 MAX_ANSWER_MARGIN_S = 0.25
 """What the cloud is given less than the edge has, so that its "deadline" answer still arrives."""
 
-Body = TypeVar("Body", bound=BaseModel)
+DISCONNECTED = "Server disconnected"
+"""How httpcore begins its word on a connection that was closed before any answer."""
 
 
 class CloudClient:
     """Asks the cloud over HTTP; keeps connections between questions, so close it when done.
 
-    Proxies and other settings of the environment are ignored, redirects are not followed, and
-    nothing is tried twice. `transport` replaces the network in tests.
+    Proxies and other settings of the environment are ignored and redirects are not followed. A
+    question is asked again within its deadline as `patience` says. `certificates`: a PEM file of
+    the authorities to trust, instead of the public ones. `transport` replaces the network in tests.
     """
 
     def __init__(
@@ -43,26 +42,25 @@ class CloudClient:
         url: str,
         api_key: str | None = None,
         *,
+        certificates: Path | None = None,
+        patience: Patience | None = None,
         tracing: Tracing | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        try:
-            address = httpx.URL(url)
-        except httpx.InvalidURL as error:
-            raise ConfigurationError(f"the cloud's address {url!r} is no URL") from error
-        if address.scheme not in ("http", "https") or not address.host:
-            raise ConfigurationError(f"the cloud's address {url!r} must start with http(s)://host")
-        if api_key is not None and not (api_key.isascii() and api_key.isprintable()):
-            raise ConfigurationError("the cloud's key may only hold printable ASCII characters")
         # identity: a compressed answer could unpack to any size.
         headers = {"Accept": "text/event-stream", "Accept-Encoding": "identity"}
         if api_key:
-            headers["Authorization"] = f"Bearer {api_key}"
+            headers["Authorization"] = f"Bearer {_checked_key(api_key)}"
+        self._patience = patience or Patience()
         self._tracing = tracing or Tracing()
+        address = _checked_address(url)
+        # Reading the public authorities takes a tenth of a second, and plain HTTP trusts nobody.
+        verify = trusted(certificates) if address.scheme == "https" or certificates else False
         self._http = httpx.AsyncClient(
             base_url=address,
             headers=headers,
             timeout=httpx.Timeout(None, connect=CONNECT_TIMEOUT_S),
+            verify=verify,
             trust_env=False,
             follow_redirects=False,
             transport=transport,
@@ -99,10 +97,31 @@ class CloudClient:
         with self._tracing.question() as headers:
             try:
                 return await asyncio.wait_for(
-                    self._ask(request, deadline_s, on_token, headers), deadline_s
+                    self._ask_patiently(request, deadline_s, on_token, headers), deadline_s
                 )
             except asyncio.TimeoutError:
                 raise CloudTimeout(f"the cloud did not answer within {deadline_s:g} s") from None
+
+    async def _ask_patiently(
+        self,
+        request: IntentRequest,
+        deadline_s: float,
+        on_token: Callable[[str], None],
+        headers: Mapping[str, str],
+    ) -> IntentReply:
+        """Ask until there is an answer or a failure that another attempt would not mend."""
+        clock = asyncio.get_running_loop().time
+        gives_up_at = clock() + deadline_s
+        attempt = 1
+        while True:
+            try:
+                return await self._ask(request, gives_up_at - clock(), on_token, headers)
+            except CloudError as error:
+                pause_s = self._patience.pause_s(error, attempt, gives_up_at - clock())
+                if pause_s is None:
+                    raise
+            await asyncio.sleep(pause_s)
+            attempt += 1
 
     async def _ask(
         self,
@@ -124,8 +143,8 @@ class CloudClient:
         )
         response = await self._send(sent)
         try:
-            await _check_head(response)
-            return await _read_answer(response, request.request_id, on_token)
+            await check_head(response)
+            return await read_answer(response, request.request_id, on_token)
         except httpx.TransportError as error:
             raise CloudProtocolError(
                 f"the cloud's answer broke off ({error.__class__.__name__})"
@@ -137,77 +156,67 @@ class CloudClient:
         try:
             return await self._http.send(request, stream=True)
         except httpx.RemoteProtocolError as error:
-            raise CloudProtocolError("what answers at the cloud's address is no HTTP") from error
+            if not str(error).startswith(DISCONNECTED):
+                raise CloudProtocolError(
+                    "what answers at the cloud's address is no HTTP"
+                ) from error
+            raise self._unreachable(error, passing=True) from error
         except httpx.TransportError as error:
-            raise CloudUnreachable(
-                f"no connection to the cloud at {self._http.base_url} ({error.__class__.__name__})"
-            ) from error
+            reason = _tls_reason(error)
+            if reason is not None:
+                raise CloudUnreachable(
+                    f"no trusted connection to the cloud at {self._http.base_url} ({reason}); set "
+                    "EDGE_CLOUD_CERTIFICATES for an authority of your own, and look at the clock"
+                ) from error
+            # A connection that timed out has had its seconds; any other failure is over at once.
+            raise self._unreachable(error, not isinstance(error, httpx.TimeoutException)) from error
 
-
-async def _check_head(response: httpx.Response) -> None:
-    """Raise CloudRefused for an error answer, CloudProtocolError for one that is no event stream."""
-    if response.is_redirect:
-        raise CloudProtocolError("the cloud's address redirects; set its final address")
-    if response.is_error:
-        raise CloudRefused(await _refusal(response))
-    media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if response.status_code != 200 or media_type != "text/event-stream":
-        raise CloudProtocolError(
-            f"the cloud answered {response.status_code} with {media_type or 'no type'}, "
-            "not with an event stream"
+    def _unreachable(self, error: httpx.TransportError, passing: bool) -> CloudUnreachable:
+        unreachable = CloudUnreachable(
+            f"no connection to the cloud at {self._http.base_url} ({error.__class__.__name__})"
         )
-    if response.headers.get("content-encoding", "identity").lower() != "identity":
-        raise CloudProtocolError("the cloud's answer is compressed, which was not asked for")
+        unreachable.passing = passing
+        return unreachable
 
 
-async def _refusal(response: httpx.Response) -> str:
-    """Return what an error answer says, as far as it is in CONTRACT.md's form."""
-    text = b""
-    async for chunk in response.aiter_raw():
-        text += chunk
-        if len(text) > MAX_ERROR_BYTES:
-            break
+def trusted(certificates: Path | None) -> ssl.SSLContext | bool:
+    """Return whom TLS trusts: the authorities of a PEM file, True for the public ones.
+
+    ConfigurationError where the file cannot be used.
+    """
+    if certificates is None:
+        return True
     try:
-        body = ErrorBody.model_validate_json(text)
-    except ValidationError:
-        return f"the cloud answered {response.status_code} without saying why"
-    return f"the cloud answered {response.status_code} {_cut(body)}"
+        return ssl.create_default_context(cafile=str(certificates))
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigurationError(
+            f"EDGE_CLOUD_CERTIFICATES: {certificates} holds no certificates in PEM form ({error})"
+        ) from error
 
 
-async def _read_answer(
-    response: httpx.Response, request_id: str, on_token: Callable[[str], None]
-) -> IntentReply:
-    parser = EventParser(max_bytes=MAX_ANSWER_BYTES)
-    async for chunk in response.aiter_raw():
-        for event in parser.feed(chunk):
-            if event.name == "token":
-                on_token(_parse(TokenEvent, event).text)
-            elif event.name == "done":
-                return _checked(_parse(IntentReply, event), request_id)
-            elif event.name == "error":
-                body = _parse(ErrorBody, event)
-                raise CloudRefused(f"the cloud gave the answer up: {_cut(body)}")
-    raise CloudProtocolError("the cloud's answer ended before its `done`")
-
-
-def _cut(body: ErrorBody) -> str:
-    return f"{body.code}: {body.message}"[:MAX_REASON_CHARACTERS]
-
-
-def _parse(body: type[Body], event: ServerSentEvent) -> Body:
+def _checked_address(url: str) -> httpx.URL:
     try:
-        return body.model_validate_json(event.data)
-    except ValidationError as error:
-        fields = ", ".join(".".join(str(part) for part in each["loc"]) for each in error.errors())
-        raise CloudProtocolError(
-            f"the cloud's `{event.name}` event is wrong in: {fields}"
-        ) from None
+        address = httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise ConfigurationError(f"the cloud's address {url!r} is no URL") from error
+    if address.scheme not in ("http", "https") or not address.host:
+        raise ConfigurationError(f"the cloud's address {url!r} must start with http(s)://host")
+    return address
 
 
-def _checked(reply: IntentReply, request_id: str) -> IntentReply:
-    """Return the reply if it belongs to the question and names only skills of the catalogue."""
-    if reply.request_id != request_id:
-        raise CloudProtocolError("the cloud answered another question")
-    if not set(reply.skills) <= set(SKILL_NAMES):
-        raise CloudProtocolError("the cloud named a skill that is not in the catalogue")
-    return reply
+def _checked_key(api_key: str) -> str:
+    if not (api_key.isascii() and api_key.isprintable()):
+        raise ConfigurationError("the cloud's key may only hold printable ASCII characters")
+    return api_key
+
+
+def _tls_reason(error: BaseException) -> str | None:
+    """Return what TLS found wrong, None where the failure is none of TLS's."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return cause.verify_message
+        if isinstance(cause, ssl.SSLError):
+            return cause.reason or "TLS failed"
+        cause = cause.__cause__ or cause.__context__
+    return None

@@ -19,6 +19,7 @@ from shared.outcome import Execution
 from shared.repeat_phrases import is_repeat
 from shared.skills import Skill, Tier, skill
 from shared.tags import parse_tag
+from shared.text import clean_answer
 
 
 class Conduct:
@@ -130,16 +131,9 @@ class Conduct:
 
     async def _ask_cloud(self, utterance: Utterance) -> Execution:
         """Defer the utterance; what comes back is said, and done only through the gate."""
-        utterance.route = "cloud"
-        state = self._actor.robot.state()
-        answer = await self._cloud.ask(utterance, state, self._recognizer.manifest.fingerprint)
-        if answer is None:
-            return Execution(state="preempted", reason="stopped")
-        if not isinstance(answer, IntentReply):
-            utterance.route = "offline"
-            utterance.say = speaking.say_absent(answer.error, utterance.lang)
-            return Execution(reason=answer.code)
-        utterance.say = answer.say.strip()
+        answer = await self._consult(utterance)
+        if isinstance(answer, Execution):
+            return answer
         execution = Execution()
         for name in answer.skills:
             before = execution.calls
@@ -150,3 +144,28 @@ class Conduct:
         if not utterance.say and execution.skill is None:
             utterance.say = speaking.CLOUD_SILENT.say(utterance.lang)
         return execution
+
+    async def answer_late(self, utterance: Utterance) -> Execution:
+        """Ask the cloud about an utterance whose time is over: the answer is said and moves nothing."""
+        utterance.decide(None)
+        answer = await self._consult(utterance)
+        if isinstance(answer, Execution):
+            return answer
+        utterance.say = utterance.say or speaking.CLOUD_SILENT.say(utterance.lang)
+        if answer.skills:
+            return Execution(state="expired", reason="late_answer", skill=answer.skills[0])
+        return Execution()
+
+    async def _consult(self, utterance: Utterance) -> IntentReply | Execution:
+        """Return the cloud's answer with `say` settled, or what the utterance ends in without one."""
+        utterance.route = "cloud"
+        state = self._actor.robot.state()
+        answer = await self._cloud.ask(utterance, state, self._recognizer.manifest.fingerprint)
+        if answer is None:
+            return Execution(state="preempted", reason="stopped")
+        if not isinstance(answer, IntentReply):
+            utterance.route = "offline"
+            utterance.say = speaking.say_absent(answer.error, utterance.lang)
+            return Execution(reason=answer.code)
+        utterance.say = clean_answer(answer.say)
+        return answer

@@ -101,7 +101,7 @@ class CloudWay:
                 request, allowed_s, lambda _: utterance.mark_once("cloud_first_token")
             )
         except CloudError as error:
-            self._breaker.failed()
+            self._breaker.judge(error)
             return NoAnswer(error)
         self._breaker.succeeded()
         self._recent.forget(utterance.session_id, request.recent)

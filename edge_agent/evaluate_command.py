@@ -1,30 +1,55 @@
-"""What `edge-agent evaluate` does: prepare what is missing, measure, write the report."""
+"""What `edge-agent evaluate` does: prepare what is missing, measure, write report and predictions."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from edge_agent.evaluation import evaluate
+from edge_agent.evaluation import Judgement, evaluate
 from edge_agent.preparation import prepare_bundle
 from edge_agent.settings import EdgeSettings
+from shared.errors import DataError
+from shared.predictions import data_marks, write_predictions
 from shared.report import read_rows, write_report
 
 PROGRESS_ROWS = 500
 
 
-def evaluate_file(data: Path, report: Path, bundle: Path | None) -> dict[str, Any]:
-    """Evaluate the rows of `data`, write the whole report and return its figures without the items."""
+def evaluate_files(
+    files: Sequence[Path], report: Path, bundle: Path | None, predictions: Path | None = None
+) -> dict[str, Any]:
+    """Evaluate the rows of `files`, write the whole report and return its figures without the items.
+
+    predictions: where each row's posterior and decision go, for `cloud-server evaluate-system`;
+    DataError where a row has no id.
+    """
     settings = EdgeSettings.from_environment(bundle=bundle)
-    rows = read_rows(data)
+    rows = [row for path in files for row in read_rows(path)]
+    if predictions and not all(row.id for row in rows):
+        raise DataError("predictions go by the rows' ids, and a row has none")
     prepare_bundle(settings.bundle)
     from edge_agent.recognizer import Recognizer
 
     recognizer = Recognizer.load(settings.bundle, settings.threads)
+    judgements: list[Judgement] = []
 
-    def progress(done: int) -> None:
-        if done % PROGRESS_ROWS == 0:
-            print(f"{done} of {len(rows)} rows", file=sys.stderr, flush=True)
+    def note(judgement: Judgement) -> None:
+        judgements.append(judgement)
+        if len(judgements) % PROGRESS_ROWS == 0:
+            print(f"{len(judgements)} of {len(rows)} rows", file=sys.stderr, flush=True)
 
-    result = evaluate(rows, recognizer, progress=progress)
+    result = evaluate(rows, recognizer, note=note)
     write_report(report, result)
+    if predictions:
+        manifest = recognizer.manifest
+        about = {
+            "system": "edge",
+            "rows": len(rows),
+            "data": data_marks(files),
+            "bundle": manifest.name,
+            "fingerprint": manifest.fingerprint,
+            "precision": manifest.precision,
+            "thresholds": manifest.thresholds,
+        }
+        write_predictions(predictions, about, (each.as_prediction() for each in judgements))
     return {name: value for name, value in result.items() if name != "items"}

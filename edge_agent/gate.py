@@ -128,6 +128,8 @@ class GatePolicy:
 
     allow_dangerous: bool = False
     confirm_dangerous: bool = True
+    cloud_max_tier: int = Tier.NEEDS_SPACE
+    """The highest tier that the cloud may ask for; -1: the cloud only speaks."""
     state_max_age_s: float = 1.0
     battery_min_percent: float = 20.0
     battery_min_dangerous_percent: float = 40.0
@@ -147,6 +149,7 @@ class Wish:
     request_id: str
     key: str
     expires_at: float
+    from_cloud: bool = False
 
 
 class Gate:
@@ -268,6 +271,10 @@ class Gate:
         if RULES[wish.skill.tier].dangerous and not self.policy.allow_dangerous:
             return Refusal(
                 "dangerous_disabled", f"{wish.skill.name} is off; a setting can allow it"
+            )
+        if wish.from_cloud and wish.skill.tier > self.policy.cloud_max_tier:
+            return Refusal(
+                "cloud_tier_disabled", f"the cloud may not ask for {wish.skill.name}; a person may"
             )
         return None
 

@@ -3,7 +3,7 @@
 import hmac
 import ipaddress
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -39,7 +39,7 @@ class Guard:
 
     A Host that is none of the server's names is DNS rebinding; an Origin other than the Host is
     another site's page (CSRF). With a token set, every path beside OPEN_PATHS and those under
-    `open_folder` needs it.
+    `open_folder` needs it. `larger_bodies` gives paths a bound of their own, in bytes.
     """
 
     def __init__(
@@ -48,10 +48,12 @@ class Guard:
         settings: Place,
         max_body_bytes: int = MAX_BODY_BYTES,
         open_folder: str | None = None,
+        larger_bodies: Mapping[str, int] | None = None,
     ) -> None:
         self._app = app
         self._max_body_bytes = max_body_bytes
         self._open_folder = open_folder
+        self._larger_bodies = dict(larger_bodies or {})
         token = settings.pairing_token
         self._token = token.get_secret_value().encode() if token else None
         self._local_only = is_loopback(settings.host)
@@ -70,7 +72,7 @@ class Guard:
         if error := self._refuse(scope["path"], Headers(scope=scope)):
             await refusal(scope, error)(scope, receive, send)
             return
-        await self._app(scope, self._bounded(receive), send)
+        await self._app(scope, self._bounded(receive, self._limit(scope["path"])), send)
 
     def _refuse(self, path: str, headers: Headers) -> ShadowdogError | None:
         hosts = headers.getlist("host")
@@ -88,8 +90,8 @@ class Guard:
         declared = headers.get("content-length", "0")
         if not declared.isdecimal():
             return RequestError("the Content-Length is no number")
-        if int(declared) > self._max_body_bytes:
-            return TooLarge(self._too_large())
+        if int(declared) > self._limit(path):
+            return TooLarge(_too_large(self._limit(path)))
         return None
 
     def _is_open(self, path: str) -> bool:
@@ -113,22 +115,26 @@ class Guard:
             and hmac.compare_digest(given.strip().encode("utf-8", "replace"), self._token)
         )
 
-    def _too_large(self) -> str:
-        return f"a body may have at most {self._max_body_bytes} bytes"
+    def _limit(self, path: str) -> int:
+        return self._larger_bodies.get(path, self._max_body_bytes)
 
-    def _bounded(self, receive: Receive) -> Receive:
+    def _bounded(self, receive: Receive, max_bytes: int) -> Receive:
         received_bytes = 0
 
         async def bounded() -> Message:
             nonlocal received_bytes
             message = await receive()
             received_bytes += len(message.get("body", b""))
-            if received_bytes > self._max_body_bytes:
+            if received_bytes > max_bytes:
                 # An HTTPException, because FastAPI turns any other error in a body into a 400.
-                raise HTTPException(TooLarge.status, self._too_large())
+                raise HTTPException(TooLarge.status, _too_large(max_bytes))
             return message
 
         return bounded
+
+
+def _too_large(max_bytes: int) -> str:
+    return f"a body may have at most {max_bytes} bytes"
 
 
 def _own_names() -> Iterable[str]:

@@ -40,6 +40,15 @@ class DeadMan:
         """Whether it has halted the dog since it was armed."""
         return self._tripped
 
+    @property
+    def trouble(self) -> str | None:
+        """What keeps it from guarding the dog, or the loop from beating; None where nothing does."""
+        if self._thread is None or not self._thread.is_alive():
+            return "the dead-man's thread is gone"
+        if self._armed.is_set() and self._silent >= self._silent_ticks:
+            return "an action has the dog and its heartbeat has stopped"
+        return None
+
     def start(self) -> None:
         """Start the thread."""
         self._thread = threading.Thread(target=self._run, name="dead-man", daemon=True)

@@ -12,7 +12,11 @@ MAX_BYTES = 32 * 1024 * 1024
 
 
 class Journal:
-    """Appends outcomes as JSON Lines; a full file becomes `<name>.1`, replacing the older one."""
+    """Appends outcomes as JSON Lines; a full file becomes `<name>.1`, replacing the older one.
+
+    A line is on the disk when `write` returns, so that a crash, of the computer too, costs at most
+    the line being written; what it leaves of that line stands on a line of its own.
+    """
 
     def __init__(self, path: Path, max_bytes: int = MAX_BYTES) -> None:
         self.path = path
@@ -38,11 +42,23 @@ class Journal:
             self._append(line)
 
     def _append(self, line: bytes) -> None:
-        # One write in append mode, so that two processes never tear each other's lines.
-        descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, MODE)
+        # Append mode, so that two processes never tear each other's lines.
+        descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, MODE)
         try:
             os.fchmod(descriptor, MODE)
             if line:
-                os.write(descriptor, line)
+                _write_whole(descriptor, line if _ends_a_line(descriptor) else b"\n" + line)
+                os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _ends_a_line(descriptor: int) -> bool:
+    """Return whether the file ends as it should; a crash or a full disk may have torn its last line."""
+    size = os.fstat(descriptor).st_size
+    return size == 0 or os.pread(descriptor, 1, size - 1) == b"\n"
+
+
+def _write_whole(descriptor: int, data: bytes) -> None:
+    while data:  # a disk that fills up takes a part first and says so the next time
+        data = data[os.write(descriptor, data) :]

@@ -1,4 +1,4 @@
-"""The recogniser: a bundle and ONNX Runtime turn an utterance into the exact posterior over 35 tags.
+"""The recogniser: a bundle and ONNX Runtime turn an utterance into the exact posterior over the tags.
 
 The system prompt's keys and values are computed once at load. An utterance then costs one pass over
 its own tokens, the prompt's end, and the few tokens of the tag tree that lead to a branching node;
@@ -18,13 +18,13 @@ from shared.errors import BundleError
 from shared.prompt import prompt_segments
 from shared.skills import skill
 from shared.tag_tree import TagTree, build_tag_tree
-from shared.tags import REMOTE, TAGS, parse_tag
+from shared.tags import REMOTE, parse_tag
 from shared.text import MAX_UTTERANCE_CHARACTERS
 
 
 @dataclass(frozen=True)
 class Posterior:
-    """P(tag) of all 35 tags, most probable first; sums to 1.
+    """P(tag) of all tags, 35 where no skill is taught, most probable first; sums to 1.
 
     `complete` is False where the utterance was too long for the window and only its end was read.
     `outside` is the probability that the answer begins with no tag, among the tokens of the bundle's
@@ -51,6 +51,7 @@ class Recognizer:
     def __init__(self, shadow: DetachedShadow) -> None:
         manifest = shadow.manifest
         self.shadow = shadow
+        self._tags = [each.tag for each in manifest.tags]
         self.tree: TagTree = build_tag_tree([tag.token_ids for tag in manifest.tags])
         if list(self.tree.head_token_ids) != manifest.head_token_ids:
             raise BundleError("the bundle's head does not belong to its tags; export it again")
@@ -84,7 +85,7 @@ class Recognizer:
         probabilities = self._probabilities(result.logits[1:])
         order = np.argsort(-probabilities, kind="stable")
         return Posterior(
-            [(TAGS[i], float(probabilities[i])) for i in order],
+            [(self._tags[i], float(probabilities[i])) for i in order],
             complete,
             self._outside(result.states[0]),
         )

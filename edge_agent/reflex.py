@@ -20,7 +20,7 @@ stop dancing | stop jumping | stop going | stop everything | stop the motion | s
 stop all movement | stop what youre doing | stop what you are doing | stop doing that |
 all stop | emergency stop | e stop | estop | make it stop | come to a stop | stopp | stahp |
 halt | halt there | freeze | freeze there | freeze right there | whoa | woah | whoa there |
-woah there | dont move | do not move | dont you move | dont move a muscle | do not move a muscle |
+woah there | hold | dont move | do not move | dont you move | dont move a muscle | do not move a muscle |
 dont you dare move | no moving | hold it | hold it there | hold it right there | hold still |
 keep still | stay still | stand still | be still | quit moving | stay put | stay where you are | hold your position |
 hold position | cease | cease motion | cease all motion | cease movement | cut it out | abort
@@ -177,7 +177,7 @@ def _is_homophone(units: Units) -> bool:
     return any(
         len(units) % len(phrase) == 0  # said once, or again and again
         and all(
-            _syllables(said) & _syllables(phrase[position % len(phrase)])
+            syllables(said) & syllables(phrase[position % len(phrase)])
             for position, said in enumerate(units)
         )
         for phrase in _SOUNDS
@@ -185,7 +185,7 @@ def _is_homophone(units: Units) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def _syllables(unit: str) -> frozenset[str]:
+def syllables(unit: str) -> frozenset[str]:
     """Return every toneless reading of a Chinese character; nothing for a word."""
     from pypinyin import Style, pinyin  # here, since its tables take 0.3 s to load
 
@@ -198,4 +198,4 @@ def _syllables(unit: str) -> frozenset[str]:
 def warm_up() -> None:
     """Load the tables of readings, so that the first utterance does not wait for them."""
     is_stop("停下", moving=False)
-    _syllables("停")
+    syllables("停")

@@ -10,10 +10,11 @@ class _Words(NamedTuple):
     done: str
     said: str
     nothing: str
+    heard: str
 
 
-_ENGLISH = _Words("decided", "did", "said", "nothing")
-_CHINESE = _Words("判断", "动作", "回答", "没有")
+_ENGLISH = _Words("decided", "did", "said", "nothing", "heard")
+_CHINESE = _Words("判断", "动作", "回答", "没有", "听到")
 
 _ROUTES: dict[Route, tuple[str, str]] = {
     "reflex": ("reflex, no model", "反射，不经模型"),
@@ -34,23 +35,37 @@ _STATES: dict[ExecutionState, tuple[str, str]] = {
     "preempted": ("stopped before its end", "中途被停止"),
     "expired": ("too late, not done", "过期，未执行"),
 }
+_UNHEARD: dict[str, str] = {
+    "silence": "nothing 没有声音",
+    "noise": "no voice in it 没有人声",
+    "unsure": "words too unclear to act on 没听清",
+    "other_language": "neither English nor Chinese 不是中文或英文",
+    "too_long": "too long: say it shorter 太长了，请说短一点",
+    "not_addressed": "not meant for the dog 不是对狗说的",
+    "awaiting_command": "the wake phrase: go on 我在，请说",
+    "own_voice": "the dog's own voice 狗自己的声音",
+}
 _LABEL_WIDTH = 9
 BOLD, DIM, GREEN, RED, RESET = "\x1b[1m", "\x1b[2m", "\x1b[32m", "\x1b[31m", "\x1b[0m"
 _GOOD = ("confirmed", "none", "needs_confirmation")
 
 
 def render(outcome: Outcome, colours: bool = False) -> str:
-    """Return three lines; with `colours` for a terminal."""
+    """Return three lines, one more for what was spoken; with `colours` for a terminal."""
     chinese = outcome.lang == "zh"
     words = _CHINESE if chinese else _ENGLISH
     said = printable(outcome.say) or f"({words.nothing})"
     bad = outcome.execution.state not in _GOOD or outcome.route == "offline"
     did = _done(outcome, chinese) if outcome.execution.state != "none" else f"({words.nothing})"
-    rows = (
+    rows: tuple[tuple[str, str, str], ...] = (
         (words.decided, _decided(outcome, chinese), ""),
         (words.done, did, RED if bad else GREEN),
         (words.said, said, BOLD),
     )
+    if outcome.source != "text":
+        rows = ((words.heard, _heard(outcome), BOLD if outcome.text else ""), *rows)
+        if not outcome.text:
+            rows = rows[:1]
     return "\n".join(_row(label, text, colour, colours) for label, text, colour in rows)
 
 
@@ -65,6 +80,15 @@ def _row(label: str, text: str, colour: str, colours: bool) -> str:
     if not colours:
         return f"  {padded}{text}"
     return f"  {DIM}{padded}{RESET}{colour}{text}{RESET}"
+
+
+def _heard(outcome: Outcome) -> str:
+    parts = [printable(outcome.text) or _UNHEARD.get(outcome.execution.reason or "silence", "?")]
+    if outcome.text and outcome.heard_probability is not None:
+        parts.append(f"{outcome.heard_probability:.2f}")
+    if outcome.timings_ms.asr is not None:
+        parts.append(f"{outcome.timings_ms.asr:.0f} ms")
+    return " · ".join(parts)
 
 
 def _decided(outcome: Outcome, chinese: bool) -> str:

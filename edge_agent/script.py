@@ -6,41 +6,65 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
+from edge_agent.agent_client import AgentClient
 from edge_agent.simulation import Simulation
 from shared.errors import DataError
 from shared.outcome import Outcome
 from shared.report import read_json_lines
 from shared.text import Language
 
+SESSION = "script"
+
 
 @dataclass(frozen=True)
 class ScriptLine:
-    """One utterance of a script."""
+    """One utterance of a script, written or, where `wav` is given, recorded."""
 
     text: str
     lang: Language | None
+    wav: Path | None = None
 
 
 def read_script(path: Path) -> list[ScriptLine]:
-    """Return the lines of a JSON Lines script (text, lang?; other keys are ignored).
+    """Return the lines of a JSON Lines script (text and lang?, or wav; other keys are ignored).
 
-    DataError names the line that is wrong.
+    A `wav` is a path, relative to the script. DataError names the line that is wrong.
     """
-    lines = [_parse_line(where, value) for where, value in read_json_lines(path)]
+    lines = [_parse_line(where, value, path.parent) for where, value in read_json_lines(path)]
     if not lines:
         raise DataError(f"{path} holds no lines")
     return lines
 
 
-def _parse_line(where: str, value: dict[str, Any]) -> ScriptLine:
+def _parse_line(where: str, value: dict[str, Any], folder: Path) -> ScriptLine:
     if "wav" in value:
-        raise DataError(f"{where}: `wav` lines need speech, which this version does not have yet")
+        return _parse_wav(where, value["wav"], folder)
     text, lang = value.get("text"), value.get("lang")
     if not isinstance(text, str):
         raise DataError(f"{where}: `text` is missing or no string")
     if lang is not None and lang not in get_args(Language):
         raise DataError(f"{where}: `lang` must be one of {', '.join(get_args(Language))}")
     return ScriptLine(text, lang)
+
+
+def _parse_wav(where: str, value: Any, folder: Path) -> ScriptLine:
+    if not isinstance(value, str) or not value:
+        raise DataError(f"{where}: `wav` is no path")
+    path = folder / value
+    if not path.is_file():
+        raise DataError(f"{where}: there is no file {path}")
+    return ScriptLine(f"({value})", None, path)
+
+
+def say_line(agent: AgentClient, line: ScriptLine) -> Outcome:
+    """Say a line to the agent; a recording as if a person had pressed a button to speak."""
+    if line.wav is None:
+        return agent.say(line.text, line.lang, session_id=SESSION)
+    try:
+        recording = line.wav.read_bytes()
+    except OSError as error:
+        raise DataError(f"{line.wav} cannot be read ({error.strerror or error})") from error
+    return agent.hear(recording, push_to_talk=True, session_id=SESSION)
 
 
 def run_script(
@@ -58,7 +82,7 @@ def run_script(
     simulation.settle()
     for line in lines:
         simulation.check()
-        outcome = simulation.agent.say(line.text, line.lang, session_id="script")
+        outcome = say_line(simulation.agent, line)
         outcomes.append(outcome)
         tell(line, outcome)
         unsettled += not simulation.settle()

@@ -4,10 +4,10 @@ import ipaddress
 import os
 import socket
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, field_validator, model_validator
-from pydantic_settings import SettingsConfigDict
+from pydantic_settings import NoDecode, SettingsConfigDict
 from typing_extensions import Self
 
 from edge_agent.bundles.store import BundleStore
@@ -15,6 +15,7 @@ from edge_agent.lines import LineSource
 from edge_agent.provider import Provider, ProviderOptions
 from shared.messages import DEFAULT_DEADLINE_MS
 from shared.settings import ProcessSettings, cache_directory
+from shared.taught_skill import split_folders
 
 LOOPBACK_INTERFACES = ("lo", "lo0")
 MINIMUM_TOKEN_CHARACTERS = 8
@@ -40,10 +41,18 @@ def chosen_bundle() -> Path:
     return BundleStore().current() or default_bundle()
 
 
-def default_journal() -> Path:
-    """Return the journal's default place: the XDG state directory."""
+def state_directory() -> Path:
+    """Return where the journal and the outbox live by default: under the XDG state directory."""
     state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    return Path(state) / "shadowdog" / "journal.jsonl"
+    return Path(state) / "shadowdog"
+
+
+def default_journal() -> Path:
+    return state_directory() / "journal.jsonl"
+
+
+def default_outbox() -> Path:
+    return state_directory() / "outbox.sqlite3"
 
 
 def default_robot_id() -> str:
@@ -61,8 +70,15 @@ class EdgeSettings(ProcessSettings):
     """Callers send it as a bearer; needed for any bind beyond loopback."""
     allowed_hosts: tuple[str, ...] = ()
     """More names that a Host header may carry, as a JSON list."""
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    """PEM files; both, and the agent speaks HTTPS: without it no phone's browser gives the page a microphone."""
 
+    skills: Annotated[tuple[Path, ...], NoDecode] = ()
+    """Folders of taught skills, with `:` between them; cli.py learns them before any command."""
     bundle: Path = Field(default_factory=chosen_bundle)
+    bundle_sha256: Annotated[str, Field(pattern=r"^[0-9a-fA-F]{64}$")] | None = None
+    """The SHA-256 of the one manifest.json that this edge may run and pull; None: any."""
     bundle_mismatch: Literal["ignore", "warn", "refuse"] = "warn"
     """What to do where the cloud serves another bundle than this edge runs."""
     provider: Provider = "cpu"
@@ -76,6 +92,10 @@ class EdgeSettings(ProcessSettings):
 
     cloud_url: Annotated[str, Field(pattern=r"^https?://[^\s]+$")] = "http://127.0.0.1:8090"
     cloud_key: SecretStr | None = None
+    cloud_certificates: Path | None = None
+    """A PEM file of the authorities that an https cloud's certificate may come from; None: the public ones."""
+    cloud_max_tier: Annotated[int, Field(ge=-1, le=3)] = 2
+    """The highest tier of skill that the cloud may ask for (docs/security.md); -1: it only speaks."""
     cloud_model: Annotated[str, Field(max_length=128)] | None = None
     deadline_s: Annotated[float, Field(gt=0, le=300)] = DEFAULT_DEADLINE_MS / 1000
 
@@ -96,16 +116,48 @@ class EdgeSettings(ProcessSettings):
     piper_chinese: Path | None = None
     """The .onnx files of piper's voices."""
 
+    ears: Literal["whisper", "sensevoice", "wyoming", "text"] = "whisper"
+    """What recordings are understood by; "text": by nothing, only text is taken."""
+    speech_model: Path | None = None
+    """The folder of whisper's (CTranslate2) or sensevoice's model; None: whisper-base, SenseVoice-small."""
+    speech_threads: Annotated[int, Field(ge=1, le=64)] = 2
+    speech_language: Literal["auto", "en", "zh"] = "auto"
+    speech_prompt_en: Annotated[str, Field(max_length=600)] | None = None
+    speech_prompt_zh: Annotated[str, Field(max_length=300)] | None = None
+    """What whisper is made to expect, in place of the skills' names; "none" biases nothing."""
+    wyoming_uri: Annotated[str, Field(pattern=r"^tcp://[^\s/]+:\d+$")] = "tcp://127.0.0.1:10300"
+    wake: Literal["phrase", "open"] = "phrase"
+    """Whether words of an open microphone need the wake phrase."""
+    end_silence_s: Annotated[float, Field(ge=0.2, le=3)] = 0.5
+    """How long nobody speaks until an open microphone's utterance has ended."""
+
     journal: Path = Field(default_factory=default_journal)
+    outbox: Path = Field(default_factory=default_outbox)
+    """Utterances that the cloud did not answer; `edge-agent outbox` shows and clears them."""
     trace_endpoint: str | None = Field(
         default_factory=lambda: os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or None
     )
     """An OTLP/HTTP collector's address, without `/v1/traces`; None: no traces."""
 
-    @field_validator("bundle", "journal", "piper_english", "piper_chinese")
+    @field_validator(
+        "tls_certificate",
+        "tls_key",
+        "bundle",
+        "journal",
+        "outbox",
+        "cloud_certificates",
+        "piper_english",
+        "piper_chinese",
+        "speech_model",
+    )
     @classmethod
     def _expand(cls, value: Path | None) -> Path | None:
         return value.expanduser() if value is not None else None
+
+    @field_validator("skills", mode="before")
+    @classmethod
+    def _split(cls, given: Any) -> Any:
+        return split_folders(given) if isinstance(given, str) else given
 
     @field_validator("pairing_token")
     @classmethod
@@ -121,6 +173,8 @@ class EdgeSettings(ProcessSettings):
                 f"whoever reaches {self.host}:{self.port} could move the dog: set "
                 "EDGE_PAIRING_TOKEN, or keep EDGE_HOST=127.0.0.1"
             )
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("set EDGE_TLS_CERTIFICATE and EDGE_TLS_KEY, or neither")
         if self.simulation and self.robot_interface not in LOOPBACK_INTERFACES:
             raise ValueError(
                 "a simulation stays on the loopback interface: set EDGE_ROBOT_INTERFACE=lo, or "
@@ -150,4 +204,5 @@ class EdgeSettings(ProcessSettings):
         host = self.host.strip("[]")
         if host in ("0.0.0.0", "::"):
             host = "127.0.0.1"
-        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+        scheme = "https" if self.tls_certificate else "http"
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}"

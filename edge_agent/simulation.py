@@ -207,19 +207,23 @@ class Simulation:
             "SIMULATION": "true",
             "CONFIRM_DANGEROUS": "true" if self._options.confirm else "false",
             "JOURNAL": str(self.logs / "journal.jsonl"),
+            "OUTBOX": str(self.logs / "outbox.sqlite3"),
         }
         return agent_environment(os.environ, given)
+
+
+_NOT_INHERITED = ("EDGE_PAIRING_TOKEN", "EDGE_TLS_CERTIFICATE", "EDGE_TLS_KEY")
 
 
 def agent_environment(inherited: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
     """Return the agent's environment: a person's own settings, those that the simulation gives first.
 
-    A pairing token is left out: the simulation's own prompt would not know it.
+    A pairing token and a certificate are left out: the simulation's own prompt would not know them.
     """
     own = {
         name: value
         for name, value in inherited.items()
-        if name.startswith("EDGE_") and name != "EDGE_PAIRING_TOKEN"
+        if name.startswith("EDGE_") and name not in _NOT_INHERITED
     }
     return child_environment(
         inherited, {**own, **{f"EDGE_{name}": value for name, value in given.items()}}
@@ -227,12 +231,17 @@ def agent_environment(inherited: Mapping[str, str], given: Mapping[str, str]) ->
 
 
 def cloud_environment(inherited: Mapping[str, str], key: str) -> dict[str, str]:
-    """Return the cloud's environment: what it inherits, with the simulation's key alone."""
+    """Return the cloud's environment: what it inherits, with the simulation's key alone.
+
+    The skills that the edge is taught are the cloud's, too, unless it is told otherwise.
+    """
     own = {
         name: value
         for name, value in inherited.items()
         if name not in ("CLOUD_API_KEYS", "CLOUD_API_KEY_FILE", "CLOUD_HOST", "CLOUD_PORT")
     }
+    if "EDGE_SKILLS" in inherited:
+        own.setdefault("CLOUD_SKILLS", inherited["EDGE_SKILLS"])
     return child_environment(own, {"CLOUD_API_KEYS": key})
 
 

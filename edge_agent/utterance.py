@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from edge_agent.speech.interface import Heard
 from shared.outcome import Call, Execution, Outcome, Route, Source, Timings, now_rfc3339
 from shared.tags import REMOTE, print_tag
 from shared.text import Language
@@ -58,6 +59,24 @@ class Utterance:
     def mark_once(self, stage: str) -> None:
         """Note when a stage was first reached."""
         self.timings_ms.setdefault(stage, self.elapsed_ms())
+
+    def describe(self) -> dict[str, Any]:
+        """Return what the state shows of it on its way."""
+        return {
+            "request_id": self.request_id,
+            "source": self.source,
+            "text": self.text,
+            "lang": self.lang,
+            "heard_probability": self.heard_probability,
+            "route": self.route,
+            "tag": self.tag,
+            "probability": self.probability,
+        }
+
+    def hear(self, heard: Heard) -> None:
+        """Note what the ears made of the recording."""
+        self.text, self.lang, self.heard_probability = heard.text, heard.lang, heard.probability
+        self.mark("asr")
 
     def decide(self, skill: str | None, probability: float | None = None) -> None:
         """Note the edge's decision; None stands for [REMOTE]."""

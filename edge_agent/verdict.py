@@ -10,6 +10,7 @@ RefusalReason = Literal[
     "expired",
     "repeated",
     "dangerous_disabled",
+    "cloud_tier_disabled",
     "robot_unavailable",
     "state_stale",
     "busy",

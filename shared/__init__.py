@@ -1,3 +1,3 @@
 """The contract that the edge and the cloud both read; depends on pydantic only."""
 
-__version__ = "0.1.0.dev0"
+__version__ = "0.1.0"

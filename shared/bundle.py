@@ -8,7 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from typing_extensions import Self
 
 from shared.errors import BundleError
-from shared.tags import TAGS
+from shared.skills import Tier, taught_skills
+from shared.tags import REMOTE, TAGS, parse_tag
 
 MANIFEST_NAME = "manifest.json"
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -94,6 +95,8 @@ class BundleManifest(BaseModel):
     graph: GraphShape
     prefix_token_ids: list[int]
     tags: list[BundleTag]
+    taught: dict[str, Tier] = {}
+    """The taught skills among them with the tiers that the thresholds were chosen for."""
     head_token_ids: list[int]
     line_head_sha256: Sha256 | None = None
     """The trained line head that the bundle's was made from; None where it carries none."""
@@ -109,13 +112,39 @@ class BundleManifest(BaseModel):
             self.shadow_sha256, self.tokenizer_sha256, self.prompt_sha256
         ):
             raise ValueError("the fingerprint does not follow from shadow, tokenizer and prompt")
-        if [each.tag for each in self.tags] != list(TAGS):
-            raise ValueError("the tags are not those of this version's catalogue")
+        if wrong := _differing([each.tag for each in self.tags], self.taught):
+            raise ValueError(wrong)
         if set(self.thresholds) != {"0", "1", "2", "3"}:
             raise ValueError("every tier needs a threshold")
         if any("/" in name or name.startswith(".") for name in self.files):
             raise ValueError("a file of the bundle lies outside it")
         return self
+
+
+def _differing(tags: list[str], taught: dict[str, Tier]) -> str | None:
+    """Return how a bundle's catalogue differs from this process's and what to do, None if in nothing."""
+    unknown = [tag for tag in tags if parse_tag(tag) is None]
+    if unknown:
+        return (
+            f"it knows {', '.join(unknown)}, which this process was not taught: name the skill's "
+            "folder in EDGE_SKILLS or CLOUD_SKILLS, or use a bundle without it"
+        )
+    known = {skill.name: skill.tier for skill in taught_skills()}
+    missing = [name for name in known if f"[{name}()]" not in tags]
+    if missing:
+        return (
+            f"it does not know {', '.join(missing)}, which EDGE_SKILLS or CLOUD_SKILLS teaches: use "
+            "a bundle of `cloud-server teach`, or leave the skill's folder out"
+        )
+    if sorted(tags) != sorted(TAGS) or tags[-1] != REMOTE:
+        return "its tags are not those of this version's catalogue"
+    if taught != known:
+        return f"its taught skills have the tiers {_tiers(taught)}, here they are {_tiers(known)}"
+    return None
+
+
+def _tiers(taught: dict[str, Tier]) -> str:
+    return ", ".join(f"{name} {int(tier)}" for name, tier in taught.items()) or "of none"
 
 
 def fingerprint(shadow_sha256: str, tokenizer_sha256: str, prompt_sha256: str) -> str:
@@ -157,6 +186,7 @@ def _why(error: Exception) -> str:
     if not isinstance(error, ValidationError):
         return str(error)
     return "; ".join(
-        f"{'.'.join(str(part) for part in each['loc']) or 'manifest'}: {each['msg']}"
+        f"{'.'.join(str(part) for part in each['loc']) or 'manifest'}: "
+        f"{each['msg'].removeprefix('Value error, ')}"
         for each in error.errors()[:3]
     )

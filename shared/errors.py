@@ -18,11 +18,16 @@ ShadowdogError
 │   ├── CloudTimeout          cloud_timeout           the deadline passed
 │   ├── CloudRefused          cloud_refused           an HTTP error answer
 │   └── CloudProtocolError    cloud_protocol          an answer that is not what CONTRACT.md says
+├── SpeechError               speech_error
+│   └── SpeechUnavailable     speech_unavailable      a model, a package or a device of speech is missing (503)
 └── RequestError              request_invalid         what a caller sent is refused, with an HTTP status
     ├── Unauthorized          unauthorized            401
     ├── Forbidden             forbidden               403
     ├── NotFound              not_found               404
     ├── Conflict              conflict                409
+    ├── AudioInvalid          audio_invalid           422: no recording that can be read
+    ├── AudioTooLong          audio_too_long          413: more seconds than are understood
+    ├── AudioUnsupported      audio_unsupported       415: a media type that is not taken
     ├── TooLarge              too_large               413
     ├── RateLimited           rate_limited            429
     ├── Busy                  busy                    503
@@ -96,8 +101,11 @@ class RobotRejected(RobotError):
 
 
 class CloudError(ShadowdogError):
+    """`passing`: nothing of an answer had come, and the same question may be asked again."""
+
     code = "cloud_error"
     status = 502
+    passing: bool = False
 
 
 class CloudUnreachable(CloudError):
@@ -109,11 +117,29 @@ class CloudTimeout(CloudError):
 
 
 class CloudRefused(CloudError):
+    """`answered`: the HTTP status, None where a streamed answer was given up; `retry_after_s`: asked for."""
+
     code = "cloud_refused"
+
+    def __init__(
+        self, message: str, answered: int | None = None, retry_after_s: float | None = None
+    ) -> None:
+        super().__init__(message)
+        self.answered = answered
+        self.retry_after_s = retry_after_s
 
 
 class CloudProtocolError(CloudError):
     code = "cloud_protocol"
+
+
+class SpeechError(ShadowdogError):
+    code = "speech_error"
+    status = 503
+
+
+class SpeechUnavailable(SpeechError):
+    code = "speech_unavailable"
 
 
 class RequestError(ShadowdogError):
@@ -139,6 +165,21 @@ class NotFound(RequestError):
 class Conflict(RequestError):
     code = "conflict"
     status = 409
+
+
+class AudioInvalid(RequestError):
+    code = "audio_invalid"
+    status = 422
+
+
+class AudioTooLong(RequestError):
+    code = "audio_too_long"
+    status = 413
+
+
+class AudioUnsupported(RequestError):
+    code = "audio_unsupported"
+    status = 415
 
 
 class TooLarge(RequestError):

@@ -13,16 +13,15 @@ from shared.errors import ConfigurationError, DataError
 from shared.skills import SKILL_NAMES
 from shared.text import guess_language
 
-LABELS = frozenset((*SKILL_NAMES, "REMOTE"))
-
 
 @dataclass(frozen=True)
 class LabelledRow:
-    """One labelled utterance; `text` is as in the file."""
+    """One labelled utterance; `text` is as in the file, `id` where it has one."""
 
     text: str
     label: str
     lang: str
+    id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -69,11 +68,14 @@ def _parse_row(where: str, value: dict[str, Any]) -> LabelledRow:
     text, label, lang = value.get("text"), value.get("label"), value.get("lang")
     if not isinstance(text, str):
         raise DataError(f"{where}: `text` is missing or no string")
-    if not isinstance(label, str) or label not in LABELS:
+    if not isinstance(label, str) or label not in (*SKILL_NAMES, "REMOTE"):
         raise DataError(f"{where}: `label` must be REMOTE or a skill's name, not {label!r}")
     if lang is not None and not isinstance(lang, str):
         raise DataError(f"{where}: `lang` must be a string")
-    return LabelledRow(text, label, lang or guess_language(text))
+    name = value.get("id")
+    return LabelledRow(
+        text, label, lang or guess_language(text), None if name is None else str(name)
+    )
 
 
 def summarise(rows: Sequence[LabelledRow], items: Sequence[Item]) -> dict[str, Any]:

@@ -1,11 +1,15 @@
-"""The 34 skills as data: what each is called, how risky it is, and what the dog says to it.
+"""The catalogue of skills as data: what each is called, how risky it is, and what the dog says to it.
 
-Names are the paper's (arXiv 2604.19254); meanings and tiers are this project's and decide how data
-is labelled. A skill's robot calls are in `edge_agent/robot/choreography.py`.
+The 34 built-in names are the paper's (arXiv 2604.19254); meanings and tiers are this project's and
+decide how data is labelled. A skill's robot calls are in `edge_agent/robot/choreography.py`. Skills
+taught from folders (`taught_skill.py`) are added behind them once, when a process starts.
 """
 
+from collections.abc import Callable, Sequence
 from enum import IntEnum
-from typing import NamedTuple
+from typing import NamedTuple, overload
+
+from shared.errors import ConfigurationError
 
 
 class Tier(IntEnum):
@@ -41,7 +45,7 @@ def _skill(name: str, tier: int, names: str, english: str, chinese: str) -> Skil
     return Skill(name, Tier(tier), in_english, in_chinese, english, chinese)
 
 
-SKILLS: tuple[Skill, ...] = (
+BUILT_IN: tuple[Skill, ...] = (
     _skill("Damp", 0, "relax the motors/阻尼", "Going soft, easy now.", "我放松下来了。"),
     _skill("StopMove", 0, "stop moving/停止移动", "Stopping!", "停下了！"),
     _skill("BalanceStand", 1, "balanced stand/平衡站立", "Standing steady.", "稳稳站好。"),
@@ -89,12 +93,69 @@ SKILLS: tuple[Skill, ...] = (
     _skill("HipHopDance", 2, "hip-hop/街舞", "Drop the beat!", "街舞走起！"),
     _skill("Bark", 1, "bark/叫", "Woof, woof!", "汪汪！"),
 )
-"""The catalogue, in the order of the tags."""
+"""The paper's 34, in the order of the tags."""
 
-SKILL_NAMES: tuple[str, ...] = tuple(skill.name for skill in SKILLS)
-_BY_NAME = {skill.name: skill for skill in SKILLS}
+_catalogue: list[Skill] = list(BUILT_IN)
+SKILLS: Sequence[Skill] = _catalogue
+"""The catalogue of this process, in the order of the tags: the built-in skills, then taught ones."""
+
+
+class OfEachSkill(Sequence[str]):
+    """A text of every skill of the catalogue, in its order, and then those of `last`.
+
+    It follows the catalogue, so whoever imported it knows taught skills, too.
+    """
+
+    def __init__(self, text: Callable[[Skill], str], last: tuple[str, ...] = ()) -> None:
+        self._text = text
+        self._last = last
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[str]: ...
+    def __getitem__(self, index: int | slice) -> str | Sequence[str]:
+        return (*map(self._text, SKILLS), *self._last)[index]
+
+    def __len__(self) -> int:
+        return len(SKILLS) + len(self._last)
+
+
+SKILL_NAMES: Sequence[str] = OfEachSkill(lambda each: each.name)
 
 
 def skill(name: str) -> Skill:
     """Return the catalogue's entry; KeyError for a name outside it."""
-    return _BY_NAME[name]
+    for each in SKILLS:
+        if each.name == name:
+            return each
+    raise KeyError(name)
+
+
+def taught_skills() -> Sequence[Skill]:
+    """Return what the catalogue holds beyond the built-in skills."""
+    return SKILLS[len(BUILT_IN) :]
+
+
+def add_skill(taught: Skill) -> None:
+    """Add a taught skill behind the others; ConfigurationError where one of its names is taken.
+
+    Names that differ in case alone are the same to a person.
+    """
+    wanted = _names(taught)
+    for each in SKILLS:
+        if taken := wanted & _names(each):
+            raise ConfigurationError(
+                f"the taught skill {taught.name} cannot be called {', '.join(sorted(taken))}: "
+                f"that is {each.name}; choose another name"
+            )
+    _catalogue.append(taught)
+
+
+def _names(skill: Skill) -> set[str]:
+    return {each.lower() for each in (skill.name, skill.english, skill.chinese)}
+
+
+def remove_taught_skills() -> None:
+    """Bring the catalogue back to the built-in skills."""
+    del _catalogue[len(BUILT_IN) :]

@@ -1,8 +1,9 @@
 """The tag grammar: `[Name()]` for a skill, `[REMOTE]` for what is none."""
 
 import re
+from collections.abc import Sequence
 
-from shared.skills import SKILL_NAMES
+from shared.skills import SKILL_NAMES, OfEachSkill
 
 REMOTE = "[REMOTE]"
 """The tag of every utterance that is no skill."""
@@ -28,8 +29,8 @@ def parse_tag(text: str) -> str | None:
     return None
 
 
-TAGS: tuple[str, ...] = (*(print_tag(name) for name in SKILL_NAMES), REMOTE)
-"""All 35 tags, in the catalogue's order, `[REMOTE]` last."""
+TAGS: Sequence[str] = OfEachSkill(lambda skill: f"[{skill.name}()]", (REMOTE,))
+"""All tags, 35 where no skill is taught, in the catalogue's order, `[REMOTE]` last."""
 
 
 def split_answer(text: str) -> tuple[str | None, str]:

@@ -10,8 +10,10 @@ MAX_UTTERANCE_CHARACTERS = 400
 """Longer utterances are cut to their last characters: a spoken command is short."""
 
 _UNREADABLE = ("Cc", "Cs", "Cf", "Co", "Cn", "Zl", "Zp")
+_DIRECTIONS = frozenset("\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _CJK = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 _LATIN = re.compile(r"[A-Za-z]")
+_LATIN_WORD = re.compile(r"[A-Za-z][A-Za-z'’-]*")
 
 
 def clean_utterance(text: str) -> str:
@@ -30,6 +32,23 @@ def clean_lines(text: str) -> str:
     return "\n".join(lines).strip()
 
 
+def clean_answer(text: str) -> str:
+    """Return an answer as it may be shown and spoken: its lines, without what steers a terminal or page.
+
+    Control characters and marks that turn the direction of text go; emoji and their joiners stay.
+    """
+    kept = (
+        character
+        for character in text
+        if character in "\n\t"
+        or (
+            unicodedata.category(character) not in ("Cc", "Cs", "Co", "Cn", "Zl", "Zp")
+            and character not in _DIRECTIONS
+        )
+    )
+    return "".join(kept).strip()
+
+
 def _without_controls(text: str) -> str:
     return "".join(
         " " if unicodedata.category(character) in _UNREADABLE else character for character in text
@@ -43,3 +62,12 @@ def guess_language(text: str) -> Language:
     if _LATIN.search(text):
         return "en"
     return "other"
+
+
+def is_answer_in(language: str, text: str) -> bool:
+    """Return whether an answer is in the language "en" or "zh": single words of another may be quoted.
+
+    A text without letters ("37") is in any language.
+    """
+    chinese, latin = len(_CJK.findall(text)), len(_LATIN_WORD.findall(text))
+    return chinese >= latin if language == "zh" else latin >= chinese

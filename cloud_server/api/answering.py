@@ -7,13 +7,38 @@ from cloud_server.api.service import Service
 from cloud_server.api.sessions import SessionKey, acted_exchange, answered_exchange
 from cloud_server.engine import Done, GenerationRequest, SpokenAnswer, Token
 from shared.errors import RequestError
-from shared.messages import IntentReply, IntentRequest, IntentTimings, TokenEvent, Usage
+from shared.messages import (
+    EdgeDecision,
+    IntentReply,
+    IntentRequest,
+    IntentTimings,
+    TokenEvent,
+    Usage,
+)
 from shared.repeat_phrases import is_repeat
 from shared.tags import parse_tag, print_tag
 from shared.text import clean_utterance
 
 LEAST_BELIEF = 0.05
 """The probability on the edge below which a skill of the attached model's is not passed on."""
+
+
+def may_be_meant(
+    name: str,
+    text: str,
+    edge: EdgeDecision | None,
+    repeated: str | None,
+    least: float = LEAST_BELIEF,
+) -> bool:
+    """Return whether a skill was asked for again, or is possible to the edge's detached shadow.
+
+    least: the probability from which it is. repeated: the skill that "again" stands for in the session. The shadow knows commands better than
+    the attached base does, so a skill that it rules out is a mistake of the base's and must not move
+    a dog. Neither knows what "again" means: there the session alone decides.
+    """
+    if is_repeat(text):
+        return name == repeated
+    return edge is None or dict(edge.posterior).get(print_tag(name), 0.0) >= least
 
 
 class Answering:
@@ -80,16 +105,7 @@ class Answering:
             yield self._reply(event, ending.say, ending.skills)
 
     def _may_be_meant(self, name: str) -> bool:
-        """Return whether a skill was asked for again, or is possible to the edge's detached shadow.
-
-        The shadow knows commands better than the attached base does, so a skill that it rules out
-        is a mistake of the base's and must not move a dog. Neither knows what "again" means: there
-        the session alone decides.
-        """
-        if is_repeat(self._request.text):
-            return name == self._repeated
-        edge = self._request.edge
-        return edge is None or dict(edge.posterior).get(print_tag(name), 0.0) >= LEAST_BELIEF
+        return may_be_meant(name, self._request.text, self._request.edge, self._repeated)
 
     def _remember(self, say: str, skills: list[str]) -> None:
         exchange = answered_exchange(self._request.text, say, skills[0] if skills else None)

@@ -60,7 +60,7 @@ class SpokenAnswer:
         name, say = (None, "") if cut_off else split_answer(self._text)
         if self._is_doubted(name):
             name, say = None, _UNSURE[self._language]
-        skills = [name] if name in SKILL_NAMES else []
+        skills = [name] if name is not None and name in SKILL_NAMES else []
         if not say and skills:
             say = skill(skills[0]).say(self._language)
         elif not say:

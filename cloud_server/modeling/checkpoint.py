@@ -23,17 +23,23 @@ def save_tensors(modules: Modules, directory: Path, heads: Modules | None = None
         (directory / MODULES_NAME).unlink(missing_ok=True)
 
 
-def load_tensors(modules: Modules, directory: Path, heads: Modules | None = None) -> None:
+def load_tensors(
+    modules: Modules, directory: Path, heads: Modules | None = None, *, partly: bool = False
+) -> None:
     """Copy the directory's tensors into `modules` and `heads`, or raise and change nothing.
 
     CheckpointMismatch lists what is missing, unexpected or mis-shaped. Tensors take the modules'
-    number format.
+    number format. partly: the adapter's other modules are left alone.
     """
     found = read_tensors(directory / ADAPTER_NAME)
+    if partly:
+        found = {
+            name: tensor for name, tensor in found.items() if name.partition(".")[0] in modules
+        }
     wanted = _named(modules)
     _refuse(directory / ADAPTER_NAME, wanted, found)
     modules_path = directory / MODULES_NAME
-    if heads or modules_path.exists():
+    if heads or (modules_path.exists() and not partly):
         found_heads = read_tensors(modules_path) if modules_path.exists() else {}
         wanted_heads = _named(heads or {})
         _refuse(modules_path, wanted_heads, found_heads)

@@ -3,8 +3,9 @@
 import json
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
-from cloud_server.adapter_files import CONFIG_NAME
+from cloud_server.adapter_files import CONFIG_NAME, read_object
 from shared.errors import CheckpointMismatch, ConfigurationError
 
 
@@ -51,12 +52,29 @@ class ShadowConfig:
     @classmethod
     def load(cls, directory: Path) -> "ShadowConfig":
         """Read `shadow_config.json`; CheckpointMismatch names keys that this version cannot honour."""
-        raw = json.loads((directory / CONFIG_NAME).read_text(encoding="utf-8"))
+        raw = read_object(directory / CONFIG_NAME)
         unknown = sorted(set(raw) - {field.name for field in fields(cls)})
         if unknown:
             raise CheckpointMismatch(
                 f"{directory / CONFIG_NAME} has keys that this version does not know: "
                 f"{', '.join(unknown)}; a newer library may have written it"
             )
+        wrong = sorted(name for name, value in raw.items() if not _fits(name, value))
+        if wrong:
+            raise CheckpointMismatch(
+                f"{directory / CONFIG_NAME} has values of a wrong type: {', '.join(wrong)}"
+            )
         raw["modules_to_save"] = tuple(raw.get("modules_to_save") or ())
         return cls(**raw)
+
+
+def _fits(name: str, value: Any) -> bool:
+    """Return whether a value of the file has the type of its field; a bool is no number."""
+    if name == "modules_to_save":
+        return value is None or (
+            isinstance(value, list) and all(isinstance(each, str) for each in value)
+        )
+    if name.startswith("shadow_") and value is None:
+        return True
+    kinds = (int, float) if name in ("alpha", "dropout") else (int,)
+    return isinstance(value, kinds) and not isinstance(value, bool)

@@ -141,6 +141,12 @@ class ShadowNetwork(TrainerInterface):
         """Copy a directory's tensors into this network; CheckpointMismatch changes nothing."""
         checkpoint.load_tensors(self.adapter_modules(), directory, dict(self.saved_heads.items()))
 
+    def load_shadow(self, directory: Path) -> None:
+        """Copy the shadow alone, B and P, from an adapter's directory; what is beside it stays."""
+        names = ("shadow_model", "shadow_hidden_projection")
+        modules = {name: self.adapter_modules()[name] for name in names}
+        checkpoint.load_tensors(modules, directory, partly=True)
+
     def save_pretrained(self, directory: str | Path) -> None:
         """Write the adapter in the library's format; the base is not part of it.
 

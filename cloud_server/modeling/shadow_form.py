@@ -8,7 +8,7 @@ from typing import Any
 from transformers import AutoModel, PreTrainedModel
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
-from cloud_server.adapter_files import FORM_NAME
+from cloud_server.adapter_files import FORM_NAME, read_object
 from cloud_server.modeling.projected import PROJECTED_KIND
 from shared.errors import CheckpointMismatch
 
@@ -48,11 +48,14 @@ class ShadowForm:
         path = directory / FORM_NAME
         if not path.exists():
             return cls()
-        raw = json.loads(path.read_text(encoding="utf-8"))
+        raw = read_object(path)
         unknown = sorted(set(raw) - {field.name for field in fields(cls)})
         if unknown:
             raise CheckpointMismatch(f"{path} has keys that this version does not know: {unknown}")
-        return cls(**raw)
+        form = cls(**raw)
+        if not isinstance(form.update, bool) or not isinstance(form.decoder, dict | None):
+            raise CheckpointMismatch(f"{path} has values of a wrong type")
+        return form
 
     def build_decoder(self) -> PreTrainedModel | None:
         """Return the explicit shadow's decoder with random weights; None for an implicit shadow."""

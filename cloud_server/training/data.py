@@ -3,6 +3,7 @@
 import json
 import random
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -10,10 +11,24 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from shared.errors import DataError
 from shared.skills import SKILL_NAMES
+from shared.tags import TAGS, print_tag
+
+
+class HistoryTurn(BaseModel):
+    """One earlier line of a row's conversation."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    role: Literal["user", "dog"]
+    text: Annotated[str, Field(min_length=1)]
 
 
 class Row(BaseModel):
-    """One labelled utterance; `answer` is the reply that the attached model should give."""
+    """One labelled utterance; `answer` is the reply that the attached model should give.
+
+    `history`: what was said before it; the row belongs to attached training alone, since the edge
+    decides an utterance by itself.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -28,6 +43,7 @@ class Row(BaseModel):
     near: str | None = None
     origin: str | None = None
     answer: str | None = None
+    history: tuple[HistoryTurn, ...] = ()
 
 
 def read_rows(path: Path) -> list[Row]:
@@ -61,6 +77,25 @@ def draw(rows: Sequence[Row], most: int | None, seed: int) -> list[Row]:
     written = [row for row in plain if row.synthetic]
     gathered = [row for row in plain if not row.synthetic]
     return (kept + written + gathered)[:most]
+
+
+@dataclass(frozen=True)
+class Example:
+    """A row as it is learnt: its text, perhaps disturbed, and the posterior wanted of the shadow.
+
+    target: a probability for each of `TAGS`, in their order.
+    """
+
+    row: Row
+    text: str
+    target: tuple[float, ...]
+
+
+def hard_target(label: str, smoothing: float = 0.0) -> tuple[float, ...]:
+    """Return a posterior with all but `smoothing` on the label and the rest spread over all tags."""
+    rest = smoothing / len(TAGS)
+    wanted = print_tag(label)
+    return tuple(rest + (1 - smoothing if tag == wanted else 0.0) for tag in TAGS)
 
 
 def read_files(directory: Path, names: Iterable[str]) -> list[Row]:

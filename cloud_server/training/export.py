@@ -4,7 +4,7 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import cast
@@ -15,14 +15,26 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 from transformers import PretrainedConfig
 
-from cloud_server.adapter_files import adapter_sha256, line_head_sha256, read_thresholds
+from cloud_server.adapter_files import (
+    Taught,
+    adapter_sha256,
+    line_head_sha256,
+    read_taught,
+    read_thresholds,
+)
 from cloud_server.bundle_state import Coverage, Precision
 from cloud_server.modeling import ShadowModel
 from cloud_server.training.base import TrainingBase, load_training_base
 from cloud_server.training.edge_graph import EdgeGraph, export_graph
 from cloud_server.training.line_head import LineHead
 from cloud_server.training.posterior import tag_posteriors
-from cloud_server.training.vocabulary import Vocabulary, prune, read_kept, whole_vocabulary
+from cloud_server.training.vocabulary import (
+    Vocabulary,
+    close_under_merges,
+    prune,
+    read_kept,
+    whole_vocabulary,
+)
 from shared.bundle import (
     MANIFEST_NAME,
     BundleCheck,
@@ -35,6 +47,7 @@ from shared.bundle import (
 )
 from shared.errors import ModelError
 from shared.prompt import PromptEncoder, prompt_segments, prompt_sha256
+from shared.skills import taught_skills
 from shared.tag_tree import build_tag_tree
 from shared.tags import TAGS
 
@@ -58,14 +71,20 @@ def export_bundle(
 ) -> BundleManifest:
     """Write the bundle of `adapter` on the profile's base to `target`, replacing an older one whole.
 
-    coverage: "pruned" carries only the tokens that English and Chinese need, listed for the base;
-    every text can still be encoded, other languages in more tokens.
+    coverage: "pruned" carries only the tokens that English and Chinese need, listed for the base,
+    and those of the words in which a skill was taught; every text can still be encoded, other
+    languages in more tokens. ModelError where the shadow was taught other skills than the catalogue
+    holds.
     """
+    taught = read_taught(adapter)
+    _check_catalogue(adapter, taught)
     loaded = load_training_base(profile, torch.float32)
-    vocabulary = _choose_vocabulary(loaded, coverage)
+    vocabulary = _choose_vocabulary(loaded, coverage, taught.texts)
     model = ShadowModel.from_pretrained(loaded.model, adapter)
     thresholds = read_thresholds(adapter)
-    checks = _checks(model, loaded)  # before the graph, whose export changes how the model attends
+    checks = _checks(
+        model, loaded, (*CHECK_TEXTS, *taught.texts[:1])
+    )  # before the graph, whose export changes how the model attends
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".bundle-") as scratch:
         made = Path(scratch) / "bundle"
@@ -87,8 +106,9 @@ def export_bundle(
                 "line_head_sha256": line_head_sha256(adapter),
             }
         )
+        unsaid = None if taught.skills else {"taught"}
         (made / MANIFEST_NAME).write_text(
-            manifest.model_dump_json(indent=1) + "\n", encoding="utf-8"
+            manifest.model_dump_json(indent=1, exclude=unsaid) + "\n", encoding="utf-8"
         )
         if target.exists():
             shutil.rmtree(target)
@@ -96,24 +116,51 @@ def export_bundle(
     return manifest
 
 
-def _checks(model: ShadowModel, loaded: TrainingBase) -> list[BundleCheck]:
+def bundle_name(profile: str, taught: Iterable[str]) -> str:
+    """Return what a bundle is called: the profile, and the taught skills where it knows any."""
+    return "-".join((profile, *(name.lower() for name in taught)))
+
+
+def _check_catalogue(adapter: Path, taught: Taught) -> None:
+    known = {skill.name: skill.tier for skill in taught_skills()}
+    if taught.skills != known:
+        raise ModelError(
+            f"the shadow at {adapter} was taught {_names(taught.skills)}, CLOUD_SKILLS names "
+            f"{_names(known)}: teach it with `cloud-server teach`, or name its skills' folders"
+        )
+
+
+def _names(skills: Iterable[str]) -> str:
+    return ", ".join(skills) or "no skill"
+
+
+def _checks(
+    model: ShadowModel, loaded: TrainingBase, texts: Sequence[str] = CHECK_TEXTS
+) -> list[BundleCheck]:
     """Return what torch makes of a few utterances, for the edge's self-test."""
-    posteriors = tag_posteriors(model, loaded.encoder, CHECK_TEXTS)
+    posteriors = tag_posteriors(model, loaded.encoder, texts)
     best = posteriors.max(dim=1)
     return [
         BundleCheck(text=text, tag=TAGS[index], probability=min(1.0, probability))
         for text, index, probability in zip(
-            CHECK_TEXTS, best.indices.tolist(), best.values.tolist(), strict=True
+            texts, best.indices.tolist(), best.values.tolist(), strict=True
         )
     ]
 
 
-def _choose_vocabulary(loaded: TrainingBase, coverage: Coverage) -> Vocabulary:
+def _choose_vocabulary(
+    loaded: TrainingBase, coverage: Coverage, taught_texts: Sequence[str]
+) -> Vocabulary:
     """Return the bundle's vocabulary; ModelError where pruning would change prompt or tags."""
     whole = whole_vocabulary(loaded.tokenizer, vocabulary_size(loaded.model.get_input_embeddings()))
     if coverage == "whole":
         return whole
-    pruned = prune(loaded.tokenizer, read_kept(loaded.name))
+    kept = set(read_kept(loaded.name))
+    if taught_texts:
+        said = [*TAGS, *taught_texts, *(f" {text}" for text in taught_texts)]
+        kept.update(token for text in said for token in loaded.encoder.encode_plain(text))
+        kept = close_under_merges(loaded.tokenizer, kept)
+    pruned = prune(loaded.tokenizer, sorted(kept))
     encoder = _encoder_of(pruned, loaded)
     for text in ("", *TAGS):
         ids = [pruned.kept[each] for each in encoder.encode_prompt(text)]
@@ -235,10 +282,12 @@ def _manifest(
         for path in sorted(directory.iterdir())
     }
     shadow, prompt = adapter_sha256(adapter), prompt_sha256(encoder.chat)
+    taught = read_taught(adapter).skills
     tokenizer = files[TOKENIZER_NAME].sha256
     embeddings = model.shadow_embeddings()
     return BundleManifest(
-        name=profile,
+        name=bundle_name(profile, taught),
+        taught=taught,
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         base=loaded.name,
         shadow_sha256=shadow,

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
 from cloud_server.adapter_files import LINE_HEAD_NAME
+from cloud_server.modeling.checkpoint import read_tensors
 from shared.errors import CheckpointMismatch, ModelError
 
 OPSET = 21
@@ -30,8 +31,9 @@ class LineHead:
     @classmethod
     def load(cls, adapter: Path) -> "LineHead":
         """Return the head beside an adapter; CheckpointMismatch where its parts do not fit."""
-        tensors = load_file(str(adapter / LINE_HEAD_NAME))
-        if set(tensors) != {"weight", "token_ids"} or len(tensors["weight"]) != len(
+        tensors = read_tensors(adapter / LINE_HEAD_NAME)
+        dimensions = {name: tensor.dim() for name, tensor in tensors.items()}
+        if dimensions != {"weight": 2, "token_ids": 1} or len(tensors["weight"]) != len(
             tensors["token_ids"]
         ):
             raise CheckpointMismatch(f"{adapter / LINE_HEAD_NAME} is no line head; train it again")

@@ -4,7 +4,7 @@ A remote request has two targets: the base's loss sees the written answer, the s
 `[REMOTE]` tag. Where no answer is written, the base learns just not to begin a tag.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,9 +14,9 @@ from torch import Tensor
 
 from cloud_server.modeling import ShadowModel
 from cloud_server.modeling.loss import next_token_loss
-from cloud_server.training.data import Row
+from cloud_server.training.data import Example, Row
 from cloud_server.training.packing import Forest, model_inputs
-from shared.prompt import PromptEncoder, prompt_segments
+from shared.prompt import PromptEncoder, Turn, prompt_segments
 from shared.skills import skill
 from shared.tag_tree import TagTree, build_tag_tree
 from shared.tags import TAGS, print_tag
@@ -24,65 +24,66 @@ from shared.tags import TAGS, print_tag
 
 @dataclass
 class Targets:
-    """Token indices in the forest and what is to be predicted there."""
+    """Token indices in the forest and what is to be predicted there.
 
-    branch_at: list[int] = field(default_factory=list)
-    branch: list[int] = field(default_factory=list)
-    child: list[int] = field(default_factory=list)
-    shadow_at: list[int] = field(default_factory=list)
-    shadow_token: list[int] = field(default_factory=list)
+    nodes: a row's branching nodes in the tree's order, one row of the batch after the other, with
+    the posterior wanted of each row. base_at, base_token: the attached model's answers. avoid_at:
+    where the attached model must not begin a tag.
+    """
+
+    nodes: list[int] = field(default_factory=list)
+    wanted: list[tuple[float, ...]] = field(default_factory=list)
     base_at: list[int] = field(default_factory=list)
     base_token: list[int] = field(default_factory=list)
     avoid_at: list[int] = field(default_factory=list)
 
 
-class BatchBuilder:
-    """Turns rows into one packed sequence with its targets; a data collator for the Trainer."""
+class PromptForest:
+    """Lays prompts and the tag tree behind each into one packed sequence with a common beginning."""
 
-    def __init__(self, encoder: PromptEncoder, *, answers: bool) -> None:
-        """answers: also lay out the base's answers (joint training)."""
+    def __init__(self, encoder: PromptEncoder, tree: TagTree) -> None:
+        self.encoder = encoder
+        self.tree = tree
+        self.forest = Forest()
+        segments = prompt_segments(encoder.chat, "")
+        self._root = self.forest.add(encoder.encode_segment(segments[0]), -1)
+
+    def add_prompt(self, text: str, history: Sequence[Turn] = ()) -> int:
+        """Append the prompt of an utterance and return the index of its last token."""
+        end = self._root
+        for segment in prompt_segments(self.encoder.chat, text, history)[1:]:
+            end = self.forest.add(self.encoder.encode_segment(segment), end)
+        return end
+
+    def add_tree(self, end: int) -> list[int]:
+        """Append the tag tree behind a prompt and return the indices of its branching nodes."""
+        added: list[int] = []
+        for token, parent in zip(self.tree.tokens, self.tree.parents, strict=True):
+            added.append(self.forest.add([token], end if parent < 0 else added[parent]))
+        return [added[branch.at] for branch in self.tree.branches]
+
+
+class BatchBuilder:
+    """Turns examples into one packed sequence with its targets; a data collator for the Trainer."""
+
+    def __init__(self, encoder: PromptEncoder, *, answers: bool, tags: bool = True) -> None:
+        """answers: also lay out the base's answers (joint training). tags: the shadow's posterior."""
         self.encoder = encoder
         self.answers = answers
-        self.spellings = [encoder.encode_plain(tag) for tag in TAGS]
-        self.tree: TagTree = build_tag_tree(self.spellings)
-        self._tag_index = {tag: index for index, tag in enumerate(TAGS)}
+        self.tags = tags
+        self.tree: TagTree = build_tag_tree([encoder.encode_plain(tag) for tag in TAGS])
 
-    def __call__(self, rows: Sequence[Row]) -> dict[str, Any]:
-        segments = prompt_segments(self.encoder.chat, "")
-        forest, targets = Forest(), Targets()
-        root = forest.add(self.encoder.encode_segment(segments[0]), -1)
-        suffix = self.encoder.encode_segment(segments[-1])
-        for row in rows:
-            words = self.encoder.encode_segment(prompt_segments(self.encoder.chat, row.text)[1])
-            prompt_end = forest.add(suffix, forest.add(words, root))
-            self._add_tag(forest, targets, row, prompt_end)
+    def __call__(self, examples: Sequence[Example]) -> dict[str, Any]:
+        prompts, targets = PromptForest(self.encoder, self.tree), Targets()
+        for example in examples:
+            history = [Turn(turn.role, turn.text) for turn in example.row.history]
+            end = prompts.add_prompt(example.text, history)
+            if self.tags and not history:
+                targets.nodes.extend(prompts.add_tree(end))
+                targets.wanted.append(example.target)
             if self.answers:
-                self._add_answer(forest, targets, row, prompt_end)
-        return {**model_inputs(forest), "targets": targets}
-
-    def _add_tag(self, forest: Forest, targets: Targets, row: Row, parent: int) -> None:
-        """Lay out the tag's tokens for the shadow: its posterior, and its text on the full head."""
-        index = self._tag_index[print_tag(row.label)]
-        branches = {
-            self._depth(self.tree.branches[number].at): (number, child)
-            for number, child in self.tree.paths[index]
-        }
-        for depth, token in enumerate(self.spellings[index]):
-            targets.shadow_at.append(parent)
-            targets.shadow_token.append(token)
-            if depth in branches:
-                targets.branch_at.append(parent)
-                targets.branch.append(branches[depth][0])
-                targets.child.append(branches[depth][1])
-            if not self.answers and depth >= max(branches):
-                break
-            parent = forest.add([token], parent)
-
-    def _depth(self, node: int) -> int:
-        depth = 1
-        while (node := self.tree.parents[node]) >= 0:
-            depth += 1
-        return depth
+                self._add_answer(prompts.forest, targets, example.row, end)
+        return {**model_inputs(prompts.forest), "targets": targets}
 
     def _add_answer(self, forest: Forest, targets: Targets, row: Row, parent: int) -> None:
         """Lay out what the attached model should say: the tag and its line, or the answer."""
@@ -114,51 +115,69 @@ class TagHead:
         self.allowed = allowed
         self._column = {token: column for column, token in enumerate(tokens)}
 
-    def log_softmax(self, state: Tensor, branch: Tensor) -> Tensor:
-        """Return log-probabilities [n, head tokens] of states [n, hidden] at their branches [n]."""
-        logits = state.float() @ self.weight.to(state.device).T
-        return F.log_softmax(logits + self.allowed.to(state.device)[branch], dim=-1)
-
-    def column(self, branch: int, child: int) -> int:
-        """Return where the child's token of a branch stands among the head's tokens."""
-        return self._column[self.tree.branches[branch].children[child]]
-
-    def loss(self, state: Tensor, branch: Tensor, child: Tensor) -> Tensor:
-        """Return the mean of -log P(child) at n branching nodes."""
-        columns = torch.tensor(
-            [
-                self.column(number, index)
-                for number, index in zip(branch.tolist(), child.tolist(), strict=True)
-            ],
-            device=state.device,
+    def log_posterior(self, states: Tensor) -> Tensor:
+        """Return log P(tag) [rows, 35] of the states [rows * branches, hidden] at the branching nodes."""
+        branches = len(self.tree.branches)
+        logits = states.float() @ self.weight.to(states.device).T
+        steps = F.log_softmax(
+            logits.view(-1, branches, logits.shape[-1]) + self.allowed.to(states.device), dim=-1
         )
-        return F.nll_loss(self.log_softmax(state, branch), columns)
+        flat = steps.flatten(1)
+        columns = flat.shape[1] // branches
+        return torch.stack(
+            [
+                flat[
+                    :,
+                    [
+                        branch * columns + self._column[self._child(branch, child)]
+                        for branch, child in path
+                    ],
+                ].sum(1)
+                for path in self.tree.paths
+            ],
+            dim=1,
+        )
+
+    def _child(self, branch: int, child: int) -> int:
+        return self.tree.branches[branch].children[child]
+
+    def loss(self, states: Tensor, wanted: Sequence[Sequence[float]]) -> Tensor:
+        """Return the mean over rows of the cross entropy of the posterior against the wanted one."""
+        logs = self.log_posterior(states)
+        return -(torch.tensor(wanted, device=logs.device) * logs).sum(dim=1).mean()
 
 
 def batch_losses(
-    model: ShadowModel, batch: dict[str, Any], tag_head: TagHead, *, joint: bool, text: bool
+    model: ShadowModel, batch: dict[str, Any], tag_head: TagHead, *, joint: bool
 ) -> dict[str, Tensor]:
     """Return the losses of a packed batch by name: tag, and with `joint` answer and avoid.
 
-    text: the shadow's tag line is also learnt on the full vocabulary, so that it can be generated
-    without a grammar. Logits are made at the labelled tokens only.
+    Logits are made at the labelled tokens only.
     """
     targets: Targets = batch["targets"]
     inputs = {key: batch[key] for key in ("input_ids", "attention_mask", "position_ids")}
     initial = model.initial_state(**inputs)
-    device = initial.device
-    branch, child = (torch.tensor(each, device=device) for each in (targets.branch, targets.child))
-    losses = {"tag": tag_head.loss(initial[0, targets.branch_at], branch, child)}
-    if text:
-        wanted = torch.tensor(targets.shadow_token, device=device)
-        losses["text"] = next_token_loss(model.shadow_head(initial[0, targets.shadow_at]), wanted)
+    losses = {}
+    if targets.nodes:
+        losses["tag"] = tag_head.loss(initial[0, targets.nodes], targets.wanted)
     if joint:
         refined = model.refined_state(initial=initial, **inputs)
-        wanted = torch.tensor(targets.base_token, device=device)
-        losses["answer"] = next_token_loss(model.head(refined[0, targets.base_at]), wanted)
-        if targets.avoid_at:
-            begins_tag = tag_head.tree.tokens[0]
-            logits = model.head(refined[0, targets.avoid_at]).float()
-            probability = F.softmax(logits, dim=-1)[:, begins_tag]
-            losses["avoid"] = -torch.log1p(-probability.clamp(max=1 - 1e-6)).mean()
+        losses |= answer_losses(refined[0], model.head, targets, tag_head.tree.tokens[0])
+    return losses
+
+
+def answer_losses(
+    states: Tensor, head: Callable[[Tensor], Tensor], targets: Targets, begins_tag: int
+) -> dict[str, Tensor]:
+    """Return the losses of a model that answers: `answer` at its tokens, `avoid` where no tag may begin.
+
+    states: [tokens, hidden] of the packed batch; begins_tag: the token that every tag begins with.
+    """
+    losses = {}
+    if targets.base_at:
+        wanted = torch.tensor(targets.base_token, device=states.device)
+        losses["answer"] = next_token_loss(head(states[targets.base_at]), wanted)
+    if targets.avoid_at:
+        probability = F.softmax(head(states[targets.avoid_at]).float(), dim=-1)[:, begins_tag]
+        losses["avoid"] = -torch.log1p(-probability.clamp(max=1 - 1e-6)).mean()
     return losses

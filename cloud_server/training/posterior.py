@@ -7,58 +7,59 @@ import torch
 from torch import Tensor
 
 from cloud_server.modeling import ShadowModel
-from cloud_server.training.objective import TagHead
-from cloud_server.training.packing import Forest, model_inputs
-from shared.prompt import PromptEncoder, prompt_segments
+from cloud_server.training.objective import PromptForest, TagHead
+from cloud_server.training.packing import model_inputs
+from shared.prompt import PromptEncoder
 from shared.tag_tree import build_tag_tree
 from shared.tags import TAGS
 
 
-@torch.inference_mode()
 def tag_posteriors(
-    model: ShadowModel, encoder: PromptEncoder, texts: Sequence[str], *, batch_rows: int = 24
+    model: ShadowModel,
+    encoder: PromptEncoder,
+    texts: Sequence[str],
+    *,
+    batch_rows: int = 24,
+    tags: Sequence[str] = TAGS,
 ) -> Tensor:
-    """Return P(tag) [texts, 35] of the detached shadow, in the order of `TAGS` (CONTRACT.md)."""
-    tree = build_tag_tree([encoder.encode_plain(tag) for tag in TAGS])
-    head = TagHead(tree, model.shadow_head_weight())
-    pieces = [
-        _batch(model, encoder, head, texts[start : start + batch_rows])
-        for start in range(0, len(texts), batch_rows)
-    ]
-    return torch.cat(pieces) if pieces else torch.zeros(0, len(TAGS))
+    """Return P(tag) [texts, tags] of the detached shadow, in the order of `tags` (CONTRACT.md)."""
+    if not texts:
+        return torch.zeros(0, len(tags))
+    states = branch_states(model, encoder, texts, batch_rows=batch_rows, tags=tags)
+    return tag_head(model, encoder, tags).log_posterior(states).exp()
 
 
-def _batch(
-    model: ShadowModel, encoder: PromptEncoder, head: TagHead, texts: Sequence[str]
+def tag_head(model: ShadowModel, encoder: PromptEncoder, tags: Sequence[str] = TAGS) -> TagHead:
+    """Return the rows of the shadow's head that the tags of this tokenizer need."""
+    tree = build_tag_tree([encoder.encode_plain(tag) for tag in tags])
+    return TagHead(tree, model.shadow_head_weight().cpu())
+
+
+@torch.inference_mode()
+def branch_states(
+    model: ShadowModel,
+    encoder: PromptEncoder,
+    texts: Sequence[str],
+    *,
+    batch_rows: int = 24,
+    tags: Sequence[str] = TAGS,
 ) -> Tensor:
-    tree, forest = head.tree, Forest()
-    segments = prompt_segments(encoder.chat, "")
-    root = forest.add(encoder.encode_segment(segments[0]), -1)
-    suffix = encoder.encode_segment(segments[-1])
-    nodes: list[int] = []
-    for text in texts:
-        words = encoder.encode_segment(prompt_segments(encoder.chat, text)[1])
-        end = forest.add(suffix, forest.add(words, root))
-        added: list[int] = []
-        for token, parent in zip(tree.tokens, tree.parents, strict=True):
-            added.append(forest.add([token], end if parent < 0 else added[parent]))
-        nodes.extend(added[branch.at] for branch in tree.branches)
+    """Return the shadow's states [texts * branches, hidden] at the tag tree's branching nodes."""
+    tree = build_tag_tree([encoder.encode_plain(tag) for tag in tags])
     device = model.base.device
-    inputs: Any = {name: _move(each, device) for name, each in model_inputs(forest).items()}
-    state = model.initial_state(**inputs)[0, nodes]
-    branches = torch.arange(len(tree.branches), device=device).repeat(len(texts))
-    logs = head.log_softmax(state, branches).view(len(texts), len(tree.branches), -1)
-    stacked = torch.stack(
-        [
-            sum(
-                (logs[:, number, head.column(number, child)] for number, child in path),
-                logs.new_zeros(len(texts)),
-            ).exp()
-            for path in tree.paths
-        ],
-        dim=1,
-    )
-    return stacked.cpu()
+    states = []
+    for start in range(0, len(texts), batch_rows):
+        prompts = PromptForest(encoder, tree)
+        nodes = [
+            node
+            for text in texts[start : start + batch_rows]
+            for node in prompts.add_tree(prompts.add_prompt(text))
+        ]
+        inputs: Any = {
+            name: _move(each, device) for name, each in model_inputs(prompts.forest).items()
+        }
+        states.append(model.initial_state(**inputs)[0, nodes].float().cpu())
+    return torch.cat(states)
 
 
 def _move(given: Tensor | dict[str, Tensor], device: torch.device) -> Tensor | dict[str, Tensor]:

@@ -6,8 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
-from cloud_server.training.recipe import Positive, Section, read_toml
+from cloud_server.training.recipe import Positive, Section
 from shared.errors import ConfigurationError
+from shared.toml_file import read_toml
 
 Count = Annotated[int, Field(ge=1)]
 RECIPE_NAME = "recipe.json"
@@ -74,7 +75,7 @@ def resolve_recipe(path: Path | None, overrides: dict[str, Any]) -> PretrainingR
     An override's name is a dotted path such as `text.files`; None leaves the file's word.
     ConfigurationError names every wrong, unknown or missing key.
     """
-    raw = read_toml(path) if path else {}
+    raw = read_toml(path, "recipe") if path else {}
     for name, value in overrides.items():
         if value is None:
             continue

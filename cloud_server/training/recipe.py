@@ -1,12 +1,14 @@
 """A recipe: everything that decides a training run, in TOML; unknown keys fail."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from shared.errors import ConfigurationError
+from shared.toml_file import read_toml
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -14,6 +16,7 @@ else:
     import tomli as tomllib
 
 Positive = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Section(BaseModel):
@@ -21,7 +24,7 @@ class Section(BaseModel):
 
 
 class ShadowSection(Section):
-    """The shadow's sizes and how it starts."""
+    """The shadow's sizes and how it starts; without `update` s stays s(0), the paper's ablation."""
 
     layers: Annotated[int, Field(ge=1)] = 4
     start: Literal["base", "random"] = "base"
@@ -29,6 +32,29 @@ class ShadowSection(Section):
     gate: int = 10
     alpha: float = 0.5
     dropout: float = 0.0
+    update: bool = True
+
+
+class LowRankSection(Section):
+    """LoRA or DoRA instead of a shadow, on every linear layer of the base's decoder."""
+
+    method: Literal["lora", "dora"]
+    rank: Annotated[int, Field(ge=1)]
+    dropout: Share = 0.05
+
+
+class Augmentation(Section):
+    """The share of texts that each disturbance of `augmentation.py` falls on."""
+
+    recogniser: Share = 0.0
+    wake: Share = 0.0
+    filler: Share = 0.0
+    ending: Share = 0.0
+    typo: Share = 0.0
+    homophone: Share = 0.0
+    traditional: Share = 0.0
+    capitals: Share = 0.0
+    mark: Share = 0.0
 
 
 class DataSection(Section):
@@ -38,13 +64,18 @@ class DataSection(Section):
     answers: list[str]
     remote: list[str]
     validation: list[str]
+    calibration: list[str] = []
     command_rows: int | None = None
     remote_rows: int | None = None
     answer_repeats: int = 1
 
 
 class Stage(Section):
-    """One part of the training. shadow_rate_multiplier: the shadow's share of the learning rate."""
+    """One part of the training. shadow_rate_multiplier: the shadow's share of the learning rate.
+
+    calibrate: fit a temperature on the calibration rows when the stage is done and keep it.
+    teacher: a file of soft targets (`soft_targets.py`) that the label is mixed with by teacher_weight.
+    """
 
     name: str
     mode: Literal["detached", "joint"]
@@ -54,37 +85,56 @@ class Stage(Section):
     shadow_rate_multiplier: Annotated[float, Field(ge=0)] = 1.0
     warmup_share: Annotated[float, Field(ge=0, lt=1)] = 0.06
     shadow_loss_weight: Annotated[float, Field(ge=0)] = 1.0
-    text_loss_weight: Annotated[float, Field(ge=0)] = 0.0
     avoid_loss_weight: Annotated[float, Field(ge=0)] = 1.0
+    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    label_smoothing: Share = 0.0
+    calibrate: bool = False
+    teacher: str | None = None
+    teacher_weight: Share = 0.9
+    augmentation: Augmentation = Augmentation()
     data: DataSection
 
 
 class Recipe(Section):
-    """A whole run: profile, shadow, and stages in order."""
+    """A whole run: profile, shadow (or `low_rank` in its stead), and stages in order."""
 
     name: str
     profile: str
     seed: int = 0
     bf16: bool = True
     threads: int | None = None
+    save_steps: Annotated[int, Field(ge=1)] = 200
     shadow: ShadowSection = ShadowSection()
+    low_rank: LowRankSection | None = None
     stages: Annotated[list[Stage], Field(min_length=1)]
 
 
-def load_recipe(path: Path) -> Recipe:
-    """Return the recipe of a TOML file; ConfigurationError names every wrong or unknown key."""
+def load_recipe(path: Path, changes: Sequence[str] = ()) -> Recipe:
+    """Return the recipe of a TOML file; ConfigurationError names every wrong or unknown key.
+
+    changes: `dotted.key=value` in TOML, set over the file's; a list's entries go by number
+    (`stages.0.epochs=2`).
+    """
+    raw = read_toml(path, "recipe")
+    for change in changes:
+        set_value(raw, change)
     try:
-        return Recipe.model_validate(read_toml(path))
+        return Recipe.model_validate(raw)
     except ValidationError as error:
         raise ConfigurationError(f"recipe {path} is wrong: {error}") from error
 
 
-def read_toml(path: Path) -> dict[str, Any]:
-    """Return what a TOML file holds; ConfigurationError where it cannot be read or is no TOML."""
+def set_value(raw: dict[str, Any], change: str) -> None:
+    """Set one value of a read recipe; ConfigurationError where the change names no place in it."""
+    key, _, text = change.partition("=")
+    *path, last = key.strip().split(".")
     try:
-        raw: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-        return raw
-    except OSError as error:
-        raise ConfigurationError(f"recipe {path} cannot be read: {error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"recipe {path} is wrong: {error}") from error
+        value = tomllib.loads(f"value = {text}")["value"]
+        place: Any = raw
+        for step in path:
+            place = place[int(step)] if isinstance(place, list) else place.setdefault(step, {})
+        place[int(last) if isinstance(place, list) else last] = value
+    except (tomllib.TOMLDecodeError, LookupError, ValueError, TypeError) as error:
+        raise ConfigurationError(
+            f"{change!r} changes nothing of the recipe ({error}); write dotted.key=value, texts in quotes"
+        ) from error

@@ -1,6 +1,15 @@
-"""One threshold a tier, chosen on the validation split by a stated rule."""
+"""One threshold a tier, chosen on the calibration split by Learn-then-Test: risks bounded with confidence.
 
-from collections.abc import Sequence
+Thresholds go along one path, from strict to loose. Every step is a hypothesis test per risk, with
+exact binomial tails, in a fixed order that ends at the first failure, so that with probability
+`CONFIDENCE` no risk of the chosen thresholds exceeds its bound on new rows of the same kind.
+Source: Angelopoulos et al., Learn then Test (arXiv 2110.01052), fixed-sequence testing.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -9,39 +18,100 @@ from cloud_server.training.data import Row
 from shared.skills import SKILLS, Tier
 from shared.tags import TAGS
 
-FLOORS = {Tier.SAFE: 0.5, Tier.IN_PLACE: 0.5, Tier.NEEDS_SPACE: 0.6, Tier.DANGEROUS: 0.9}
-"""No threshold lies below its tier's floor, however clean the validation split is."""
+CONFIDENCE = 0.95
 
-CEILINGS = {Tier.SAFE: 0.9, Tier.IN_PLACE: 0.95, Tier.NEEDS_SPACE: 0.97, Tier.DANGEROUS: 0.995}
-"""No threshold lies above its tier's ceiling: beyond it more commands are lost than mistakes kept out."""
+PATH = tuple(round(0.99 - 0.01 * step, 2) for step in range(60))
+"""What an in-place skill's threshold is at each step; 0.40 is the loosest."""
 
-MOST_FALSE_SHARE = {
-    Tier.SAFE: 0.002,
-    Tier.IN_PLACE: 0.002,
-    Tier.NEEDS_SPACE: 0.002,
-    Tier.DANGEROUS: 0.0,
-}
-"""The share of the remote rows of either kind that may be acted on with a skill of the tier."""
+MARGIN = {Tier.SAFE: 1.0, Tier.IN_PLACE: 1.0, Tier.NEEDS_SPACE: 0.75, Tier.DANGEROUS: 0.25}
+"""What share of the doubt allowed in place is allowed in a tier."""
 
 
-def choose_thresholds(posteriors: Tensor, rows: Sequence[Row]) -> dict[str, float]:
-    """Return for each tier ("0" to "3") the lowest threshold that keeps its false executes in bounds.
+@dataclass(frozen=True)
+class Risk:
+    """The share of some REMOTE rows that is acted on, and what it may be at most."""
 
-    posteriors: [rows, 35]. Rule: of the remote rows whose best tag is a skill of the tier, at most
-    the tier's share of all remote rows may reach the threshold; it lies just above the first
-    probability that must be kept out, never below the tier's floor nor above its ceiling.
+    name: str
+    most: float
+    concerns: Callable[[Row], bool]
+    tiers: frozenset[Tier] = frozenset(Tier)
+
+
+RISKS = (
+    Risk("requests", 0.005, lambda row: row.kind == "request"),
+    Risk("near misses", 0.03, lambda row: row.kind != "request"),
+    Risk("into tier 3", 0.002, lambda row: True, frozenset({Tier.DANGEROUS})),
+)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Thresholds by tier ("0" to "3") and, per risk, what was counted where they were chosen.
+
+    certified: whether every risk is bounded; False only where even the strictest thresholds fail,
+    which are then taken.
     """
+
+    thresholds: dict[str, float]
+    counts: dict[str, dict[str, Any]]
+    certified: bool
+
+
+def choose_thresholds(posteriors: Tensor, rows: Sequence[Row]) -> Choice:
+    """Return the loosest thresholds whose risks are bounded; posteriors [rows, tags] are the rows'."""
+    best, tiers = _best_skills(posteriors)
+    chosen: Choice | None = None
+    for step in PATH:
+        thresholds = thresholds_at(step)
+        acted = torch.tensor(
+            [
+                tier is not None and value >= thresholds[str(int(tier))]
+                for value, tier in zip(best, tiers, strict=True)
+            ]
+        )
+        counts = {risk.name: _count(risk, rows, acted, tiers) for risk in RISKS}
+        bounded = all(count["p_value"] <= 1 - CONFIDENCE for count in counts.values())
+        if chosen is None or bounded:
+            chosen = Choice(thresholds, counts, bounded)
+        if not bounded:
+            break
+    assert chosen is not None
+    return chosen
+
+
+def thresholds_at(in_place: float) -> dict[str, float]:
+    """Return every tier's threshold where an in-place skill's is `in_place`."""
+    return {str(int(tier)): round(1 - (1 - in_place) * MARGIN[tier], 6) for tier in Tier}
+
+
+def _best_skills(posteriors: Tensor) -> tuple[list[float], list[Tier | None]]:
     best = posteriors.max(dim=1)
-    remote = torch.tensor([row.label == "REMOTE" for row in rows])
-    tier_of = {index: skill.tier for index, skill in enumerate(SKILLS)}
-    tiers = torch.tensor([int(tier_of.get(int(index), -1)) for index in best.indices])
-    thresholds = {}
-    for tier in Tier:
-        wrong = sorted(best.values[remote & (tiers == int(tier))].tolist(), reverse=True)
-        allowed = int(MOST_FALSE_SHARE[tier] * int(remote.sum()))
-        needed = wrong[allowed] + 1e-6 if len(wrong) > allowed else 0.0
-        thresholds[str(int(tier))] = round(min(max(needed, FLOORS[tier]), CEILINGS[tier]), 6)
-    return thresholds
+    tiers = [SKILLS[index].tier if index < len(SKILLS) else None for index in best.indices.tolist()]
+    return best.values.tolist(), tiers
+
+
+def _count(
+    risk: Risk, rows: Sequence[Row], acted: Tensor, tiers: Sequence[Tier | None]
+) -> dict[str, Any]:
+    concerned = [
+        bool(did) and tier in risk.tiers
+        for row, did, tier in zip(rows, acted, tiers, strict=True)
+        if row.label == "REMOTE" and risk.concerns(row)
+    ]
+    wrong, total = sum(concerned), len(concerned)
+    p_value = binomial_tail(wrong, total, risk.most)
+    return {"rows": total, "acted_on": wrong, "most": risk.most, "p_value": round(p_value, 6)}
+
+
+def binomial_tail(successes: int, trials: int, probability: float) -> float:
+    """Return P(X <= successes) for X binomial: the p-value of "the rate is above `probability`"."""
+    return min(
+        1.0,
+        math.fsum(
+            math.comb(trials, k) * probability**k * (1 - probability) ** (trials - k)
+            for k in range(successes + 1)
+        ),
+    )
 
 
 def decide(posterior: Tensor, thresholds: dict[str, float]) -> tuple[str, float]:

@@ -1,46 +1,134 @@
 """`cloud-server train`: a recipe from nothing to an adapter with its thresholds and figures."""
 
 import json
+import math
 import random
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from cloud_server.adapter_files import FIGURES_NAME, THRESHOLDS_NAME
+from cloud_server.adapter_files import CALIBRATION_NAME, FIGURES_NAME, THRESHOLDS_NAME
 from cloud_server.modeling import ShadowConfig, ShadowModel
-from cloud_server.training.base import load_training_base
-from cloud_server.training.data import Row, draw, read_files
+from cloud_server.training.augmentation import Augmenter
+from cloud_server.training.base import TrainingBase, load_training_base
+from cloud_server.training.calibration import (
+    calibration_error,
+    fit_temperature,
+    fold_temperature,
+)
+from cloud_server.training.data import Example, Row, draw, hard_target, read_files
+from cloud_server.training.low_rank import LowRankLearner, adapt
 from cloud_server.training.objective import BatchBuilder
 from cloud_server.training.plots import plot_log
-from cloud_server.training.posterior import tag_posteriors
-from cloud_server.training.recipe import DataSection, Recipe
+from cloud_server.training.posterior import branch_states, tag_head, tag_posteriors
+from cloud_server.training.recipe import DataSection, LowRankSection, Recipe, Stage
+from cloud_server.training.soft_targets import read_soft_targets
 from cloud_server.training.thresholds import choose_thresholds, decide
-from cloud_server.training.trainer import run_stage
+from cloud_server.training.trainer import (
+    LowRankTrainer,
+    PackedTrainer,
+    ShadowTrainer,
+    run_stage,
+)
 
 
 def stage_rows(data: DataSection, directory: Path, seed: int) -> list[Row]:
-    """Return a stage's rows: commands, answers (repeated) and other remote requests, shuffled."""
+    """Return a stage's rows: commands, answers (repeated) and other remote requests."""
     commands = read_files(directory, data.commands)
     if data.command_rows is not None and len(commands) > data.command_rows:
         commands = random.Random(seed).sample(commands, data.command_rows)
     answers = read_files(directory, data.answers) * data.answer_repeats
     remote = draw(read_files(directory, data.remote), data.remote_rows, seed)
-    rows = [*commands, *answers, *remote]
-    random.Random(seed).shuffle(rows)
-    return rows
+    return [*commands, *answers, *remote]
+
+
+def stage_examples(stage: Stage, rows: Sequence[Row], directory: Path, seed: int) -> list[Example]:
+    """Return what a stage sees, epoch after epoch, shuffled and disturbed by the seed.
+
+    A detached shadow decides an utterance by itself, so rows with a history are for joint stages.
+    All is laid out beforehand, so that a resumed run goes on with the very example it stopped at.
+    """
+    if stage.mode == "detached":
+        rows = [row for row in rows if not row.history]
+    soft = read_soft_targets(directory / stage.teacher) if stage.teacher else {}
+    order, augmenter = random.Random(seed), Augmenter(stage.augmentation, rows, seed)
+    targets = {row.id: _target(row, stage, soft) for row in rows}
+    examples = [
+        Example(row, augmenter.disturb(row), targets[row.id])
+        for _ in range(math.ceil(stage.epochs))
+        for row in order.sample(rows, len(rows))
+    ]
+    return examples[: max(1, round(len(rows) * stage.epochs))]
+
+
+def _target(row: Row, stage: Stage, soft: dict[str, tuple[float, ...]]) -> tuple[float, ...]:
+    hard = hard_target(row.label, stage.label_smoothing)
+    if row.id not in soft:
+        return hard
+    share = stage.teacher_weight
+    return tuple(share * a + (1 - share) * b for a, b in zip(soft[row.id], hard, strict=True))
 
 
 def train(recipe: Recipe, datasets: Path, run_directory: Path) -> Path:
     """Run the recipe's stages in `run_directory` (resumed where they stand) and return the adapter's
-    directory: the library-format files, thresholds and figures."""
+    directory: a shadow's library-format files, thresholds and figures, or peft's files."""
     run_directory.mkdir(parents=True, exist_ok=True)
     (run_directory / "recipe.json").write_text(recipe.model_dump_json(indent=2) + "\n")
     if recipe.threads:
         torch.set_num_threads(recipe.threads)
     torch.manual_seed(recipe.seed)
     loaded = load_training_base(recipe.profile, torch.float32)
-    base, encoder = loaded.model, loaded.encoder
+    if torch.cuda.is_available():
+        loaded.model.to("cuda")  # type: ignore[arg-type]
+    if recipe.low_rank:
+        return _train_low_rank(recipe, recipe.low_rank, loaded, datasets, run_directory)
+    model = _create(recipe, loaded)
+    for stage in recipe.stages:
+        done = run_directory / f"{stage.name}.done"
+        finished = run_directory / stage.name / "adapter"
+        if done.exists() and stage.mode == "detached":
+            model.load_shadow(finished)  # what is beside the shadow has learnt nothing yet
+            continue
+        if done.exists():
+            model = ShadowModel.from_pretrained(loaded.model, finished)
+            continue
+        for part in (model.shadow_model, model.shadow_hidden_projection):
+            part.requires_grad_(stage.shadow_rate_multiplier > 0)
+        frozen = stage.shadow_rate_multiplier == 0
+        builder = BatchBuilder(loaded.encoder, answers=stage.mode == "joint", tags=not frozen)
+        _run(ShadowTrainer, model, stage, builder, recipe, datasets, run_directory)
+        model.eval()
+        if stage.calibrate:
+            calibrate(model, loaded, read_files(datasets, stage.data.calibration), finished)
+        model.save_pretrained(finished)
+        done.touch()
+    return _finish(model, recipe, loaded.encoder, datasets, run_directory)
+
+
+def calibrate(model: ShadowModel, loaded: TrainingBase, rows: list[Row], finished: Path) -> None:
+    """Fold the temperature that fits `rows` into the model; what it changed goes to calibration.json."""
+    texts, labels = [row.text for row in rows], [row.label for row in rows]
+    states, head = branch_states(model, loaded.encoder, texts), tag_head(model, loaded.encoder)
+    temperature = fit_temperature(states, head, labels)
+    before, after = (head.log_posterior(states / each).exp() for each in (1.0, temperature))
+    fold_temperature(model, temperature)
+    finished.mkdir(parents=True, exist_ok=True)
+    report = {
+        "rows": len(rows),
+        "temperature": temperature,
+        "calibration_error": {
+            "before": round(calibration_error(before, labels), 5),
+            "after": round(calibration_error(after, labels), 5),
+        },
+    }
+    (finished / CALIBRATION_NAME).write_text(json.dumps(report, indent=2) + "\n")
+    print(json.dumps(report), flush=True)
+
+
+def _create(recipe: Recipe, loaded: TrainingBase) -> ShadowModel:
     shadow = recipe.shadow
     config = ShadowConfig(
         num_shadow_layers=shadow.layers,
@@ -49,23 +137,44 @@ def train(recipe: Recipe, datasets: Path, run_directory: Path) -> Path:
         alpha=shadow.alpha,
         dropout=shadow.dropout,
     )
-    model = ShadowModel.create(base, config, start=shadow.start)
-    if torch.cuda.is_available():
-        model.to("cuda")
+    return ShadowModel.create(loaded.model, config, start=shadow.start, update=shadow.update)
+
+
+def _run(
+    trainer: type[PackedTrainer],
+    model: Any,
+    stage: Stage,
+    builder: BatchBuilder,
+    recipe: Recipe,
+    datasets: Path,
+    run_directory: Path,
+) -> None:
+    rows = stage_rows(stage.data, datasets, recipe.seed)
+    print(f"stage {stage.name}: {len(rows)} rows, {stage.epochs:g} epochs", flush=True)
+    examples = stage_examples(stage, rows, datasets, recipe.seed)
+    model.train()
+    run_stage(trainer, model, stage, examples, builder, recipe, run_directory)
+
+
+def _train_low_rank(
+    recipe: Recipe,
+    section: LowRankSection,
+    loaded: TrainingBase,
+    datasets: Path,
+    run_directory: Path,
+) -> Path:
+    """Train LoRA or DoRA by the recipe's stages and return the directory of peft's files."""
+    builder = BatchBuilder(loaded.encoder, answers=True, tags=False)
+    adapted = adapt(
+        loaded.model, section.rank, dora=section.method == "dora", dropout=section.dropout
+    )
+    learner = LowRankLearner(adapted, builder.tree.tokens[0])
     for stage in recipe.stages:
-        done = run_directory / f"{stage.name}.done"
-        finished = run_directory / stage.name / "adapter"
-        if done.exists():
-            model = ShadowModel.from_pretrained(base, finished)
-            continue
-        rows = stage_rows(stage.data, datasets, recipe.seed)
-        print(f"stage {stage.name}: {len(rows)} rows, {stage.epochs:g} epochs", flush=True)
-        model.train()
-        builder = BatchBuilder(encoder, answers=stage.mode == "joint")
-        run_stage(model, stage, rows, builder, recipe, run_directory)
-        model.save_pretrained(finished)
-        done.touch()
-    return _finish(model, recipe, encoder, datasets, run_directory)
+        _run(LowRankTrainer, learner, stage, builder, recipe, datasets, run_directory)
+    adapter = run_directory / "adapter"
+    learner.save_pretrained(adapter)
+    plot_log(run_directory / "log.jsonl", adapter / "loss.png")
+    return adapter
 
 
 def _finish(
@@ -79,11 +188,18 @@ def _finish(
     model.save_pretrained(adapter)
     for part in model.adapter_modules().values():
         part.to(torch.float32)
-    rows = read_files(datasets, recipe.stages[-1].data.validation)
-    posteriors = tag_posteriors(model, encoder, [row.text for row in rows])
-    thresholds = choose_thresholds(posteriors, rows)
+    for stage in recipe.stages:
+        if stage.calibrate:
+            shutil.copy(run_directory / stage.name / "adapter" / CALIBRATION_NAME, adapter)
+    data = recipe.stages[-1].data
+    choosing = read_files(datasets, data.calibration or data.validation)
+    choice = choose_thresholds(tag_posteriors(model, encoder, [r.text for r in choosing]), choosing)
+    thresholds = choice.thresholds
     (adapter / THRESHOLDS_NAME).write_text(json.dumps(thresholds, indent=2) + "\n")
+    rows = read_files(datasets, data.validation)
+    posteriors = tag_posteriors(model, encoder, [row.text for row in rows])
     figures = validation_figures(posteriors, rows, thresholds)
+    figures["chosen_by"] = {"certified": choice.certified, "risks": choice.counts}
     (adapter / FIGURES_NAME).write_text(json.dumps(figures, indent=2, ensure_ascii=False) + "\n")
     print(json.dumps(figures, ensure_ascii=False), flush=True)
     plot_log(run_directory / "log.jsonl", adapter / "loss.png")

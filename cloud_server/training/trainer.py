@@ -2,21 +2,19 @@
 
 import json
 import math
-import random
+import sys
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
 from cloud_server.modeling import ShadowModel
-from cloud_server.training.data import Row
+from cloud_server.training.data import Example
 from cloud_server.training.objective import BatchBuilder, TagHead, batch_losses
 from cloud_server.training.recipe import Recipe, Stage
-
-SAVE_STEPS = 100
 
 
 class JsonLinesLog(TrainerCallback):
@@ -32,16 +30,22 @@ class JsonLinesLog(TrainerCallback):
             stream.write(json.dumps(entry) + "\n")
 
 
-class ShadowTrainer(Trainer):
-    """Trainer whose batches are packed forests and whose checkpoints hold the adapter alone."""
+class PackedTrainer(Trainer):
+    """Trainer whose batches are packed forests, whose losses have names and weights, and whose
+    checkpoints hold the adapter alone."""
 
-    def __init__(
-        self, model: ShadowModel, stage: Stage, builder: BatchBuilder, **rest: Any
-    ) -> None:
+    def __init__(self, model: nn.Module, stage: Stage, builder: BatchBuilder, **rest: Any) -> None:
         super().__init__(model=model, data_collator=builder, **rest)
         self.stage = stage
-        self.tag_head = TagHead(builder.tree, model.shadow_head_weight())
         self.parts: dict[str, list[float]] = {}
+
+    def losses(self, model: Any, inputs: dict[str, Any]) -> dict[str, Tensor]:
+        """Return a batch's losses by name: `tag`, `answer`, `avoid`, as far as they are learnt."""
+        raise AssertionError("each trainer has losses of its own")
+
+    def parameter_groups(self, model: Any) -> list[dict[str, Any]]:
+        """Return AdamW's groups: parameters with their learning rates."""
+        raise AssertionError("each trainer has parameters of its own")
 
     def compute_loss(
         self,
@@ -51,16 +55,13 @@ class ShadowTrainer(Trainer):
         num_items_in_batch: Any = None,
     ) -> Any:
         """Return the stage's weighted sum of losses; each part is logged by name."""
-        stage = self.stage
-        joint = stage.mode == "joint"
-        losses = batch_losses(
-            model, inputs, self.tag_head, joint=joint, text=stage.text_loss_weight > 0
-        )
+        # Trainer's own autocast covers `model.forward` alone, which is not called here.
+        with torch.autocast(self.args.device.type, torch.bfloat16, enabled=self.args.bf16):
+            losses = self.losses(model, inputs)
         weights = {
-            "tag": stage.shadow_loss_weight,
-            "text": stage.text_loss_weight,
+            "tag": self.stage.shadow_loss_weight,
             "answer": 1.0,
-            "avoid": stage.avoid_loss_weight,
+            "avoid": self.stage.avoid_loss_weight,
         }
         for name, value in losses.items():
             self.parts.setdefault(name, []).append(float(value.detach()))
@@ -74,27 +75,27 @@ class ShadowTrainer(Trainer):
         self.parts = {}
         super().log(logs, *rest, **named)
 
-    def get_train_dataloader(self) -> DataLoader[Row]:
+    def get_train_dataloader(self) -> DataLoader[Example]:
         """Batches in the order given: epochs are laid out beforehand, so that a resumed run skips right.
 
         Also keeps Trainer from `import datasets`, which would find this repository's data folder.
         """
         rows: Any = self.train_dataset
-        return DataLoader(rows, batch_size=self.stage.batch_rows, collate_fn=self.data_collator)
+        return DataLoader(
+            rows,
+            batch_size=self.stage.batch_rows,
+            collate_fn=self.data_collator,
+            num_workers=1 if torch.cuda.is_available() else 0,  # lays out while the GPU computes
+        )
 
     def create_optimizer(self, *_: Any) -> torch.optim.Optimizer:
-        """AdamW; the shadow learns at its share of the rate, what is beside it in joint stages only."""
-        rate = self.stage.learning_rate
-        model: Any = self.model
-        groups: list[dict[str, Any]] = []
-        if self.stage.shadow_rate_multiplier > 0:
-            shadow = (model.shadow_model, model.shadow_hidden_projection)
-            parameters = [p for part in shadow for p in part.parameters()]
-            groups.append({"params": parameters, "lr": rate * self.stage.shadow_rate_multiplier})
-        if self.stage.mode == "joint":
-            beside = (model.shadow_injection_model, model.shadow_update_model)
-            groups.append({"params": [p for part in beside for p in part.parameters()], "lr": rate})
-        self.optimizer = torch.optim.AdamW(groups, lr=rate, weight_decay=0.01, betas=(0.9, 0.98))
+        """AdamW over the trainer's own groups of parameters."""
+        self.optimizer = torch.optim.AdamW(
+            self.parameter_groups(self.model),
+            lr=self.stage.learning_rate,
+            weight_decay=self.stage.weight_decay,
+            betas=(0.9, 0.98),
+        )
         return self.optimizer
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
@@ -104,6 +105,48 @@ class ShadowTrainer(Trainer):
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         target: Any = model or self.model
         target.load_adapter(Path(resume_from_checkpoint))
+
+
+class ShadowTrainer(PackedTrainer):
+    """Trains a shadow, detached or joint."""
+
+    def __init__(
+        self, model: ShadowModel, stage: Stage, builder: BatchBuilder, **rest: Any
+    ) -> None:
+        super().__init__(model, stage, builder, **rest)
+        self.tag_head = TagHead(builder.tree, model.shadow_head_weight())
+
+    def losses(self, model: Any, inputs: dict[str, Any]) -> dict[str, Tensor]:
+        """Return the losses of shadow and, in joint stages, base (`objective.py`)."""
+        return batch_losses(model, inputs, self.tag_head, joint=self.stage.mode == "joint")
+
+    def parameter_groups(self, model: Any) -> list[dict[str, Any]]:
+        """The shadow learns at its share of the rate, what is beside it in joint stages only."""
+        rate = self.stage.learning_rate
+        groups: list[dict[str, Any]] = []
+        if self.stage.shadow_rate_multiplier > 0:
+            shadow = (model.shadow_model, model.shadow_hidden_projection)
+            parameters = [p for part in shadow for p in part.parameters()]
+            groups.append({"params": parameters, "lr": rate * self.stage.shadow_rate_multiplier})
+        if self.stage.mode == "joint":
+            beside = [model.shadow_injection_model]
+            if model.update_shadow:
+                beside.append(model.shadow_update_model)
+            groups.append({"params": [p for part in beside for p in part.parameters()], "lr": rate})
+        return groups
+
+
+class LowRankTrainer(PackedTrainer):
+    """Trains LoRA or DoRA to answer as the attached shadow does."""
+
+    def losses(self, model: Any, inputs: dict[str, Any]) -> dict[str, Tensor]:
+        """Return `answer` and `avoid`."""
+        found: dict[str, Tensor] = model.losses(inputs)
+        return found
+
+    def parameter_groups(self, model: Any) -> list[dict[str, Any]]:
+        """All that peft trains, at the stage's rate."""
+        return [{"params": [p for p in model.parameters() if p.requires_grad]}]
 
 
 def _arguments(stage: Stage, recipe: Recipe, output: Path, steps: int) -> TrainingArguments:
@@ -119,39 +162,34 @@ def _arguments(stage: Stage, recipe: Recipe, output: Path, steps: int) -> Traini
         use_cpu=not torch.cuda.is_available(),
         seed=recipe.seed,
         logging_steps=10,
-        save_steps=SAVE_STEPS,
+        save_steps=recipe.save_steps,
         save_total_limit=1,
         remove_unused_columns=False,
         report_to=[],
-        disable_tqdm=False,
+        disable_tqdm=not sys.stderr.isatty(),
         dataloader_pin_memory=False,
     )
 
 
 def run_stage(
-    model: ShadowModel,
+    trainer: type[PackedTrainer],
+    model: Any,
     stage: Stage,
-    rows: list[Row],
+    examples: list[Example],
     builder: BatchBuilder,
     recipe: Recipe,
     run_directory: Path,
 ) -> None:
-    """Train one stage, resuming from its last checkpoint where there is one."""
+    """Train one stage on the examples in their order, resuming from its last checkpoint if any."""
     output = run_directory / stage.name
-    for part in (model.shadow_model, model.shadow_hidden_projection):
-        part.requires_grad_(stage.shadow_rate_multiplier > 0)
-    steps = max(1, round(len(rows) / stage.batch_rows * stage.epochs))
-    shuffle = random.Random(recipe.seed)
-    sequence = [
-        row for _ in range(math.ceil(stage.epochs)) for row in shuffle.sample(rows, len(rows))
-    ]
-    trainer = ShadowTrainer(
+    steps = math.ceil(len(examples) / stage.batch_rows)
+    training = trainer(
         model,
         stage,
         builder,
         args=_arguments(stage, recipe, output, steps),
-        train_dataset=sequence,
+        train_dataset=examples,
         callbacks=[JsonLinesLog(run_directory / "log.jsonl", stage.name)],
     )
     checkpoints = sorted(output.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
-    trainer.train(resume_from_checkpoint=str(checkpoints[-1]) if checkpoints else None)
+    training.train(resume_from_checkpoint=str(checkpoints[-1]) if checkpoints else None)

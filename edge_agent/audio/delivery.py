@@ -25,6 +25,11 @@ class Delivery:
         """Whether the dog is saying something."""
         return self._voice is not None and self._voice.speaking
 
+    @property
+    def line(self) -> str | None:
+        """The last line that was given to the voice while it speaks, None while it is silent."""
+        return self._said[-1][1] if self.speaking and self._said else None
+
     def begin(self, request_id: str, skill: str, line: str) -> None:
         """An action of an utterance is under way; may be told again and again."""
         self._say(request_id, line, barking=skill == BARK)

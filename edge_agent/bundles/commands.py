@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from shared.bundle import MANIFEST_NAME, file_sha256
 from shared.errors import ConfigurationError
 
 _FOLDER = click.Path(path_type=Path)
@@ -21,7 +22,9 @@ def bundle() -> None:
 @bundle.command()
 @click.argument("shadow", default="gemma-270m")
 @click.option("--cloud-url", help="Address of the cloud; else EDGE_CLOUD_URL.")
-@click.option("--manifest-sha256", help="Take this very bundle and no other.")
+@click.option(
+    "--manifest-sha256", help="Take this very bundle and no other; else EDGE_BUNDLE_SHA256."
+)
 @click.option("--use/--keep", "switch", default=True, help="Make it the current one (default).")
 @_JSON
 def pull(
@@ -34,13 +37,14 @@ def pull(
 
     settings = EdgeSettings.from_environment(cloud_url=cloud_url)
     key = settings.cloud_key.get_secret_value() if settings.cloud_key else None
-    source, store = BundleSource(settings.cloud_url, key), BundleStore()
+    source = BundleSource(settings.cloud_url, key, certificates=settings.cloud_certificates)
+    store = BundleStore()
     try:
         folder = pull_bundle(
             source,
             shadow,
             store,
-            manifest_sha256=manifest_sha256,
+            manifest_sha256=manifest_sha256 or settings.bundle_sha256,
             options=settings.provider_options,
             progress=_show if sys.stderr.isatty() else lambda name, here, size: None,
         )
@@ -114,6 +118,7 @@ def verify(directory: Path | None, as_json: bool) -> None:
         "directory": str(place),
         "name": manifest.name,
         "fingerprint": manifest.fingerprint,
+        "manifest_sha256": file_sha256(place / MANIFEST_NAME),
         "precision": manifest.precision,
         "vocabulary": manifest.coverage,
         "thresholds": manifest.thresholds,
@@ -126,3 +131,4 @@ def verify(directory: Path | None, as_json: bool) -> None:
     click.echo(f"{place} holds what its manifest says and passed {len(manifest.checks)} checks:")
     click.echo(f"{manifest.name}, {manifest.precision}, {size_bytes / 1e6:.1f} MB,")
     click.echo(f"fingerprint {manifest.fingerprint}")
+    click.echo(f"manifest SHA-256 {result['manifest_sha256']} (pin it with EDGE_BUNDLE_SHA256)")

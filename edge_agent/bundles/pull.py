@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from edge_agent.bundles.self_test import load_checked
 from edge_agent.bundles.store import BundleStore, bundle_name
+from edge_agent.cloud_client import trusted
 from edge_agent.provider import ProviderOptions
 from shared.bundle import MANIFEST_NAME, BundleFile, BundleManifest, bytes_sha256, file_sha256
 from shared.errors import BundleError, CloudProtocolError, CloudRefused, CloudUnreachable
@@ -42,6 +43,7 @@ class BundleSource:
         url: str,
         api_key: str | None = None,
         *,
+        certificates: Path | None = None,
         timeout_s: float = TIMEOUT_S,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
@@ -49,7 +51,12 @@ class BundleSource:
         if api_key:
             headers["Authorization"] = f"Bearer {api_key}"
         self._http = httpx.Client(
-            base_url=url, headers=headers, timeout=timeout_s, trust_env=False, transport=transport
+            base_url=url,
+            headers=headers,
+            timeout=timeout_s,
+            verify=trusted(certificates),
+            trust_env=False,
+            transport=transport,
         )
 
     def close(self) -> None:

@@ -21,8 +21,9 @@ def check_bundle(directory: Path, threads: int) -> tuple[Finding, BundleManifest
     except BundleError as error:
         return failed("bundle", error.message, MAKE_IT), None
     manifest = recognizer.manifest
+    taught = f"; taught {', '.join(manifest.taught)}" if manifest.taught else ""
     told = (
         f"{manifest.name}, {manifest.precision}, {manifest.fingerprint[:12]}; files whole, "
-        f"{len(manifest.checks)} self-tests passed"
+        f"{len(manifest.checks)} self-tests passed{taught}"
     )
     return ok("bundle", told), manifest

@@ -1,9 +1,11 @@
 """The cloud: can it be reached, does it take the key, does it serve the bundle that this edge runs."""
 
+from pathlib import Path
 from typing import Any
 
 import httpx
 
+from edge_agent.cloud_client import trusted
 from edge_agent.doctor.finding import Finding, ok, warning
 from shared.bundle import BundleManifest
 
@@ -16,12 +18,18 @@ def check_cloud(
     key: str | None,
     bundle: BundleManifest | None,
     transport: httpx.BaseTransport | None = None,
+    certificates: Path | None = None,
 ) -> Finding:
     """Return the finding; a cloud that is away is a warning, since the dog works without it."""
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     try:
         with httpx.Client(
-            base_url=url, headers=headers, timeout=TIMEOUT_S, trust_env=False, transport=transport
+            base_url=url,
+            headers=headers,
+            timeout=TIMEOUT_S,
+            verify=trusted(certificates),
+            trust_env=False,
+            transport=transport,
         ) as http:
             return _ask(http, url, key, bundle)
     except (httpx.HTTPError, httpx.InvalidURL, UnicodeEncodeError) as error:

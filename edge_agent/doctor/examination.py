@@ -30,7 +30,7 @@ def examine(settings: EdgeSettings, probe: Probe | None = None) -> list[Finding]
         dds, robot, services = check_robot(probe, settings.robot_domain, interface)
         bundle, manifest = check_bundle(settings.bundle, settings.threads)
     key = settings.cloud_key.get_secret_value() if settings.cloud_key else None
-    cloud = check_cloud(settings.cloud_url, key, manifest)
+    cloud = check_cloud(settings.cloud_url, key, manifest, certificates=settings.cloud_certificates)
     step_s = (time.time() - began) - (time.monotonic() - began_monotonic)
     return [
         dds,

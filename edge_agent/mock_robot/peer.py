@@ -4,6 +4,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from edge_agent.mock_robot.dog import MockDog
@@ -67,11 +68,8 @@ class MockGo2(MockDog):
         versions |= {name: service.version for name, service in self.services.items()}
         self._servers = [_Server(self, name, version) for name, version in versions.items()]
         # The SDK sleeps 0.7 s in each start: side by side they are ready together.
-        starting = [threading.Thread(target=server.start) for server in self._servers]
-        for thread in starting:
-            thread.start()
-        for thread in starting:
-            thread.join()
+        with ThreadPoolExecutor(len(self._servers)) as starting:
+            list(starting.map(_Server.start, self._servers))  # raises what a start has raised
 
     def _publish(self, write: Callable[[Told], None]) -> None:
         while not self._ending.wait(PUBLISH_PERIOD_S / min(self.speed, 4.0)):

@@ -1,6 +1,8 @@
 """Stand-ins at the agent's seams: a robot, a recogniser, a cloud and a clock that tests drive."""
 
 import asyncio
+import shutil
+import subprocess
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +15,7 @@ from edge_agent.agent import Agent, AgentOptions
 from edge_agent.consulting import CloudWay
 from edge_agent.gate import Gate, GatePolicy
 from edge_agent.journal import Journal
+from edge_agent.outbox import Outbox
 from edge_agent.robot.interface import Action, Progress, RobotState
 from edge_agent.routing import CircuitBreaker
 from shared.messages import IntentReply, IntentRequest, IntentTimings, Usage
@@ -181,6 +184,7 @@ class Parts:
         journal: Path | None = None,
         voice: Any = None,
         writer: Any = None,
+        outbox: Path | None = None,
     ) -> None:
         self.clock = FakeClock()
         self.robot = FakeRobot()
@@ -194,6 +198,7 @@ class Parts:
             CloudWay(self.cloud, CircuitBreaker(clock=self.clock), robot_id="dog"),
             AgentOptions(robot_id="dog", deadline_s=20.0),
             journal=Journal(journal) if journal else None,
+            outbox=Outbox(outbox) if outbox else None,
             voice=voice,
             writer=writer,
             clock=self.clock,
@@ -204,3 +209,18 @@ class Parts:
 @pytest.fixture
 def make_parts() -> type[Parts]:
     return Parts
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A self-signed certificate and its key, made as docs/console.md shows."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("needs openssl to make a certificate")
+    folder = tmp_path_factory.mktemp("tls")
+    paths = folder / "certificate.pem", folder / "key.pem"
+    command = [openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
+    command += ["-nodes", "-days", "2", "-subj", "/CN=dog.lan", "-addext"]
+    command += ["subjectAltName=DNS:dog.lan", "-out", str(paths[0]), "-keyout", str(paths[1])]
+    subprocess.run(command, check=True, capture_output=True)
+    return paths

@@ -400,7 +400,7 @@ class World:
         self.cloud = Cloud(self)
         self.agent = Agent(
             self.driver,
-            Gate(GatePolicy(allow_dangerous=allow_dangerous), self.clock),
+            Gate(GatePolicy(allow_dangerous=allow_dangerous, cloud_max_tier=3), self.clock),
             Recognizer(),
             CloudWay(self.cloud, CircuitBreaker(clock=self.clock), robot_id="dog"),
             AgentOptions(robot_id="dog", deadline_s=20.0),

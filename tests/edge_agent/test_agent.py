@@ -26,8 +26,8 @@ DANGEROUS = GatePolicy(allow_dangerous=True)
 TIME_LIMIT_S = 20  # only ends a test that hangs
 
 
-def run(test: Any) -> None:
-    asyncio.run(asyncio.wait_for(test, TIME_LIMIT_S))
+def run(test: Any) -> Any:
+    return asyncio.run(asyncio.wait_for(test, TIME_LIMIT_S))
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -194,6 +194,56 @@ def test_an_absent_cloud_is_said_and_local_skills_go_on(
         assert (await parts.agent.handle("坐下")).execution.state == "confirmed"
 
     run(test())
+
+
+def test_an_unanswered_utterance_is_kept_and_asked_again_later(
+    make_parts: Any, tmp_path: Path
+) -> None:
+    async def test() -> None:
+        parts = make_parts(outbox=tmp_path / "outbox.sqlite3")
+        await parts.agent.records.open()
+        parts.cloud.error = CloudUnreachable("away")
+        unanswered = await parts.agent.handle("take a seat and tell me a tale", session_id="s1")
+        await parts.agent.handle("sit")
+        [entry] = await parts.agent.records.unanswered()
+        assert (entry.request_id, entry.session_id) == (unanswered.request_id, "s1")
+        assert entry.reason == "cloud_unreachable"
+        still = await parts.agent.answer_late(entry.request_id)
+        assert still.route == "offline"
+        assert len(await parts.agent.records.unanswered()) == 1
+
+        parts.clock.now += 60.0  # the breaker has opened
+        parts.cloud.error, parts.cloud.skills = None, ["Dance"]
+        parts.cloud.say = "Once upon\u202e a time\x1b[2J."
+        late = await parts.agent.answer_late(entry.request_id)
+        assert (late.route, late.say) == ("cloud", "Once upon a time[2J.")
+        assert late.execution.state == "expired"
+        assert (late.execution.reason, late.execution.skill) == ("late_answer", "Dance")
+        assert parts.robot.performed == ["Sit"]  # spoken, never acted on
+        assert await parts.agent.records.unanswered() == []
+        with pytest.raises(NotFound):
+            await parts.agent.answer_late(entry.request_id)
+
+    run(test())
+
+
+def test_the_cloud_may_ask_for_what_the_operator_allows_it(make_parts: Any) -> None:
+    async def test(max_tier: int, skill: str) -> Any:
+        policy = GatePolicy(allow_dangerous=True, cloud_max_tier=max_tier)
+        parts = make_parts(policy)
+        parts.cloud.skills = [skill]
+        outcome = await parts.agent.handle("surprise me")
+        assert parts.robot.performed == ([skill] if outcome.execution.state == "confirmed" else [])
+        return outcome
+
+    refused = [(-1, "Damp"), (0, "Sit"), (1, "Dance"), (2, "FrontFlip")]
+    for max_tier, skill in refused:
+        outcome = run(test(max_tier, skill))
+        assert outcome.execution.reason == "cloud_tier_disabled", skill
+        assert "hear its name from you" in outcome.say
+    for max_tier, skill in [(0, "Damp"), (1, "Sit"), (2, "Dance")]:
+        assert run(test(max_tier, skill)).execution.state == "confirmed"
+    assert run(test(3, "FrontFlip")).execution.state == "needs_confirmation"
 
 
 def test_after_repeated_failures_the_cloud_is_left_alone_for_a_while(make_parts: Any) -> None:

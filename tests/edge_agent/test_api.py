@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -12,6 +13,7 @@ from edge_agent.api import create_app, stream
 from edge_agent.gate import GatePolicy
 from edge_agent.guard import MAX_BODY_BYTES
 from edge_agent.settings import EdgeSettings
+from shared.errors import CloudTimeout
 
 TOKEN = "a pairing token"
 TIME_LIMIT_S = 20
@@ -20,9 +22,12 @@ Test = Callable[[httpx.AsyncClient, Any], Awaitable[None]]
 
 @pytest.fixture
 def serve(make_parts: Any) -> Callable[..., None]:
-    def run(test: Test, policy: GatePolicy | None = None, **given: Any) -> None:
+    def run(
+        test: Test, policy: GatePolicy | None = None, outbox: Path | None = None, **given: Any
+    ) -> None:
         async def inside() -> None:
-            parts = make_parts(policy)
+            parts = make_parts(policy, outbox=outbox)
+            await parts.agent.records.open()
             app = create_app(parts.agent, EdgeSettings(**given))
             transport = httpx.ASGITransport(app, raise_app_exceptions=False)
             url = "http://127.0.0.1:8080"
@@ -103,6 +108,32 @@ def test_an_utterance_sent_again_with_its_id_is_not_done_again(serve: Any) -> No
         assert_error(bad, 422, "request_invalid")
 
     serve(test)
+
+
+def test_the_outbox_is_shown_cleared_and_asked_again(serve: Any, tmp_path: Path) -> None:
+    async def test(http: httpx.AsyncClient, parts: Any) -> None:
+        parts.cloud.error = CloudTimeout("late")
+        ids = []
+        for text in ("why is the sky blue", "how far is the moon", "who are you"):
+            ids.append(
+                (await http.post("/v1/utterances", json={"text": text})).json()["request_id"]
+            )
+        shown = (await http.get("/v1/outbox")).json()["unanswered"]
+        assert [each["request_id"] for each in shown] == ids
+        assert shown[0]["text"] == "why is the sky blue"
+        assert [each["reason"] for each in shown] == ["cloud_timeout"] * 2 + ["cloud_skipped"]
+
+        parts.cloud.error = None
+        parts.clock.now += 60.0
+        late = (await http.post(f"/v1/outbox/{ids[0]}")).json()
+        assert (late["route"], late["say"]) == ("cloud", "It is sunny.")
+        assert_error(await http.post(f"/v1/outbox/{ids[0]}"), 404, "not_found")
+        assert (await http.delete(f"/v1/outbox/{ids[1]}")).json() == {"cleared": 1}
+        assert_error(await http.delete(f"/v1/outbox/{ids[1]}"), 404, "not_found")
+        assert (await http.delete("/v1/outbox")).json() == {"cleared": 1}
+        assert (await http.get("/v1/outbox")).json() == {"unanswered": []}
+
+    serve(test, outbox=tmp_path / "outbox.sqlite3")
 
 
 def test_state_health_and_page(serve: Any) -> None:

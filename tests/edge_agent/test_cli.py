@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from edge_agent.cli import main
+from shared.predictions import read_predictions
 from shared.skills import SKILL_NAMES
 
 
@@ -111,7 +112,9 @@ def test_a_wrong_script_is_told_before_anything_starts(tmp_path: Path) -> None:
 
 def test_evaluate_writes_the_report(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     class Recognizer:
-        manifest = SimpleNamespace(name="fake", fingerprint="f" * 64)
+        manifest = SimpleNamespace(
+            name="fake", fingerprint="f" * 64, precision="int8", thresholds={"1": 0.5}
+        )
 
         @classmethod
         def load(cls, bundle: Path, threads: int) -> Any:
@@ -119,7 +122,10 @@ def test_evaluate_writes_the_report(monkeypatch: pytest.MonkeyPatch, tmp_path: P
             return cls()
 
         def decide(self, text: str) -> Any:
-            return SimpleNamespace(tag="[Sit()]", probability=0.9)
+            ranked = [("[Sit()]", 0.9), ("[Bark()]", 0.0999), ("[Damp()]", 0.0001)]
+            return SimpleNamespace(
+                tag="[Sit()]", probability=0.9, posterior=SimpleNamespace(ranked=ranked)
+            )
 
     monkeypatch.setitem(
         sys.modules, "edge_agent.recognizer", SimpleNamespace(Recognizer=Recognizer)
@@ -132,3 +138,20 @@ def test_evaluate_writes_the_report(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     assert json.loads(result.stdout)["accuracy"] == 1.0
     assert json.loads(report.read_text())["items"][0]["predicted"] == "Sit"
     assert "accuracy" in invoke("evaluate", *arguments).stdout
+
+    kept = tmp_path / "predictions.jsonl"
+    arguments += ["--predictions", str(kept)]
+    refused = invoke("evaluate", *arguments)
+    assert (refused.exit_code, "a row has none" in refused.stderr) == (2, True)
+    more = tmp_path / "more.jsonl"
+    data.write_text('{"text": "sit", "label": "Sit", "id": "a"}\n')
+    more.write_text('{"text": "stop!", "label": "StopMove", "id": "b"}\n')
+    result = invoke("evaluate", *arguments, "--data", str(more))
+    assert result.exit_code == 0, result.output
+    about, predictions = read_predictions(kept)
+    assert set(about["data"]) == {"data", "more"}
+    assert (about["system"], about["thresholds"]) == ("edge", {"1": 0.5})
+    assert predictions == {
+        "a": {"id": "a", "label": "Sit", "posterior": {"[Sit()]": 0.9, "[Bark()]": 0.0999}},
+        "b": {"id": "b", "label": "StopMove", "reflex": True, "posterior": {}},
+    }

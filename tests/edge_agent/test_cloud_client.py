@@ -7,8 +7,11 @@ import socket
 import httpx
 import pytest
 
-from edge_agent.cloud_client import MAX_ANSWER_BYTES, CloudClient
+from edge_agent.cloud_answer import MAX_ANSWER_BYTES
+from edge_agent.cloud_client import CloudClient
+from edge_agent.routing import Patience
 from shared.errors import (
+    CloudError,
     CloudProtocolError,
     CloudRefused,
     CloudTimeout,
@@ -56,7 +59,10 @@ class Chunks(httpx.AsyncByteStream):
                 yield chunk
 
 
-def ask(answer, *, deadline_s=GUARD_S, on_token=lambda text: None, key=None):
+ONCE = Patience(attempts=1)
+
+
+def ask(answer, *, deadline_s=GUARD_S, on_token=lambda text: None, key=None, patience=ONCE):
     """Return what the client makes of `answer`: a response, an exception, or a function."""
 
     def handle(request: httpx.Request) -> httpx.Response:
@@ -66,7 +72,9 @@ def ask(answer, *, deadline_s=GUARD_S, on_token=lambda text: None, key=None):
 
     async def go():
         transport = httpx.MockTransport(handle)
-        async with CloudClient("http://cloud:8090", key, transport=transport) as client:
+        async with CloudClient(
+            "http://cloud:8090", key, patience=patience, transport=transport
+        ) as client:
             return await client.ask(REQUEST, deadline_s, on_token)
 
     return asyncio.run(go())
@@ -97,7 +105,7 @@ def test_what_is_sent_is_the_contracts_form():
     assert request.headers["authorization"] == "Bearer the-key"
     assert request.headers["accept"] == "text/event-stream"
     # Less than the edge's own 20 s, so that a "deadline" answer still arrives in time.
-    assert request.headers["shadowdog-deadline-ms"] == "19750"
+    assert 19_700 <= int(request.headers["shadowdog-deadline-ms"]) <= 19_750
 
 
 def test_the_whole_is_bounded_by_the_deadline():
@@ -192,6 +200,9 @@ BROKEN = {
     "done without say": streamed(event("done", {"request_id": "q-1"})),
     "another request's id": streamed(event("done", {**REPLY, "request_id": "q-2"})),
     "a skill that is none": streamed(event("done", {**REPLY, "skills": ["Fly"]})),
+    "more skills than anybody asked for": streamed(event("done", {**REPLY, "skills": ["Sit"] * 5})),
+    "a sermon": streamed(event("done", {**REPLY, "say": "x" * 20_000})),
+    "a lone surrogate": streamed(b'event: token\ndata: {"text": "\\ud800"}\n\n'),
     "skills of a wrong type": streamed(event("done", {**REPLY, "skills": "Sit"})),
     "an unknown finish": streamed(event("done", {**REPLY, "finish_reason": "bored"})),
 }
@@ -226,3 +237,80 @@ def test_an_address_that_is_none_is_refused(url):
 def test_a_key_that_no_header_can_carry_is_refused(key):
     with pytest.raises(ConfigurationError, match="ASCII"):
         CloudClient("http://cloud", key)
+
+
+def refusal(status, **headers):
+    return lambda: streamed(b"{}", status=status, headers=headers)
+
+
+PASSING = {
+    "no connection": lambda: httpx.ConnectError("refused"),
+    "closed before any answer": lambda: httpx.RemoteProtocolError(
+        "Server disconnected without sending a response."
+    ),
+    "broken before any answer": lambda: httpx.ReadError("reset"),
+    "busy": refusal(503),
+    "too many": refusal(429, **{"Retry-After": "0"}),
+    "a gateway without its cloud": refusal(502),
+}
+LASTING = {
+    "a connection that takes too long": lambda: httpx.ConnectTimeout("x"),
+    "a key that is none": refusal(401),
+    "a fault of the cloud's": refusal(500),
+    "more patience than there is": refusal(503, **{"Retry-After": "60"}),
+    "an answer that has begun": lambda: streamed(event("token", {"text": "晴"})),
+    "no http": lambda: httpx.RemoteProtocolError("illegal status line"),
+}
+
+
+class Sequence:
+    """Answers one after the other; notes what was asked."""
+
+    def __init__(self, *answers):
+        self.answers = list(answers)
+        self.asked: list[httpx.Request] = []
+
+    def __call__(self, request):
+        self.asked.append(request)
+        answer = self.answers.pop(0)()
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+@pytest.fixture
+def patience() -> Patience:
+    return Patience(chance=lambda: 0.0)
+
+
+@pytest.mark.parametrize("name", PASSING)
+def test_what_passes_is_asked_again_with_what_is_left_of_the_deadline(name, patience):
+    answers = Sequence(PASSING[name], lambda: streamed(ANSWER))
+    assert ask(answers, deadline_s=20, patience=patience).say == "晴天。"
+    first, second = (int(each.headers["shadowdog-deadline-ms"]) for each in answers.asked)
+    assert second <= first - 100  # the pause
+    assert answers.asked[0].content == answers.asked[1].content  # the same request_id
+
+
+@pytest.mark.parametrize("name", LASTING)
+def test_what_does_not_pass_is_not_asked_again(name, patience):
+    answers = Sequence(LASTING[name])
+    with pytest.raises(CloudError):
+        ask(answers, patience=patience)
+    assert len(answers.asked) == 1
+
+
+def test_patience_ends_after_three_attempts(patience):
+    answers = Sequence(*[PASSING["no connection"]] * 3)
+    with pytest.raises(CloudUnreachable):
+        ask(answers, patience=patience)
+    assert len(answers.asked) == 3
+
+
+@pytest.mark.parametrize("content", [None, b"not a certificate"])
+def test_certificates_that_are_none_are_refused(tmp_path, content):
+    path = tmp_path / "authority.pem"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ConfigurationError, match="EDGE_CLOUD_CERTIFICATES"):
+        CloudClient("https://cloud", certificates=path)

@@ -1,11 +1,14 @@
 """A simulation without processes: an agent that answers at once and a mock that logs two calls."""
 
 import threading
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from edge_agent.free_places import choose_port
+from edge_agent.simulation import SimulationOptions
 from shared.outcome import Call, Execution, Outcome, Timings, now_rfc3339
 
 
@@ -65,6 +68,18 @@ class FakeSimulation:
 
     def mock_calls(self, after: int = 0) -> list[dict[str, Any]]:
         return [{"sequence": after + 1, "name": "Sit"}, {"sequence": after + 2, "name": "Move"}]
+
+
+@pytest.fixture(scope="session")
+def own_places() -> Callable[[], SimulationOptions]:
+    """Ports that the system hands out: the usual ones are what every other simulation here tries first."""
+
+    def choose() -> SimulationOptions:
+        taken: set[int] = set()
+        ports = [choose_port(0, taken) for _ in range(3)]
+        return SimulationOptions(agent_port=ports[0], cloud_port=ports[1], mock_port=ports[2])
+
+    return choose
 
 
 @pytest.fixture

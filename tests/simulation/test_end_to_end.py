@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +27,17 @@ def prepared() -> None:
     prepare_bundle(default_bundle())
 
 
-def simulate(folder: Path, lines: list[dict[str, str]]) -> tuple[list[dict[str, Any]], Any]:
+def simulate(
+    folder: Path, lines: list[dict[str, str]], own_places: Callable[[], SimulationOptions]
+) -> tuple[list[dict[str, Any]], Any]:
     """Run `edge-agent simulate` on the lines; return its outcomes and the robot's report."""
     script, report, robot = (folder / name for name in ("script", "report", "robot"))
     script.write_text("".join(json.dumps(line) + "\n" for line in lines))
     command = [sys.executable, "-m", "edge_agent", "simulate", "--script", str(script)]
     command += ["--report", str(report), "--robot-report", str(robot)]
+    places = own_places()
+    for name in ("agent", "cloud", "mock"):
+        command += [f"--{name}-port", str(getattr(places, f"{name}_port"))]
     # On a busy machine the cloud's first token may take longer than a person would wait.
     patient = {**os.environ, "EDGE_DEADLINE_S": "120"}
     done = subprocess.run(
@@ -47,7 +53,9 @@ def names(outcome: dict[str, Any]) -> list[str]:
     return [call["name"] for call in outcome["execution"]["calls"]]
 
 
-def test_an_utterance_goes_the_whole_way(tmp_path: Path) -> None:
+def test_an_utterance_goes_the_whole_way(
+    tmp_path: Path, own_places: Callable[[], SimulationOptions]
+) -> None:
     texts = [
         "hey dog, sit down please",
         "转个圈",
@@ -55,7 +63,7 @@ def test_an_utterance_goes_the_whole_way(tmp_path: Path) -> None:
         "停下！",
         "狗哥，坐下",
     ]
-    outcomes, robot = simulate(tmp_path, [{"text": text} for text in texts])
+    outcomes, robot = simulate(tmp_path, [{"text": text} for text in texts], own_places)
     sit, spin, weather, stop, sit_again = outcomes
     assert [sit["tag"], sit["route"], sit["execution"]["state"]] == ["[Sit()]", "edge", "confirmed"]
     assert names(sit)[-1] == "Sit"
@@ -72,11 +80,13 @@ def test_an_utterance_goes_the_whole_way(tmp_path: Path) -> None:
     assert [logged.count("Sit"), logged.count("Damp")] == [2, 0]
 
 
-def test_local_skills_go_on_when_the_cloud_dies() -> None:
+def test_local_skills_go_on_when_the_cloud_dies(
+    own_places: Callable[[], SimulationOptions],
+) -> None:
     settings = EdgeSettings.from_environment(
         host="127.0.0.1", simulation=True, robot_interface="lo", confirm_dangerous=False
     )
-    with Simulation(SimulationOptions(), settings) as simulation:
+    with Simulation(own_places(), settings) as simulation:
         assert simulation.agent.say("坐下").execution.state == "confirmed"
         cloud = next(child for child in simulation._children if child.name == "cloud")
         os.kill(cloud.pid, signal.SIGKILL)
@@ -91,9 +101,11 @@ def test_local_skills_go_on_when_the_cloud_dies() -> None:
 
 
 @pytest.mark.slow
-def test_every_skill_and_ten_questions(tmp_path: Path) -> None:
+def test_every_skill_and_ten_questions(
+    tmp_path: Path, own_places: Callable[[], SimulationOptions]
+) -> None:
     lines = [json.loads(line) for line in EVERY_SKILL.read_text(encoding="utf-8").splitlines()]
-    outcomes, robot = simulate(tmp_path, lines)
+    outcomes, robot = simulate(tmp_path, lines, own_places)
     wrong = []
     for line, outcome in zip(lines, outcomes, strict=True):
         if line["expect"] == "REMOTE":

@@ -113,12 +113,15 @@ def test_the_agent_keeps_a_persons_settings_but_not_those_of_the_simulation() ->
         "EDGE_VOICE": "text",
         "EDGE_PORT": "1",
         "EDGE_PAIRING_TOKEN": "a secret of theirs",
+        "EDGE_TLS_CERTIFICATE": "cert.pem",
+        "EDGE_TLS_KEY": "key.pem",
     }
     environment = agent_environment(inherited, {"PORT": "9000", "SIMULATION": "true"})
     assert environment["EDGE_LINES"] == "shadow"
     assert environment["EDGE_VOICE"] == "text"
     assert environment["EDGE_PORT"] == "9000"
     assert "EDGE_PAIRING_TOKEN" not in environment
+    assert not [name for name in environment if "TLS" in name]
 
 
 def test_the_cloud_gets_the_simulations_key_alone() -> None:

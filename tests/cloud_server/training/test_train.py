@@ -9,11 +9,8 @@ import torch
 from safetensors.torch import load_file
 
 from cloud_server.training.recipe import Recipe, load_recipe
-from cloud_server.training.thresholds import choose_thresholds, decide
 from cloud_server.training.train import train
 from shared.errors import ConfigurationError, DataError
-from shared.tags import TAGS
-from tests.cloud_server.training.test_objective import row
 
 WORDS = {"Sit": "sit", "TurnLeft": "left", "REMOTE": "weather"}
 SHIPPED = Path("cloud_server/training/recipes/gemma-270m.toml")
@@ -43,7 +40,7 @@ def recipe(**changes: Any) -> Recipe:
     stage = {"mode": "detached", "batch_rows": 8, "learning_rate": 0.02, "data": data}
     stages = [
         {**stage, "name": "tags", "epochs": 24},
-        {**stage, "name": "joint", "mode": "joint", "epochs": 1, "text_loss_weight": 0.5},
+        {**stage, "name": "joint", "mode": "joint", "epochs": 1},
     ]
     shadow = {"layers": 1, "start": "random"}
     return Recipe.model_validate(
@@ -86,8 +83,7 @@ def test_an_interrupted_stage_resumes(tmp_path: Path, monkeypatch: pytest.Monkey
     write_data(tmp_path)
     import cloud_server.training.trainer as trainer
 
-    whole = train(recipe(), tmp_path, tmp_path / "whole")
-    monkeypatch.setattr(trainer, "SAVE_STEPS", 10)
+    whole = train(recipe(save_steps=10), tmp_path, tmp_path / "whole")
 
     def interrupt(self: Any, args: Any, state: Any, control: Any, **_: Any) -> None:
         if state.global_step == 20:
@@ -96,15 +92,24 @@ def test_an_interrupted_stage_resumes(tmp_path: Path, monkeypatch: pytest.Monkey
     with monkeypatch.context() as patch:
         patch.setattr(trainer.JsonLinesLog, "on_step_end", interrupt)
         with pytest.raises(KeyboardInterrupt):
-            train(recipe(), tmp_path, tmp_path / "broken")
-    resumed = train(recipe(), tmp_path, tmp_path / "broken")
+            train(recipe(save_steps=10), tmp_path, tmp_path / "broken")
+    resumed = train(recipe(save_steps=10), tmp_path, tmp_path / "broken")
     one, two = (load_file(each / "shadow_adapter.safetensors") for each in (whole, resumed))
     for name, tensor in one.items():
         torch.testing.assert_close(two[name].float(), tensor.float(), atol=2e-2, rtol=2e-2)
 
 
-def test_the_shipped_recipe_is_valid() -> None:
-    assert load_recipe(SHIPPED).profile == "gemma-270m"
+@pytest.mark.parametrize("name", ["gemma-270m", "gemma-270m-teacher", "gemma-270m-lora"])
+def test_the_shipped_recipes_are_valid(name: str) -> None:
+    assert load_recipe(SHIPPED.with_stem(name)).profile == "gemma-270m"
+
+
+def test_a_recipe_is_changed_from_the_command_line() -> None:
+    changed = load_recipe(SHIPPED, ["shadow.layers=6", "stages.0.epochs=1", 'name="six"'])
+    assert (changed.shadow.layers, changed.stages[0].epochs, changed.name) == (6, 1, "six")
+    for wrong in ("shadow.layer=6", "stages.9.epochs=1", "name=six", "seed"):
+        with pytest.raises(ConfigurationError):
+            load_recipe(SHIPPED, [wrong])
 
 
 def test_wrong_recipes_and_rows_are_named(tmp_path: Path) -> None:
@@ -122,21 +127,3 @@ def test_wrong_recipes_and_rows_are_named(tmp_path: Path) -> None:
         stream.write('{"id": "x"}\n')
     with pytest.raises(DataError, match=r"rows\.jsonl:25"):
         train(recipe(), tmp_path, tmp_path / "run")
-
-
-def test_thresholds_keep_false_executes_out() -> None:
-    rows = [row(str(i), "REMOTE", kind="request") for i in range(100)]
-    rows += [row(f"c{i}", "Sit") for i in range(10)]
-    posteriors = torch.full((110, 35), 0.0)
-    posteriors[:, -1] = 1.0
-    sit, flip, dance = (TAGS.index(f"[{name}()]") for name in ("Sit", "FrontFlip", "Dance"))
-    wrong = [(sit, 0.7), (sit, 0.6), (flip, 0.92), (dance, 0.9999)]
-    for index, (tag, probability) in enumerate(wrong):
-        posteriors[index, -1], posteriors[index, tag] = 1 - probability, probability
-    posteriors[100:, -1], posteriors[100:, sit] = 0.2, 0.8
-    thresholds = choose_thresholds(posteriors, rows)
-    decided = [decide(each, thresholds)[0] for each in posteriors]
-    assert decided[:4] == ["REMOTE"] * 3 + ["Dance"], "no outlier switches a tier off"
-    assert decided[100:] == ["Sit"] * 10
-    assert thresholds["0"] == 0.5
-    assert thresholds["2"] == 0.97

@@ -119,8 +119,8 @@ class VirtualDog:
 
     ids = _IDS
 
-    def __init__(self, posture: Posture = "standing") -> None:
-        self.loop = VirtualLoop()
+    def __init__(self, posture: Posture = "standing", loop: VirtualLoop | None = None) -> None:
+        self.loop = loop or VirtualLoop()
         self.mock = MockDog(posture=posture, clock=self.loop.time)
         self.told: list[str] = []
         self._number = 0

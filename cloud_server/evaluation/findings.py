@@ -1,0 +1,150 @@
+"""What the figures say in words: who is ahead of whom, and which targets are met."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from cloud_server.evaluation.answers import AnswerQuality
+from cloud_server.evaluation.measures import Counted, is_right
+from cloud_server.evaluation.rows import Sample
+from cloud_server.evaluation.statistics import Share, mcnemar
+from cloud_server.evaluation.systems import NAMES, System
+from cloud_server.evaluation.tables import table
+
+RIVALS = ("deployed", "attached", "lora", "dora")
+SIGNIFICANT = 0.05
+
+
+def compare(
+    first: System, second: System, tests: Sequence[Sample], concerns: Callable[[Sample], bool]
+) -> str:
+    """Return in one sentence which of two systems is right more often on the rows that count."""
+    chosen = [index for index, sample in enumerate(tests) if concerns(sample)]
+
+    def right(system: System) -> list[bool]:
+        return [is_right((tests[index], system.decisions[index])) for index in chosen]
+
+    one, two = right(first), right(second)
+    p_value = mcnemar(one, two)
+    shares = f"{100 * Share.of(one).rate:.1f} % against {100 * Share.of(two).rate:.1f} %"
+    ahead, behind = (first, second) if sum(one) >= sum(two) else (second, first)
+    if p_value >= SIGNIFICANT:
+        verdict = f"no difference that could not be chance between {NAMES[first.key]} and {NAMES[second.key]}"
+    else:
+        verdict = f"**{NAMES[ahead.key]}** is ahead of {NAMES[behind.key]}"
+    return f"{verdict} ({shares}; McNemar's exact p {p_text(p_value)}, n {len(chosen)})"
+
+
+def p_text(p_value: float) -> str:
+    """Return a p-value as it is written."""
+    return "< 0.001" if p_value < 0.001 else f"= {p_value:.3f}"
+
+
+def verdicts(systems: Mapping[str, System], tests: Sequence[Sample]) -> str:
+    """Return the comparisons of the deployed system with every rival, as a list."""
+    lines = []
+    for what, concerns in (
+        ("All test rows", lambda sample: True),
+        ("Commands", lambda sample: sample.row.label != "REMOTE"),
+        ("Rows out of scope", lambda sample: sample.row.label == "REMOTE"),
+    ):
+        for key in RIVALS[1:]:
+            if key in systems:
+                lines.append(
+                    f"- {what}: {compare(systems['deployed'], systems[key], tests, concerns)}."
+                )
+    return "\n".join(lines)
+
+
+def ablation_verdicts(systems: Mapping[str, System], tests: Sequence[Sample]) -> str:
+    """Return how the shipped shadow compares with those that lack one thing, as a list."""
+    pairs = (
+        ("detached", "detached_hard"),
+        ("detached", "detached_uncalibrated"),
+        ("attached", "attached_no_update"),
+    )
+    return "\n".join(
+        f"- {compare(systems[one], systems[two], tests, lambda sample: True)}."
+        for one, two in pairs
+        if two in systems
+    )
+
+
+def ranking(counted: Mapping[str, Counted]) -> str:
+    """Return who is right most often of all rows, and who acts least out of scope, in words."""
+    rivals = [key for key in RIVALS if key in counted]
+    by_right = sorted(rivals, key=lambda key: -counted[key].right.rate)
+    by_care = sorted(rivals, key=lambda key: counted[key].out_of_scope.rate)
+    most = ", then ".join(
+        f"{NAMES[key]} ({100 * counted[key].right.rate:.1f} %)" for key in by_right
+    )
+    least = ", then ".join(
+        f"{NAMES[key]} ({100 * counted[key].out_of_scope.rate:.2f} %)" for key in by_care
+    )
+    return f"Most test rows decided rightly: {most}. Fewest rows out of scope acted on: {least}."
+
+
+def bundle_gap(edge: System, detached: System, tests: Sequence[Sample]) -> float:
+    """Return by how many points the bundle is right more often than the shadow in fp32.
+
+    Of test_normal, without what the reflex took.
+    """
+    chosen = [
+        index
+        for index, sample in enumerate(tests)
+        if sample.file == "test_normal" and edge.decisions[index].by != "reflex"
+    ]
+    shares = [
+        Share.of([is_right((tests[index], system.decisions[index])) for index in chosen])
+        for system in (edge, detached)
+    ]
+    return _points(*shares)
+
+
+def targets_table(
+    counted: Mapping[str, Counted],
+    systems: Mapping[str, System],
+    tests: Sequence[Sample],
+    qualities: Mapping[str, AnswerQuality],
+) -> str:
+    """Return the targets that the project set itself, and whether edge and deployed system meet them."""
+    pair = (counted["edge"], counted["deployed"])
+    rows = [
+        (
+            "commands of test_normal right",
+            "≥ 98.5 %",
+            [_judged(str(c), c.rate >= 0.985) for c in (p.commands["test_normal"] for p in pair)],
+        )
+    ]
+    for name, most in (("general requests", 0.005), ("near-misses", 0.03)):
+        acted = [each.acted_on[name] for each in pair]
+        cells = [_judged(str(each), each.rate <= most) for each in acted]
+        rows.append((f"acts on {name}", f"≤ {100 * most:g} %", cells))
+    cells = [
+        _judged(f"{each.tier_3.hits} of {each.tier_3.count}", each.tier_3.hits == 0)
+        for each in pair
+    ]
+    rows.append(("acts into tier 3 out of scope", "0", cells))
+    languages = [
+        _points(each.commands["test_normal zh"], each.commands["test_normal en"]) for each in pair
+    ]
+    cells = [_judged(f"{each:+.1f} points", abs(each) <= 1) for each in languages]
+    rows.append(("Chinese against English, test_normal", "within 1 point", cells))
+    gap = bundle_gap(systems["edge"], systems["detached"], tests)
+    cells = [_judged(f"{gap:+.1f} points", abs(gap) <= 0.5), "–"]
+    rows.append(
+        ("int8 against fp32, test_normal but for the reflex's rows", "within 0.5 points", cells)
+    )
+    spoken = qualities["attached"].in_language
+    cells = ["–", _judged(str(spoken), spoken.rate >= 0.98)]
+    rows.append(("attached shadow's answers in the speaker's language", "≥ 98 %", cells))
+    return table(
+        ["target", "wanted", NAMES["edge"], NAMES["deployed"]],
+        ([what, wanted, *measured] for what, wanted, measured in rows),
+    )
+
+
+def _judged(measured: str, met: bool) -> str:
+    return f"{measured}: {'met' if met else '**missed**'}"
+
+
+def _points(first: Share, second: Share) -> float:
+    return 100 * (first.rate - second.rate)

@@ -1,0 +1,263 @@
+"""docs/evaluation.md, written anew from the committed predictions."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from cloud_server.api.answering import LEAST_BELIEF
+from cloud_server.evaluation.answers import AnswerQuality, measure_answers
+from cloud_server.evaluation.findings import ablation_verdicts, ranking, targets_table, verdicts
+from cloud_server.evaluation.latency import Latency, read_latency
+from cloud_server.evaluation.measures import (
+    Belief,
+    Calibration,
+    Counted,
+    count,
+    measure_calibration,
+    try_beliefs,
+)
+from cloud_server.evaluation.pictures import (
+    draw_accuracy_latency,
+    draw_reliability,
+    draw_risk_coverage,
+)
+from cloud_server.evaluation.rows import TESTS, Sample, read_samples
+from cloud_server.evaluation.systems import ANSWERING, NAMES, POSTERIORS, System, read_systems
+from cloud_server.evaluation.tables import (
+    answers_table,
+    beliefs_table,
+    calibration_table,
+    commands_table,
+    languages_table,
+    latency_table,
+    mistakes_table,
+    overall_table,
+    paper_inputs_table,
+)
+from shared.errors import ConfigurationError
+
+BELIEFS = (0.0, 0.02, LEAST_BELIEF, 0.1, 0.2, 0.3, 0.5)
+"""What is tried as the cloud's least belief in a skill."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Everything that the page is about. calibrations: by system key, then by what rows."""
+
+    samples: list[Sample]
+    systems: dict[str, System]
+    counted: dict[str, Counted]
+    calibrations: dict[str, dict[str, Calibration | None]]
+    qualities: dict[str, AnswerQuality]
+    latency: Latency | None
+    beliefs: list[Belief]
+
+    @property
+    def tests(self) -> list[Sample]:
+        return [each for each in self.samples if each.file in TESTS]
+
+
+def evaluate_system(folder: Path, datasets: Path) -> Evaluation:
+    """Return the evaluation of the predictions in `folder`, which also holds table 3 and latencies."""
+    samples = read_samples(datasets, folder / "table3_inputs.jsonl")
+    tests = [each for each in samples if each.file in TESTS]
+    systems = read_systems(folder / "predictions", datasets, samples)
+    requests = [each.row for each in tests if each.row.kind == "request"]
+    return Evaluation(
+        samples,
+        systems,
+        {key: count(system, tests) for key, system in systems.items()},
+        {
+            key: {
+                rows: measure_calibration(systems[key], samples, on_tests=rows == "tests")
+                for rows in ("calibration", "tests")
+            }
+            for key in (*POSTERIORS, "edge")
+            if key in systems
+        },
+        {
+            key: measure_answers(requests, [systems[key].predictions[row.id] for row in requests])
+            for key in ANSWERING
+            if key in systems
+        },
+        read_latency(folder / "latency.json"),
+        try_beliefs(systems["edge"], systems["attached"], samples, BELIEFS),
+    )
+
+
+def write_page(evaluation: Evaluation, page: Path, folder: Path) -> None:
+    """Write the page and its pictures, which go to `folder`; ConfigurationError where impossible."""
+    try:
+        draw_pictures(evaluation, folder)
+        page.write_text(render(evaluation, os.path.relpath(folder, page.parent)), encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(f"{page} cannot be written ({error.strerror or error})") from error
+
+
+def draw_pictures(evaluation: Evaluation, folder: Path) -> None:
+    """Draw the page's pictures."""
+    systems, tests = evaluation.systems, evaluation.tests
+    shown = [systems[key] for key in ("edge", *POSTERIORS[:2]) if key in systems]
+    draw_risk_coverage(folder / "risk_coverage.svg", shown, tests)
+    on_tests = {key: each["tests"] for key, each in evaluation.calibrations.items()}
+    draw_reliability(
+        folder / "reliability.svg", {key: each for key, each in on_tests.items() if each}
+    )
+    if evaluation.latency:
+        means = evaluation.latency.means(systems["deployed"].decisions)
+        draw_accuracy_latency(folder / "accuracy_latency.svg", evaluation.counted, means)
+
+
+def render(evaluation: Evaluation, pictures: str) -> str:
+    """Return the page; `pictures` is where they lie, seen from it."""
+    counted, systems = evaluation.counted, evaluation.systems
+    main = {key: counted[key] for key in list(NAMES)[:6] if key in counted}
+    parts = [
+        _INTRODUCTION,
+        _rows_text(evaluation),
+        "## In short",
+        ranking(counted),
+        verdicts(systems, evaluation.tests),
+        "## Targets",
+        targets_table(counted, systems, evaluation.tests, evaluation.qualities),
+        "## The systems side by side",
+        overall_table(main, systems, evaluation.latency),
+        _ROUTES.format(**_routes(counted["deployed"])),
+        *_latency_parts(evaluation.latency, pictures),
+        "## Commands",
+        commands_table(main),
+        "## What must not be done",
+        _MISTAKES,
+        mistakes_table(main),
+        languages_table(main),
+        *(
+            [_BELIEFS, beliefs_table(evaluation.beliefs, LEAST_BELIEF)]
+            if evaluation.beliefs
+            else []
+        ),
+        "## Deferral and calibration",
+        _CALIBRATION,
+        calibration_table(evaluation.calibrations),
+        f"![Risk over coverage]({pictures}/risk_coverage.svg)",
+        f"![Reliability]({pictures}/reliability.svg)",
+        "## What matters: ablations",
+        *_ablation_parts(evaluation),
+        "## Answers",
+        _ANSWERS.format(n=_requests(evaluation)),
+        answers_table(evaluation.qualities),
+        "## The ten inputs of the paper's table 3",
+        paper_inputs_table(systems, evaluation.samples),
+        "## How it was made",
+        _MADE,
+        _sources(systems),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _rows_text(evaluation: Evaluation) -> str:
+    tests = evaluation.tests
+    commands = sum(each.row.label != "REMOTE" for each in tests)
+    return (
+        f"{len(tests):,} test rows that nobody tuned on: {commands:,} commands and "
+        f"{len(tests) - commands:,} rows out of scope, of `test_normal`, `test_remote`, "
+        "`test_remote_extra` and `test_extra` (datasets/README.md). Most were written by language "
+        "models, none was spoken by a person: what follows compares systems, and says little of how "
+        "a crowd in a noisy room would fare. Intervals are Wilson's at 95 %."
+    )
+
+
+def _routes(deployed: Counted) -> dict[str, int]:
+    edge = deployed.routes["edge"] + deployed.routes["reflex"]
+    return {"edge": edge, "cloud": deployed.routes["cloud"], "all": edge + deployed.routes["cloud"]}
+
+
+def _latency_parts(latency: Latency | None, pictures: str) -> list[str]:
+    if latency is None:
+        return ["Latencies were not measured yet (`benchmarks/system_latency.py`)."]
+    return [
+        f"![Accuracy over latency]({pictures}/accuracy_latency.svg)",
+        _LATENCY.format(machine=latency.machine, rows=latency.rows),
+        latency_table(latency),
+    ]
+
+
+def _ablation_parts(evaluation: Evaluation) -> list[str]:
+    counted, systems = evaluation.counted, evaluation.systems
+    keys = ("detached", *POSTERIORS[1:], "attached", "attached_no_update")
+    chosen = {key: counted[key] for key in keys if key in counted}
+    missing = [NAMES[key] for key in NAMES if key not in systems]
+    left_out = [f"Not predicted yet: {', '.join(missing)}."] if missing else []
+    return [
+        _ABLATIONS,
+        ablation_verdicts(systems, evaluation.tests),
+        overall_table(chosen, systems, None),
+        commands_table(chosen),
+        mistakes_table(chosen),
+        *left_out,
+    ]
+
+
+def _requests(evaluation: Evaluation) -> int:
+    return sum(each.row.kind == "request" for each in evaluation.tests)
+
+
+def _sources(systems: Mapping[str, System]) -> str:
+    lines = []
+    for system in systems.values():
+        if system.key == "deployed":
+            continue
+        about = system.about
+        shown = {
+            name: about[name]
+            for name in ("recipe", "learning_rate", "device", "torch", "bundle", "precision")
+            if name in about
+        }
+        text = ", ".join(f"{name} {value}" for name, value in shown.items())
+        lines.append(f"- `{system.key}.jsonl`, {NAMES[system.key]}: {text}.")
+        if tried := about.get("learning_rates_tried"):
+            rates = "; ".join(f"{rate}: {result}" for rate, result in tried.items())
+            lines.append(f"  Learning rates tried, by what they gave on validation: {rates}.")
+    return "\n".join(lines)
+
+
+_INTRODUCTION = """# How good the system is
+
+`make evaluation` writes this page and its pictures from `docs/evaluation/predictions/`; it is not edited
+by hand. The trainings behind the predictions take minutes on a GPU; their recipes are named at the end."""
+
+_ROUTES = """"As deployed": the edge's reflex and int8 bundle decide by thresholds; what they defer goes to the attached
+model, whose skill passes only by the rule of `cloud_server/api/answering.py`. Of {all} commands {edge} end
+on the edge and {cloud} in the cloud. LoRA and DoRA cannot be detached: every row is theirs, as in the paper's
+appendix F. The AUROC says how well the best skill's probability (for answering models: that of their first
+token) tells rows out of scope from commands."""
+
+_LATENCY = """Measured on {machine}, {rows} texts, one after the other, interleaved; each runs its prompt behind
+a cached system prompt and as many greedy steps as the right tag has tokens, the edge its one pass. The network
+between edge and cloud comes on top, for every row of LoRA and DoRA, and for the deferred rows of the deployed
+system. LoRA can be merged into the base without a trace; so can DoRA, once it is trained."""
+
+_MISTAKES = """A row out of scope that a system acts on moves a real dog. A skill is invented where an answer
+holds a name in brackets that the catalogue does not have; it moves nothing, and is shown because the paper
+counts it as a hallucination. The detached shadow and the edge cannot invent one: they score 35 tags."""
+
+_BELIEFS = """A skill of the cloud's passes where the edge holds it possible. What the rule's least belief comes to, on the
+calibration rows (not the tests); 0 is no rule at all:"""
+
+_CALIBRATION = """A temperature is fitted on `calibration.jsonl` and folded into the shadow's norm; thresholds are then
+chosen there by Learn-then-Test (`cloud_server/training/thresholds.py`). In the first picture a dot is where a
+system's own thresholds put it; a curve stands for the bare posterior, so that tiers' different thresholds
+may put the dot beside it."""
+
+_ABLATIONS = """Each has the same data, base and seed as the shipped shadow, and lacks one thing. Detached ones use their own
+thresholds, chosen by the same rule, so that compare both the commands right and the acts out of scope."""
+
+_ANSWERS = """To the {n} general requests of the tests, by code (`cloud_server/evaluation/answers.py`): the language by
+script; a loop is a piece of four characters or more three times in a row, or a sentence three times; a sane
+length is 2 to 400 English or 1 to 200 Chinese characters. Whether an answer is true is not measured here: a base of 270 M
+parameters gets many facts wrong."""
+
+_MADE = """Predictions come from `cloud-server predict` and, for the edge, `edge-agent evaluate --predictions`; each file's
+first line says on what it was made, with the hash of its rows, and predictions of other rows are refused. To make one
+again: train by its recipe in `cloud_server/training/recipes/`, then predict over the tests, `calibration.jsonl`
+and `docs/evaluation/table3_inputs.jsonl`."""

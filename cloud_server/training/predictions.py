@@ -1,0 +1,204 @@
+"""What a trained system makes of rows, in the form of `shared/predictions.py`."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from cloud_server.adapter_files import read_temperature, read_thresholds, trained_parameters
+from cloud_server.modeling import ShadowModel
+from cloud_server.training.base import TrainingBase, load_training_base
+from cloud_server.training.calibration import fold_temperature
+from cloud_server.training.data import Row, read_rows
+from cloud_server.training.posterior import tag_posteriors
+from shared.predictions import data_marks, shorten_posterior, write_predictions
+from shared.prompt import Turn
+from shared.tags import TAGS
+from shared.text import clean_utterance
+
+System = Literal["detached", "attached", "low_rank"]
+ANSWER_TOKENS = 48
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What an answering model said, tag and all, and the probability of its first token.
+
+    cut: whether it had not ended after the tokens it was given.
+    """
+
+    probability: float
+    said: str
+    cut: bool
+
+
+def load_system(
+    system: System, profile: str, adapter: Path, dtype: torch.dtype
+) -> tuple[TrainingBase, Any]:
+    """Return the base and the model of a trained adapter, on the GPU where there is one."""
+    loaded = load_training_base(profile, dtype)
+    if torch.cuda.is_available():
+        loaded.model.to("cuda")  # type: ignore[arg-type]
+    if system != "low_rank":
+        return loaded, ShadowModel.from_pretrained(loaded.model, adapter).eval()
+    from peft import PeftModel
+
+    return loaded, PeftModel.from_pretrained(loaded.model, str(adapter)).eval()
+
+
+def predict(
+    system: System,
+    profile: str,
+    adapter: Path,
+    rows: Sequence[Row],
+    *,
+    answer_tokens: int = ANSWER_TOKENS,
+    temperature: float = 1.0,
+) -> Iterator[dict[str, Any]]:
+    """Yield one object a row, in order; detached in fp32, answering models in bf16.
+
+    temperature: divides a detached shadow's logits, beyond what is in its weights.
+    """
+    dtype = torch.float32 if system == "detached" else torch.bfloat16
+    loaded, model = load_system(system, profile, adapter, dtype)
+    if system == "detached":
+        fold_temperature(model, temperature)
+        texts = [clean_utterance(row.text) for row in rows]
+        for row, posterior in zip(
+            rows, tag_posteriors(model, loaded.encoder, texts).tolist(), strict=True
+        ):
+            yield {
+                "id": row.id,
+                "posterior": shorten_posterior(zip(TAGS, posterior, strict=True)),
+            }
+        return
+    step = attached_step(model) if system == "attached" else low_rank_step(model)
+    for row, answer in zip(rows, answer_rows(step, loaded, rows, answer_tokens), strict=True):
+        yield {
+            "id": row.id,
+            "probability": round(answer.probability, 6),
+            "said": answer.said,
+            **({"cut": True} if answer.cut else {}),
+        }
+
+
+Step = Callable[[Tensor, Any], tuple[Tensor, Any]]
+"""(new tokens [batch, n], cache or None) -> (last logits [batch, vocabulary], cache)."""
+
+
+def attached_step(model: ShadowModel) -> Step:
+    """Return one step of the attached model, for rows of one length."""
+
+    def step(tokens: Tensor, cache: Any) -> tuple[Tensor, Any]:
+        cache = cache or model.new_cache()
+        output = model(tokens, None, cache, logits_to_keep=1, shadow_logits=False)
+        assert output.logits is not None
+        return output.logits[:, -1], cache
+
+    return step
+
+
+def low_rank_step(model: Any) -> Step:
+    """Return one step of an adapted or bare base, for rows of one length."""
+
+    def step(tokens: Tensor, cache: Any) -> tuple[Tensor, Any]:
+        output = model(input_ids=tokens, past_key_values=cache, use_cache=True, logits_to_keep=1)
+        return output.logits[:, -1], output.past_key_values
+
+    return step
+
+
+@torch.inference_mode()
+def answer_rows(
+    step: Step,
+    loaded: TrainingBase,
+    rows: Sequence[Row],
+    most_tokens: int,
+    *,
+    batch_rows: int = 64,
+) -> list[Answer]:
+    """Return the greedy answer to every row; rows whose prompts are equally long share a batch."""
+    prompts = [
+        loaded.encoder.encode_prompt(
+            clean_utterance(row.text), [Turn(turn.role, turn.text) for turn in row.history]
+        )
+        for row in rows
+    ]
+    answers: dict[int, Answer] = {}
+    order = sorted(range(len(rows)), key=lambda index: len(prompts[index]))
+    start = 0
+    while start < len(order):
+        length = len(prompts[order[start]])
+        batch = [i for i in order[start : start + batch_rows] if len(prompts[i]) == length]
+        start += len(batch)
+        answers.update(
+            zip(
+                batch,
+                _answer_batch(step, loaded, [prompts[i] for i in batch], most_tokens),
+                strict=True,
+            )
+        )
+    return [answers[index] for index in range(len(rows))]
+
+
+def _answer_batch(
+    step: Step, loaded: TrainingBase, prompts: list[list[int]], most_tokens: int
+) -> Iterator[Answer]:
+    device, end = loaded.model.device, loaded.encoder.end_token_id
+    tokens, cache = torch.tensor(prompts, device=device), None
+    ended = torch.zeros(len(prompts), dtype=torch.bool, device=device)
+    said, first = [], None
+    for _ in range(most_tokens):
+        logits, cache = step(tokens, cache)
+        if first is None:
+            first = logits.float().softmax(-1).amax(-1)
+        tokens = logits.argmax(-1, keepdim=True)
+        said.append(torch.where(ended[:, None], end, tokens))
+        ended |= tokens[:, 0] == end
+        if bool(ended.all()):
+            break
+    assert first is not None
+    for ids, probability in zip(torch.cat(said, 1).tolist(), first.tolist(), strict=True):
+        kept = ids[: ids.index(end)] if end in ids else ids
+        yield Answer(probability, loaded.tokenizer.decode(kept), end not in ids)
+
+
+def predict_files(
+    system: System,
+    profile: str,
+    adapter: Path,
+    files: Sequence[Path],
+    out: Path,
+    *,
+    answer_tokens: int = ANSWER_TOKENS,
+    uncalibrated: bool = False,
+) -> int:
+    """Write the predictions for the rows of several files to `out`; return how many rows they are.
+
+    uncalibrated: a detached shadow as it was before its temperature was folded in.
+    """
+    rows = [row for path in files for row in read_rows(path)]
+    about = {
+        "system": system,
+        "profile": profile,
+        "rows": len(rows),
+        "data": data_marks(files),
+        "torch": torch.__version__,
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+        "trained_parameters": trained_parameters(adapter),
+    }
+    temperature = 1.0
+    if system == "detached":
+        about["thresholds"] = read_thresholds(adapter)
+        temperature = 1 / read_temperature(adapter) if uncalibrated else 1.0
+        about["calibrated"] = not uncalibrated
+    else:
+        about["answer_tokens"] = answer_tokens
+    predictions = predict(
+        system, profile, adapter, rows, answer_tokens=answer_tokens, temperature=temperature
+    )
+    write_predictions(out, about, predictions)
+    return len(rows)

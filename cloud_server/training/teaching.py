@@ -1,0 +1,247 @@
+"""`cloud-server teach`: a trained shadow learns skills of folders and keeps the ones it knows.
+
+Training goes on from the shipped weights, detached alone. Beside the new rows it sees default rows
+again, with its own posterior from before as their target (Li and Hoiem 2017, Learning without
+Forgetting). Thresholds are chosen again as after any training.
+"""
+
+import json
+import math
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from cloud_server.adapter_files import TAUGHT_NAME, THRESHOLDS_NAME, Taught, read_taught
+from cloud_server.adapter_files import read_thresholds as thresholds_of
+from cloud_server.modeling import ShadowModel
+from cloud_server.training.augmentation import Augmenter
+from cloud_server.training.base import TrainingBase, load_training_base
+from cloud_server.training.data import Example, Row, hard_target
+from cloud_server.training.lesson import Lesson, prepare_lesson
+from cloud_server.training.objective import BatchBuilder
+from cloud_server.training.posterior import tag_posteriors
+from cloud_server.training.recipe import Recipe, Stage
+from cloud_server.training.thresholds import choose_thresholds, decide
+from cloud_server.training.train import validation_figures
+from cloud_server.training.trainer import ShadowTrainer, run_stage
+from shared.errors import ModelError
+from shared.skills import BUILT_IN
+from shared.tags import REMOTE, TAGS, print_tag
+from shared.taught_skill import TaughtSkill
+
+HELD_OUT_SHARE = 0.2
+NEW_SHARE = 1 / 3
+"""The new rows' share of what is seen; they are few, so each is seen several times, disturbed anew."""
+MOST_LOST = 0.01
+"""How much of the old commands' share right may be lost."""
+REPORT_NAME = "teaching.json"
+_OLD_TAGS = (*(f"[{skill.name}()]" for skill in BUILT_IN), REMOTE)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Shares after thresholds: of the default validation rows, and of the taught skills' held-out."""
+
+    old: dict[str, Any]
+    new: dict[str, Any]
+
+
+def teach(
+    taught: Sequence[TaughtSkill],
+    folders: Sequence[Path],
+    recipe: Recipe,
+    datasets: Path,
+    adapter: Path,
+    run_directory: Path,
+) -> dict[str, Any]:
+    """Teach `adapter`'s shadow the skills, which the catalogue holds already, and return the report.
+
+    The new adapter lies in `run_directory/adapter`, the report beside it. ModelError where the
+    shadow was taught before, or where old skills lost more than MOST_LOST.
+    """
+    if read_taught(adapter).skills:
+        raise ModelError(
+            f"the shadow at {adapter} was taught already; start from the shipped one and name all "
+            "the folders at once"
+        )
+    started = (time.perf_counter(), time.process_time())
+    stage = recipe.stages[0]
+    lesson = prepare_lesson(taught, folders, stage.data, datasets, HELD_OUT_SHARE, recipe.seed)
+    _prepare_run(recipe, run_directory)
+    loaded = load_training_base(recipe.profile, torch.float32)
+    model = ShadowModel.from_pretrained(loaded.model, adapter).eval()
+    print(f"1/3 what the shadow makes of {len(lesson.replayed)} rows before", flush=True)
+    known = _old_posteriors(model, loaded, lesson.replayed)
+    before = _measure(model, loaded, lesson, thresholds_of(adapter), knows_new=False)
+    examples = lay_out(lesson, known, stage, recipe.seed)
+    print(f"2/3 learning from {len(examples)} rows, {len(lesson.new)} of them new", flush=True)
+    model.shadow_model.requires_grad_(True)
+    model.shadow_hidden_projection.requires_grad_(True)
+    model.train()
+    builder = BatchBuilder(loaded.encoder, answers=False)
+    run_stage(ShadowTrainer, model, stage, examples, builder, recipe, run_directory)
+    made = _save(model.eval(), taught, lesson, run_directory)
+    print("3/3 choosing thresholds and measuring", flush=True)
+    choosing = [*lesson.calibration, *lesson.held_out]
+    choice = choose_thresholds(_posteriors(model, loaded, choosing), choosing)
+    (made / THRESHOLDS_NAME).write_text(json.dumps(choice.thresholds, indent=2) + "\n")
+    after = _measure(model, loaded, lesson, choice.thresholds, knows_new=True)
+    report = {
+        "taught": [each.name for each in taught],
+        "rows": {
+            "new": len(lesson.new),
+            "held_out": len(lesson.held_out),
+            "replayed": len(lesson.replayed),
+            "seen": len(examples),
+            "set_aside": [row.text for row in lesson.set_aside],
+        },
+        "before": {"old": before.old, "new": before.new},
+        "after": {"old": after.old, "new": after.new},
+        "certified": choice.certified,
+        "risks": choice.counts,
+        "seconds": {
+            "wall": round(time.perf_counter() - started[0], 1),
+            "processor": round(time.process_time() - started[1], 1),
+        },
+    }
+    (run_directory / REPORT_NAME).write_text(
+        json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
+    return report
+
+
+def lost(report: dict[str, Any]) -> float:
+    """Return the share of old commands that were right before and are not any more, net."""
+    before, after = (report[when]["old"]["commands"]["right"] for when in ("before", "after"))
+    return float(round(before - after, 6))
+
+
+def lay_out(
+    lesson: Lesson, known: Sequence[Sequence[float]], stage: Stage, seed: int
+) -> list[Example]:
+    """Return what is seen, in order, mixed and disturbed by the seed.
+
+    known: the replayed rows' posterior from before. New rows come again until they are NEW_SHARE of
+    all; their target is their label.
+    """
+    generator = random.Random(seed)
+    augmenter = Augmenter(stage.augmentation, [*lesson.new, *lesson.replayed], seed)
+    share = stage.teacher_weight
+    examples = []
+    for _ in range(math.ceil(stage.epochs)):
+        for row, old in zip(lesson.replayed, known, strict=True):
+            mixed = zip(old, hard_target(row.label), strict=True)
+            target = tuple(share * a + (1 - share) * b for a, b in mixed)
+            examples.append(Example(row, augmenter.disturb(row), target))
+    wanted = max(len(lesson.new), round(len(examples) * NEW_SHARE / (1 - NEW_SHARE)))
+    for number in range(wanted):
+        row = lesson.new[number % len(lesson.new)]
+        text = row.text if number < len(lesson.new) else augmenter.disturb(row)
+        examples.append(Example(row, text, hard_target(row.label, stage.label_smoothing)))
+    return generator.sample(examples, len(examples))
+
+
+def _prepare_run(recipe: Recipe, run_directory: Path) -> None:
+    run_directory.mkdir(parents=True, exist_ok=True)
+    (run_directory / "recipe.json").write_text(recipe.model_dump_json(indent=2) + "\n")
+    if recipe.threads:
+        torch.set_num_threads(recipe.threads)
+    torch.manual_seed(recipe.seed)
+
+
+def _posteriors(model: ShadowModel, loaded: TrainingBase, rows: Sequence[Row]) -> Tensor:
+    return tag_posteriors(model, loaded.encoder, [row.text for row in rows])
+
+
+def _old_posteriors(
+    model: ShadowModel, loaded: TrainingBase, rows: Sequence[Row]
+) -> list[list[float]]:
+    """Return P(tag) over all of today's tags of a shadow that knows the built-in ones alone."""
+    texts = [row.text for row in rows]
+    known = tag_posteriors(model, loaded.encoder, texts, tags=_OLD_TAGS)
+    columns = [_OLD_TAGS.index(tag) if tag in _OLD_TAGS else None for tag in TAGS]
+    return [[0.0 if at is None else row[at] for at in columns] for row in known.tolist()]
+
+
+def _save(
+    model: ShadowModel, taught: Sequence[TaughtSkill], lesson: Lesson, run_directory: Path
+) -> Path:
+    """Save the adapter in bf16, as a shipped one is, and let the model have exactly those weights."""
+    made = run_directory / "adapter"
+    for dtype in (torch.bfloat16, torch.float32):
+        for part in model.adapter_modules().values():
+            part.to(dtype)
+        if dtype == torch.bfloat16:
+            model.save_pretrained(made)
+    names = {each.name for each in taught}
+    words = sorted(
+        (row.text for row in (*lesson.new, *lesson.held_out)), key=lambda text: (len(text), text)
+    )
+    commands = [row.text for row in lesson.new if row.label in names]
+    note = Taught(
+        skills={each.name: each.entry.tier for each in taught},
+        texts=(*commands[:1], *(text for text in words if text != commands[0])),
+    )
+    (made / TAUGHT_NAME).write_text(note.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    return made
+
+
+def _measure(
+    model: ShadowModel,
+    loaded: TrainingBase,
+    lesson: Lesson,
+    thresholds: dict[str, float],
+    *,
+    knows_new: bool,
+) -> Measured:
+    shares = []
+    for rows in (lesson.validation, lesson.held_out):
+        if knows_new:
+            posteriors = _posteriors(model, loaded, rows)
+        else:
+            posteriors = torch.tensor(_old_posteriors(model, loaded, rows))
+        figures = validation_figures(posteriors, rows, thresholds)
+        figures["best_tag_right"] = _best_tag_right(posteriors, rows)
+        shares.append(figures)
+        if rows is lesson.held_out:
+            figures["split"] = "held out"
+            figures["items"] = [
+                {"text": row.text, "label": row.label, "predicted": decide(each, thresholds)[0]}
+                for row, each in zip(rows, posteriors, strict=True)
+            ]
+    return Measured(*shares)
+
+
+def _best_tag_right(posteriors: Tensor, rows: Sequence[Row]) -> float:
+    """Return the share of commands whose best tag is right, whatever the thresholds."""
+    right = [
+        TAGS[index] == print_tag(row.label)
+        for row, index in zip(rows, posteriors.argmax(dim=1).tolist(), strict=True)
+        if row.label != "REMOTE"
+    ]
+    return float(round(sum(right) / max(1, len(right)), 4))
+
+
+def render(report: dict[str, Any]) -> str:
+    """Return the report's figures before and after as a Markdown table."""
+    names = ", ".join(report["taught"])
+    lines = [
+        "| after thresholds | rows | before | after |",
+        "|---|---|---|---|",
+    ]
+    for label, where, part, key in (
+        ("old commands right (validation)", "old", "commands", "right"),
+        ("requests wrongly acted on (validation)", "old", "remote", "acted_on"),
+        ("of them near-misses", "old", "near_misses", "acted_on"),
+        (f"{names} understood (held out)", "new", "commands", "right"),
+        (f"near-misses of {names} wrongly acted on (held out)", "new", "remote", "acted_on"),
+    ):
+        before, after = (report[when][where][part] for when in ("before", "after"))
+        lines.append(f"| {label} | {after['n']} | {before[key]:.1%} | {after[key]:.1%} |")
+    return "\n".join(lines)

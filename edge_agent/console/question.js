@@ -1,0 +1,64 @@
+/** The question before a dangerous skill: beside the stop, never over it, with "no" first. */
+
+import { buzz } from "./buzz.js";
+import { skillName } from "./skills.js";
+import { words } from "./words.js";
+
+const GUARDED_MS = 700; // a finger that was on its way to something else does not say yes
+const TICK_MS = 200;
+
+export class Question {
+  /** `answer(requestId, accept)` is called once; `announce` reads the question out. */
+  constructor(byId, { answer, announce, mayFocus }) {
+    Object.assign(this, { byId, answer, announce, mayFocus, open: null });
+    byId("yes").addEventListener("click", () => performance.now() >= this.guardedUntil && this.settle(true));
+    byId("no").addEventListener("click", () => this.settle(false));
+  }
+
+  /** Show the state's open question, or none. */
+  show(confirmation) {
+    const isNew = confirmation && confirmation.request_id !== this.open?.request_id;
+    if (confirmation && confirmation.request_id === this.settled) return;
+    if (isNew) {
+      this.guardedUntil = performance.now() + GUARDED_MS;
+      this.expiresAt = performance.now() + 1000 * confirmation.window_s;
+    }
+    this.open = confirmation;
+    const hadFocus = this.byId("question").contains(document.activeElement);
+    this.byId("question").hidden = !confirmation;
+    clearInterval(this.ticking);
+    if (!confirmation) return hadFocus && this.focusedBefore?.focus();
+    this.ticking = setInterval(() => this.tick(), TICK_MS);
+    this.translate();
+    if (!isNew) return;
+    this.announce(`${this.byId("asked").textContent} ${words().askSpace}`);
+    buzz([60, 60, 60]);
+    if (!this.mayFocus()) return;
+    this.focusedBefore = document.activeElement;
+    this.byId("no").focus();
+  }
+
+  /** Put the question in the language shown. */
+  translate() {
+    if (!this.open) return;
+    const skill = skillName(this.open.skill);
+    this.byId("asked").textContent = words().askTitle(skill);
+    this.byId("yes").textContent = words().yes(skill);
+    this.tick();
+  }
+
+  tick() {
+    const leftMs = Math.max(0, this.expiresAt - performance.now());
+    const left = this.byId("asked-left");
+    left.firstElementChild.style.width = `${(100 * leftMs) / (1000 * this.open.window_s)}%`;
+    left.title = words().answerIn(Math.ceil(leftMs / 1000));
+    this.byId("yes").dataset.guarded = performance.now() < this.guardedUntil;
+  }
+
+  settle(accept) {
+    if (!this.open) return;
+    this.settled = this.open.request_id;
+    this.show(null);
+    this.answer(this.settled, accept);
+  }
+}

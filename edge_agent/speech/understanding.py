@@ -1,0 +1,102 @@
+"""From a recording to words that may be believed: where somebody speaks, what, and how surely."""
+
+import re
+
+import numpy as np
+
+from edge_agent.speech import homophones
+from edge_agent.speech.interface import SAMPLE_RATE_HZ, Heard, Samples
+from edge_agent.speech.recognizer import SpeechRecognizer
+from edge_agent.speech.voice_activity import VoiceActivity
+
+QUIET_RMS = 10 ** (-60 / 20)
+"""Below this level a recording in which nobody speaks is silence, above it noise."""
+SHORTEST_SPEECH_S = 0.12
+SUREST_SPEECH = 0.75
+"""The probability of speech that some frame has to reach; a wavering tone reached 0.61."""
+BEFORE_S = 0.25
+AFTER_S = 0.3
+"""What the recogniser hears around the words."""
+PADDING = round(0.2 * SAMPLE_RATE_HZ)
+"""Silence before and after that: a button pressed late leaves the first sound at the very start."""
+LOOPS = 5
+"""So often a phrase stands only in a text that a recogniser has run away with."""
+
+_PIECE = re.compile(r"[\u3400-\u9fff]|[^\W_\u3400-\u9fff]+(?:['’][^\W_\u3400-\u9fff]+)*")
+
+
+class RecordingEars:
+    """Ears that look for a voice first, then let a back end write, then doubt what it wrote."""
+
+    def __init__(self, recognizer: SpeechRecognizer) -> None:
+        self._recognizer = recognizer
+        self._activity: VoiceActivity | None = None
+
+    @property
+    def name(self) -> str:
+        return self._recognizer.name
+
+    def open(self) -> None:
+        """Load everything; SpeechUnavailable tells what is missing and what to do."""
+        self._activity = VoiceActivity()
+        homophones.warm_up()
+        self._recognizer.open()
+        self._recognizer.transcribe(np.zeros(SAMPLE_RATE_HZ, np.float32))  # the first is slower
+
+    def understand(self, samples: Samples, *, push_to_talk: bool = True) -> Heard:
+        """Return the words of a recording, or why there are none."""
+        if self._activity is None:
+            self.open()
+        assert self._activity is not None
+        activity = self._activity.examine(samples)
+        surest = float(activity.probabilities.max(initial=0.0))
+        if activity.speech_s < SHORTEST_SPEECH_S or surest < SUREST_SPEECH:
+            return Heard.nothing("silence" if level(samples) < QUIET_RMS else "noise")
+        spoken = samples[activity.span(BEFORE_S, AFTER_S)]
+        transcript = self._recognizer.transcribe(np.pad(spoken, PADDING))
+        text, loops = collapse(transcript.text)
+        if not any(character.isalnum() for character in text):
+            return Heard.nothing("unsure", transcript.lang, transcript.probability)
+        doubt = transcript.doubt or ("unsure" if loops >= LOOPS else None)
+        if transcript.lang == "zh" and doubt is None:
+            text = homophones.mend(text)
+        return Heard(text, transcript.lang, transcript.probability, doubt=doubt)
+
+
+def level(samples: Samples) -> float:
+    """Return the root of the mean square, 0 for nothing."""
+    return float(np.sqrt(np.mean(np.square(samples, dtype=np.float64)))) if len(samples) else 0.0
+
+
+def collapse(text: str) -> tuple[str, int]:
+    """Return `text` with phrases that are repeated at once said once, and how often the most was.
+
+    A phrase has two units (words or Chinese characters) at least: "cha cha cha" stays.
+    """
+    pieces = list(_PIECE.finditer(text))
+    words = [piece.group().casefold() for piece in pieces]
+    kept, most, at = [], 1, 0
+    while at < len(words):
+        length, times = _repetition(words, at)
+        most = max(most, times)
+        last = at + length - 1 if times > 1 else at
+        kept.append((at, last))
+        at += length * times
+    if most == 1:
+        return text, 1
+    spans = []
+    for first, last in kept:
+        end = pieces[last + 1].start() if last + 1 < len(pieces) else len(text)
+        spans.append(text[pieces[first].start() : end])
+    return "".join(spans).strip(), most
+
+
+def _repetition(words: list[str], at: int) -> tuple[int, int]:
+    """Return length and count of the phrase from `at` that is said several times; (1, 1) for none."""
+    for length in range(2, (len(words) - at) // 2 + 1):
+        phrase, times = words[at : at + length], 1
+        while words[at + times * length : at + (times + 1) * length] == phrase:
+            times += 1
+        if times > 1:
+            return length, times
+    return 1, 1

@@ -1,0 +1,160 @@
+"""Whisper through CTranslate2: half its usual window, English or Chinese only, with scores."""
+
+import importlib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from edge_agent.speech.interface import MAX_SPEECH_S, Samples
+from edge_agent.speech.log_mel import FRAMES_A_SECOND, log_mel
+from edge_agent.speech.model_files import WHISPER_BASE, find_model
+from edge_agent.speech.recognizer import SpokenLanguage, Transcript
+from shared.errors import SpeechUnavailable
+
+Spoken = Literal["en", "zh"]
+
+FRAMES = round(MAX_SPEECH_S) * FRAMES_A_SECOND
+"""15 s: half the time of the encoder's own 30 s, at next to no errors; 6 s costs words."""
+MAX_TOKENS = 48
+NO_REPEAT_TOKENS = 4
+CLEAR_SHARE = 0.7
+"""The share of English and Chinese among all languages from which the larger of them is believed.
+Below it, as short words give, both are written and the likelier text is taken."""
+FOREIGN_SHARE = 0.25
+FOREIGN_SCORE = -0.6
+"""Below this share, words below this score are taken for another language's."""
+LOWEST_SCORE = -1.0
+"""Mean log-probability a token below which words are not believed; noise gave at most -1.04."""
+HIGHEST_NO_SPEECH = 0.6
+
+BEAMS = 5
+
+PROMPTS: Mapping[Spoken, str] = {
+    "en": (
+        "Hey dog, sit down. Lie down. Stand up and stretch. Roll over. Do a front flip, then jump and "
+        "pounce. Wiggle your hips. Turn left, turn right, spin around. Say hello, shake, bark, dance! "
+        "Draw a heart. Kung fu, lion dance, waltz, cha-cha, tango and hip-hop. Don't move! Hold still! "
+        "Halt! Freeze! Stop!"
+    ),
+    "zh": (
+        "狗哥，坐下。趴下。站起来。恢复站立。伸个懒腰。打个滚。作个揖。前空翻！向前跳，向前扑。扭扭屁股。向左转，"
+        "向右转，转一圈。打个招呼，跳支舞，比个心。打套功夫，拜个年，抖抖身体。舞狮，华尔兹，恰恰，探戈，街舞。"
+        "叫两声。站住！不许动！别动！停下！停！"
+    ),
+}
+"""What the recogniser is made to expect: the skills' words, 狗哥, and simplified characters."""
+
+
+@dataclass(frozen=True)
+class WhisperOptions:
+    """`directory` None: whisper-base. An empty prompt biases nothing."""
+
+    directory: Path | None = None
+    threads: int = 2
+    language: SpokenLanguage = "auto"
+    prompts: Mapping[Spoken, str] = field(default_factory=lambda: PROMPTS)
+
+
+@dataclass(frozen=True)
+class Writing:
+    """The words in one language: mean log-probability a token, and Whisper's doubt that anybody spoke."""
+
+    text: str
+    lang: Spoken
+    score: float
+    no_speech: float
+
+
+class WhisperRecognizer:
+    """One Whisper model; use it from one thread."""
+
+    name = "whisper"
+
+    def __init__(self, options: WhisperOptions | None = None) -> None:
+        self._options = options or WhisperOptions()
+        self._model: Any = None
+        self._tokenizer: Any = None
+        self._prompts: dict[Spoken, list[int]] = {}
+
+    def open(self) -> None:
+        """Load the model; SpeechUnavailable tells what is missing."""
+        try:
+            self._ctranslate2 = importlib.import_module("ctranslate2")
+            tokenizers = importlib.import_module("tokenizers")
+        except ImportError as error:
+            raise SpeechUnavailable(
+                f"{error.name} is missing: `pip install 'shadowdog[speech]'`"
+            ) from error
+        folder = find_model(WHISPER_BASE, self._options.directory)
+        try:
+            self._tokenizer = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
+            self._model = self._ctranslate2.models.Whisper(
+                str(folder),
+                device="cpu",
+                compute_type="int8",
+                inter_threads=1,
+                intra_threads=self._options.threads,
+            )
+        except (RuntimeError, ValueError) as error:
+            raise SpeechUnavailable(f"{folder} is no Whisper for CTranslate2 ({error})") from error
+        if not self._model.is_multilingual:
+            raise SpeechUnavailable(f"{folder} is an English-only Whisper; Chinese is spoken too")
+        self._prompts = {lang: self._encode_prompt(lang) for lang in ("en", "zh")}
+
+    def transcribe(self, samples: Samples) -> Transcript:
+        """Return what is said, in whichever of the two languages is likelier."""
+        if self._model is None:
+            self.open()
+        heard = self._encode(samples)
+        shares = {token[2:-2]: share for token, share in self._model.detect_language(heard)[0]}
+        english, chinese = shares.get("en", 0.0), shares.get("zh", 0.0)
+        if self._options.language != "auto":
+            best = self._write(heard, self._options.language)
+        elif english + chinese >= CLEAR_SHARE:
+            best = self._write(heard, "en" if english >= chinese else "zh")
+        else:
+            both: tuple[Spoken, ...] = ("en", "zh")
+            best = max((self._write(heard, lang) for lang in both), key=lambda each: each.score)
+        return judge(best, english + chinese)
+
+    def _encode(self, samples: Samples) -> Any:
+        mel = log_mel(samples, self._model.n_mels, FRAMES)
+        return self._model.encode(self._ctranslate2.StorageView.from_array(mel[None]))
+
+    def _write(self, heard: Any, lang: Spoken) -> Writing:
+        prompt = self._prompts[lang]
+        result = self._model.generate(
+            heard,
+            [prompt],
+            beam_size=BEAMS,
+            max_length=len(prompt) + MAX_TOKENS,
+            no_repeat_ngram_size=NO_REPEAT_TOKENS,
+            return_scores=True,
+            return_no_speech_prob=True,
+        )[0]
+        text = self._tokenizer.decode(result.sequences_ids[0]).strip()
+        return Writing(text, lang, float(result.scores[0]), float(result.no_speech_prob))
+
+    def _encode_prompt(self, lang: Spoken) -> list[int]:
+        words = self._options.prompts.get(lang, "")
+        start = [
+            f"<|{name}|>" for name in ("startoftranscript", lang, "transcribe", "notimestamps")
+        ]
+        tokens = [self._tokenizer.token_to_id(token) for token in start]
+        if not words:
+            return tokens
+        before = self._tokenizer.encode(f" {words.strip()}", add_special_tokens=False).ids
+        return [self._tokenizer.token_to_id("<|startofprev|>"), *before, *tokens]
+
+
+def judge(writing: Writing, share: float) -> Transcript:
+    """Return the transcript with what makes it doubtful; `share`: of English and Chinese, 0 to 1."""
+    probability = round(math.exp(min(0.0, writing.score)), 4)
+    doubt: Literal["other_language", "unsure"] | None = None
+    if share < FOREIGN_SHARE and writing.score < FOREIGN_SCORE:
+        doubt = "other_language"
+    elif writing.score < LOWEST_SCORE or writing.no_speech > HIGHEST_NO_SPEECH:
+        doubt = "unsure"
+    return Transcript(writing.text, writing.lang, probability, doubt)

@@ -1,0 +1,224 @@
+"""A shadow is taught one more skill from a folder: it keeps the old ones, or there is no bundle."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from click.testing import CliRunner, Result
+
+from cloud_server.adapter_files import read_taught
+from cloud_server.cli import main
+from cloud_server.modeling import ShadowConfig, ShadowModel
+from cloud_server.training.base import load_training_base
+from cloud_server.training.data import Row, hard_target
+from cloud_server.training.lesson import Lesson, prepare_lesson, read_utterances, split
+from cloud_server.training.recipe import DataSection, load_recipe
+from cloud_server.training.teaching import lay_out, lost
+from shared.bundle import read_manifest
+from shared.errors import BundleError, DataError
+from shared.skills import BUILT_IN, SKILL_NAMES, remove_taught_skills, skill
+from shared.tags import REMOTE, TAGS
+from shared.taught_skill import TaughtSkill, learn_skills
+from tests.cloud_server.modeling.conftest import shake
+
+EXAMPLE = Path("examples/push-ups")
+DEFAULT = {"Sit": "sit", "TurnLeft": "left", "REMOTE": "weather"}
+QUICK = (
+    "bf16=false",
+    "stages.0.batch_rows=16",
+    "stages.0.augmentation={}",
+    'stages.0.data={commands=["rows.jsonl"], answers=[], remote=["remote.jsonl"], '
+    'validation=["rows.jsonl", "remote.jsonl"], calibration=["rows.jsonl", "remote.jsonl"]}',
+)
+
+
+@pytest.fixture(autouse=True)
+def built_in_catalogue() -> Iterator[None]:
+    remove_taught_skills()
+    yield
+    remove_taught_skills()
+
+
+@pytest.fixture
+def taught() -> list[TaughtSkill]:
+    return learn_skills([EXAMPLE])
+
+
+@pytest.fixture
+def datasets(tmp_path: Path) -> Path:
+    directory = tmp_path / "datasets"
+    directory.mkdir()
+    for name, labels in (("rows", ("Sit", "TurnLeft")), ("remote", ("REMOTE",))):
+        rows = [line(f"{DEFAULT[label]} {n}", label) for label in labels for n in range(8)]
+        if name == "remote":
+            rows.append(line("do forty push-ups", "REMOTE"))
+        (directory / f"{name}.jsonl").write_text("\n".join(rows) + "\n")
+    return directory
+
+
+@pytest.fixture
+def adapter(tmp_path: Path) -> Path:
+    torch.manual_seed(9)
+    loaded = load_training_base("tiny", torch.float32)
+    model = ShadowModel.create(loaded.model, ShadowConfig(num_shadow_layers=1))
+    shake(model.shadow_model)
+    directory = tmp_path / "shipped"
+    model.save_pretrained(directory)
+    (directory / "thresholds.json").write_text(json.dumps(dict.fromkeys("0123", 0.0)))
+    return directory
+
+
+def line(text: str, label: str, lang: str = "en") -> str:
+    row = {"id": f"{label} {text}", "text": text, "lang": lang, "label": label}
+    return json.dumps({**row, "source": "test", "license": "none", "synthetic": True})
+
+
+def row(text: str, label: str, lang: str = "en") -> Row:
+    return Row.model_validate_json(line(text, label, lang))
+
+
+def run(folder: Path, datasets: Path, adapter: Path, out: Path, *changes: str) -> Result:
+    arguments = ["teach", str(folder), "--profile", "tiny", "--datasets", str(datasets)]
+    places = ["--adapter", str(adapter), "--out", str(out / "bundle"), "--run", str(out / "run")]
+    sets = [each for change in (*QUICK, *changes) for each in ("--set", change)]
+    return CliRunner().invoke(main, [*arguments, *places, *sets, "--json"])
+
+
+def test_one_command_makes_a_bundle_that_knows_the_skill(
+    datasets: Path, adapter: Path, tmp_path: Path
+) -> None:
+    result = run(EXAMPLE, datasets, adapter, tmp_path)
+    assert result.exit_code == 0, result.output
+    report = json.loads((tmp_path / "run" / "teaching.json").read_text())
+    assert report["taught"] == ["PushUps"]
+    assert report["rows"]["set_aside"] == ["do forty push-ups"] * 3, "learnt, validated, calibrated"
+    assert report["rows"]["new"] + report["rows"]["held_out"] == 121
+    assert report["before"]["new"]["commands"]["right"] == 0, "an unknown skill is never right"
+    assert report["seconds"]["processor"] > 0
+    assert "PushUps understood (held out)" in (tmp_path / "run" / "teaching.md").read_text()
+    manifest = read_manifest(tmp_path / "bundle")
+    assert manifest.name == "tiny-pushups"
+    assert manifest.taught == {"PushUps": 1}
+    assert [each.tag for each in manifest.tags] == [*TAGS]
+    assert len(manifest.tags) == 36
+    assert manifest.tags[-1].tag == REMOTE
+    assert read_taught(tmp_path / "run" / "adapter").skills == {"PushUps": 1}
+    remove_taught_skills()
+    with pytest.raises(BundleError, match=r"\[PushUps\(\)\], which this process was not taught"):
+        read_manifest(tmp_path / "bundle")
+    assert len(SKILL_NAMES) == len(BUILT_IN) == 34
+
+
+def test_a_shadow_that_forgets_gives_no_bundle(
+    datasets: Path, adapter: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cloud_server.training.teaching.lost", lambda report: 0.011)
+    result = run(EXAMPLE, datasets, adapter, tmp_path)
+    assert result.exit_code == 2
+    assert "old skills lost 1.1%" in result.output
+    assert not (tmp_path / "bundle").exists()
+
+
+def test_what_is_lost_is_the_fall_of_old_commands() -> None:
+    report = {
+        when: {"old": {"commands": {"n": 200, "right": right}}}
+        for when, right in (("before", 0.93), ("after", 0.915))
+    }
+    assert lost(report) == 0.015
+
+
+def test_a_taught_shadow_is_not_taught_again_and_not_exported_without_its_skill(
+    datasets: Path, adapter: Path, tmp_path: Path
+) -> None:
+    (adapter / "taught.json").write_text('{"skills": {"Nod": 1}, "texts": ["nod"]}')
+    assert "was taught already" in run(EXAMPLE, datasets, adapter, tmp_path).output
+    from cloud_server.training.export import export_bundle
+    from shared.errors import ModelError
+
+    remove_taught_skills()
+    with pytest.raises(ModelError, match="was taught Nod, CLOUD_SKILLS names no skill"):
+        export_bundle("tiny", adapter, tmp_path / "bundle")
+
+
+def test_new_rows_are_a_third_and_old_ones_keep_their_posterior(taught: list[TaughtSkill]) -> None:
+    new = [row("push-up", "PushUps"), row("no push-up", "REMOTE")]
+    old = [row(f"sit {n}", "Sit") for n in range(8)]
+    known = [[1.0 / 35] * 34 + [0.0] + [1.0 / 35]] * 8
+    stage = load_recipe(Path("cloud_server/training/recipes/teach.toml")).stages[0]
+    lesson = Lesson(new, [], old, [], [], [])
+    examples = lay_out(lesson, known, stage, 1)
+    assert [each.text for each in examples] == [
+        each.text for each in lay_out(lesson, known, stage, 1)
+    ]
+    assert len(examples) == 12
+    assert sum(each.row in new for each in examples) == 4
+    for each in examples:
+        assert sum(each.target) == pytest.approx(1)
+        if each.row in new:
+            assert each.target == hard_target(each.row.label)
+        else:
+            assert each.target[TAGS.index("[PushUps()]")] == 0
+            assert each.target[TAGS.index("[Sit()]")] == pytest.approx(0.9 / 35 + 0.1)
+
+
+def test_every_label_and_language_is_held_out() -> None:
+    import random
+
+    rows = [row(f"{label} {lang} {n}", label, lang) for label in ("PushUps", "REMOTE") for lang in ("en", "zh") for n in range(10)]  # fmt: skip
+    learnt, held_out = split(rows, 0.2, random.Random(3))
+    assert len(learnt) == 32
+    assert len(held_out) == 8
+    assert len({(each.label, each.lang) for each in held_out}) == 4
+    assert not {each.id for each in learnt} & {each.id for each in held_out}
+
+
+def folder_of(directory: Path, rows: list[dict[str, Any]]) -> Path:
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "skill.toml").write_text((EXAMPLE / "skill.toml").read_text())
+    text = "".join(json.dumps(each) + "\n" for each in rows)
+    (directory / "utterances.jsonl").write_text(text)
+    return directory
+
+
+def example_rows() -> list[dict[str, Any]]:
+    return [json.loads(each) for each in (EXAMPLE / "utterances.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda rows: rows[30:], "holds 6 utterances of PushUps in en; write at least 20"),
+        (lambda rows: rows[:80], "holds 7 near-misses"),
+        (lambda rows: [*rows, {**rows[0], "text": "DO SOME push-ups"}], "more than once"),
+        (lambda rows: [{**rows[0], "label": "Sit"}, *rows[1:]], "write PushUps or REMOTE"),
+        (lambda rows: [{**rows[0], "label": "Fly"}, *rows[1:]], "which is no skill"),
+    ],
+)
+def test_utterances_that_teach_badly_are_refused(
+    change: Any, says: str, tmp_path: Path, taught: list[TaughtSkill]
+) -> None:
+    folder = folder_of(tmp_path, change(example_rows()))
+    with pytest.raises(DataError, match=says):
+        read_utterances(taught[0], folder)
+
+
+def test_a_text_of_the_default_data_may_not_change_its_label(
+    datasets: Path, tmp_path: Path, taught: list[TaughtSkill]
+) -> None:
+    rows = example_rows()
+    folder = folder_of(tmp_path / "folder", [{**rows[0], "text": "Sit 3"}, *rows[1:]])
+    data = DataSection(commands=["rows.jsonl"], answers=[], remote=["remote.jsonl"], validation=[])
+    with pytest.raises(DataError, match="'Sit 3' is PushUps here and Sit in the default data"):
+        prepare_lesson(taught, [folder], data, datasets, 0.2, 1)
+
+
+def test_the_example_is_no_default_skill_and_holds_its_own_test(taught: list[TaughtSkill]) -> None:
+    assert taught[0].name not in {each.name for each in BUILT_IN}
+    assert skill("PushUps").say("zh").startswith("俯卧撑")
+    learnt = {each.text.lower() for each in read_utterances(taught[0], EXAMPLE)}
+    test = [json.loads(each) for each in (EXAMPLE / "test.jsonl").read_text().splitlines()]
+    assert not learnt & {each["text"].lower() for each in test}
+    assert len(test) == 48

@@ -1,0 +1,397 @@
+"""The console in a real browser: what it shows, and that a stop is always in reach."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+BOUND_S = 60.0
+SIZES = {
+    "phone": {"width": 390, "height": 844},
+    "small phone": {"width": 360, "height": 560},
+    "keyboard up": {"width": 390, "height": 430},
+    "on its side": {"width": 844, "height": 390},
+    "desktop": {"width": 1280, "height": 800},
+}
+NAMELESS = """[...document.querySelectorAll('button, input, summary, [role=img]')]
+    .filter((e) => e.checkVisibility())
+    .filter((e) => !(e.getAttribute('aria-label') || e.innerText.trim() || e.labels?.length))
+    .map((e) => e.outerHTML)"""
+
+
+@pytest.fixture(scope="module")
+def browser(launch: Callable[..., Any]) -> Iterator[Any]:
+    launched = launch()
+    yield launched
+    launched.close()
+
+
+@pytest.fixture
+def world(make_world: Callable[..., Any]) -> Any:
+    return make_world()
+
+
+@pytest.fixture
+def open_page(browser: Any, pages: type) -> Iterator[Callable[..., Any]]:
+    opened: list[Any] = []
+
+    def open_it(url: str, **options: Any) -> Any:
+        opened.append(pages(browser, url, **options))
+        return opened[-1]
+
+    yield open_it
+    for each in opened:
+        complaints = each.complaints
+        each.close()
+        assert complaints == []
+
+
+@pytest.fixture
+def page(open_page: Callable[..., Any], world: Any) -> Any:
+    return open_page(world.url).until_live()
+
+
+def end(state: str) -> str:
+    """The expression that the newest card has ended so."""
+    return f"document.querySelector('#cards > li')?.dataset.end === '{state}'"
+
+
+# --- what it shows -------------------------------------------------------------------------------
+
+
+def test_a_written_wish_and_all_that_came_of_it(page: Any, world: Any) -> None:
+    page.say("sit down please")
+    page.until(end("confirmed"))
+    card = page.text("#cards > li")
+    for part in ("sit down please", "confirmed", "[Sit()]", "decided on the dog", "sure 90 %"):
+        assert part in card
+    assert page.text("#cards .say").endswith("Sitting down.")
+    assert page.ask("document.querySelectorAll('.steps .reached').length") == 4
+    assert "until the robot acknowledged" in page.text(".times")
+    assert page.ask("document.querySelectorAll('.bar > *').length") >= 1
+    assert world.robot.performed == ["Sit"]
+    assert page.tab.input_value("#text") == ""
+
+
+def test_the_robots_states_are_shown_as_they_come(
+    open_page: Callable[..., Any], world: Any
+) -> None:
+    page = open_page(world.url).until_live()
+    for place, step in enumerate(("sent", "accepted", "moving")):
+        world.robot.stays_at = step
+        page.say("dance")
+        page.until(
+            "document.querySelector('#cards > li [aria-current]')?.textContent === " + f"'{step}'"
+        )
+        assert page.ask("document.querySelectorAll('li:first-child .reached').length") == place + 1
+        page.until("document.querySelector('#dog').dataset.moving === 'true'")
+        world.do(world.robot.go_on)
+        page.until(end("confirmed"))
+        world.do(world.robot._going_on.clear)
+
+
+def test_another_persons_utterance_is_shown_too(page: Any, world: Any) -> None:
+    world.run(world.agent.handle("坐下"))
+    page.until(end("confirmed"))
+    assert "坐下" in page.text("#cards > li")
+    assert page.ask("document.querySelector('.heard').lang") == "zh-CN"
+
+
+def test_what_the_cloud_answers_and_a_cloud_that_is_away(page: Any, world: Any) -> None:
+    page.say("why is the sky blue?")
+    page.until(end("none"))
+    assert "It is sunny." in page.text("#cards > li .say")
+    assert "asked the cloud" in page.text("#cards > li .decision")
+    assert page.ask("document.querySelector('.bar .cloud') !== null")
+
+
+def test_robot_battery_and_posture(page: Any, world: Any) -> None:
+    assert page.text("#percent") == "80 %"
+    assert "standing" in page.text("#posture").lower()
+    world.robot.state_now = replace(
+        world.robot.state_now, posture="fallen", battery_percent=15.0, moving=True
+    )
+    page.until("document.querySelector('#percent').textContent === '15 %'")
+    assert "fallen" in page.text("#posture").lower()
+    assert page.ask("document.querySelector('#battery').dataset.level") == "low"
+    assert (
+        page.ask("document.querySelector('#battery').getAttribute('aria-label')") == "Battery 15 %"
+    )
+    world.robot.state_now = replace(world.robot.state_now, connected=False, age_s=None)
+    page.until("document.querySelector('#posture').textContent.includes('no connection')")
+    assert page.text("#percent") == "–"
+
+
+def test_markup_in_words_is_only_text(page: Any, world: Any) -> None:
+    page.say("<img src=x onerror=alert(1)><b>sit</b>")
+    page.until(end("confirmed"))
+    assert page.text("#cards .heard") == "<img src=x onerror=alert(1)><b>sit</b>"
+
+
+# --- the stop ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "way", ["click", "Escape", "Escape in the text box", "Enter on the button"]
+)
+def test_a_stop_while_the_dog_moves(page: Any, world: Any, way: str) -> None:
+    world.robot.stays_at = "moving"
+    page.say("dance")
+    page.until("document.querySelector('#cards [aria-current]')?.textContent === 'moving'")
+    if way == "click":
+        page.tab.click("#stop")
+    elif way == "Enter on the button":
+        page.tab.focus("#stop")
+        page.tab.keyboard.press("Enter")
+    else:
+        if way == "Escape":
+            page.ask("document.activeElement.blur()")
+        page.tab.keyboard.press("Escape")
+    assert world.robot.stops.acquire(timeout=BOUND_S)
+    page.until(end("preempted"))
+    page.until("document.querySelector('#stop-word').textContent === 'Stopped'")
+    page.until("document.querySelector('#announcement').textContent !== ''")
+    assert page.text("#trouble") == ""
+    assert not world.robot.stops.acquire(blocking=False)  # one press is one stop
+
+
+def test_a_stop_begins_as_the_finger_lands(page: Any, world: Any) -> None:
+    page.tab.mouse.move(*page.middle_of("#stop"))
+    page.tab.mouse.down()
+    assert world.robot.stops.acquire(timeout=BOUND_S)
+    page.tab.mouse.up()
+
+
+def test_a_stop_waits_for_no_utterances_connection(page: Any, world: Any) -> None:
+    world.cloud.hold = True
+    for number in range(8):  # more than a browser has connections for
+        page.say(f"why {number}")
+        page.until(f"document.querySelectorAll('#cards > li').length === {number + 1}")
+    page.tab.click("#stop")
+    assert world.robot.stops.acquire(timeout=BOUND_S)
+    page.tab.keyboard.press("Escape")
+    assert world.robot.stops.acquire(timeout=BOUND_S)
+    assert page.text("#trouble") == ""
+
+
+def test_a_stop_that_the_dog_does_not_confirm_is_told(page: Any, world: Any) -> None:
+    world.robot.stop_code = 3104
+    page.tab.click("#stop")
+    page.until("document.querySelector('#trouble').textContent.includes('remote control')")
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_stop_is_in_reach_whatever_is_open(
+    open_page: Callable[..., Any], world: Any, size: str
+) -> None:
+    page = open_page(world.url, viewport=SIZES[size], has_touch=True).until_live()
+    world.robot.stop_code = 3104
+    page.tab.click("#stop")
+    page.until("document.querySelector('#trouble').textContent !== ''")
+    for _ in range(3):
+        world.run(world.agent.handle("sit"))
+    world.run(world.agent.handle("flip"))
+    page.until("!document.querySelector('#question').hidden")
+    page.tab.wait_for_timeout(50)
+    for selector in ("#stop", "#yes", "#no", "#talk"):
+        at_its_place = page.ask(
+            f"""(() => {{ const box = document.querySelector('{selector}').getBoundingClientRect();
+            const found = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2);
+            return box.top >= 0 && box.left >= 0 && box.bottom <= innerHeight && box.right <= innerWidth
+                && box.height >= 44 && found?.closest('{selector}') !== null; }})()"""
+        )
+        assert at_its_place, selector
+    assert page.ask("document.documentElement.scrollWidth <= window.innerWidth")
+    small = page.ask(
+        "[...document.querySelectorAll('button, input[type=text], summary')].filter((e) => e.checkVisibility())"
+        ".filter((e) => { const box = e.getBoundingClientRect(); return box.width < 43.9 || box.height < 43.9; })"
+        ".map((e) => e.outerHTML)"
+    )
+    assert small == []
+
+
+# --- the question --------------------------------------------------------------------------------
+
+
+def test_a_dangerous_skill_waits_for_a_yes(page: Any, world: Any) -> None:
+    page.say("flip")
+    page.until("!document.querySelector('#question').hidden")
+    assert page.text("#asked") == "Front flip?"
+    assert page.text("#yes") == "Yes, front flip"
+    assert page.ask("document.activeElement.id") == "no"  # the safe answer has the focus
+    assert "Front flip?" in page.text("#announcement")
+    page.ask("document.querySelector('#yes').click()")  # a tap that was on its way elsewhere
+    assert page.tab.is_visible("#question")
+    page.until("document.querySelector('#yes').dataset.guarded === 'false'")
+    assert world.robot.performed == []
+    world.robot.stays_at = "moving"
+    page.tab.click("#yes")
+    page.until("document.querySelector('#cards [aria-current]')?.textContent === 'moving'")
+    assert page.ask("document.activeElement.id") == "text"  # where it was before
+    world.do(world.robot.go_on)
+    page.until(end("confirmed"))
+    assert world.robot.performed == ["FrontFlip"]
+    assert not page.tab.is_visible("#question")
+
+
+@pytest.mark.parametrize("way", ["no", "Escape"])
+def test_a_dangerous_skill_that_is_not_wanted(page: Any, world: Any, way: str) -> None:
+    page.say("flip")
+    page.until("!document.querySelector('#question').hidden")
+    if way == "no":
+        page.tab.click("#no")
+        page.until(end("refused"))
+        assert "confirmation_declined" in page.text("#cards .say")
+    else:
+        page.tab.keyboard.press("Escape")
+        assert world.robot.stops.acquire(timeout=BOUND_S)
+    page.until("document.querySelector('#question').hidden")
+    assert world.robot.performed == []
+
+
+# --- the connection ------------------------------------------------------------------------------
+
+
+def test_a_lost_connection_is_told_and_found_again(
+    page: Any, world: Any, make_world: Callable[..., Any]
+) -> None:
+    world.close()
+    page.until("document.body.dataset.link === 'lost'")
+    assert page.text("#link") == "no connection"
+    assert "remote control" in page.text("#trouble")
+    page.tab.click("#stop")
+    page.until("document.querySelector('#trouble').textContent.includes('did not get through')")
+    back = make_world(port=world.port)  # the stop is sent again until it gets through
+    assert back.robot.stops.acquire(timeout=BOUND_S)
+    page.until("document.querySelector('#trouble').textContent === ''")
+    page.until_live()
+
+
+def test_words_that_did_not_arrive_are_kept(page: Any, world: Any) -> None:
+    world.close()
+    page.say("sit down")
+    page.until(end("error"))
+    assert page.tab.input_value("#text") == "sit down"
+
+
+def test_the_pairing_token_is_asked_for(
+    open_page: Callable[..., Any], make_world: Callable[..., Any]
+) -> None:
+    world = make_world(token="a pairing token")
+    page = open_page(world.url)
+    page.until("document.body.dataset.link === 'unpaired'")
+    page.until("document.activeElement.id === 'token'")
+    assert page.text("#pair-wrong") == ""
+    page.tab.fill("#token", "something else")
+    page.tab.press("#token", "Enter")
+    page.until("document.querySelector('#pair-wrong').textContent !== ''")
+    page.tab.fill("#token", "a pairing token")
+    page.tab.check("#keep")
+    page.tab.click("#pair")
+    page.until_live()
+    assert not page.tab.is_visible("#pairing")
+    assert page.ask("sessionStorage.token ?? null") is None  # remembered beyond the tab instead
+    page.say("sit")
+    page.until(end("confirmed"))
+    page.tab.reload()
+    page.until_live()
+
+
+def test_a_link_may_carry_the_token(
+    open_page: Callable[..., Any], make_world: Callable[..., Any]
+) -> None:
+    world = make_world(token="a pairing token")
+    page = open_page(f"{world.url}#token=a%20pairing%20token").until_live()
+    assert page.ask("location.href") == world.url
+    page.tab.click("#stop")
+    assert world.robot.stops.acquire(timeout=BOUND_S)
+
+
+def test_a_stop_without_a_token_says_that_it_failed(
+    open_page: Callable[..., Any], make_world: Callable[..., Any]
+) -> None:
+    page = open_page(make_world(token="a pairing token").url)
+    page.until("document.body.dataset.link === 'unpaired'")
+    page.tab.keyboard.press("Escape")
+    page.until("document.querySelector('#trouble').textContent.includes('did not get through')")
+
+
+# --- for everybody -------------------------------------------------------------------------------
+
+
+def test_everything_has_a_name_in_both_languages(page: Any, world: Any) -> None:
+    page.say("flip")
+    page.until("!document.querySelector('#question').hidden")
+    page.tab.click("#skills summary")
+    page.until("document.querySelectorAll('#skill-list button').length === 34")
+    assert page.ask(NAMELESS) == []
+    page.tab.click("#language")
+    assert page.ask("document.documentElement.lang") == "zh-CN"
+    assert page.ask(NAMELESS) == []
+    assert page.text("#asked") == "要前空翻吗？"
+    assert page.text("#talk-word") == "按住说话"
+    labels = page.ask(
+        "[...document.querySelectorAll('button, h2, h3, .pill, .route, #posture, #remarks, #link')]"
+        ".filter((e) => e.checkVisibility()).map((e) => e.getAttribute('aria-label') || e.innerText)"
+    )
+    assert len(labels) > 40
+    assert [each for each in labels if not any("一" <= sign <= "鿿" for sign in each)] == []
+    page.tab.reload()
+    page.until_live()
+    assert page.ask("document.documentElement.lang") == "zh-CN"  # remembered
+
+
+def test_both_languages_have_the_same_words(page: Any) -> None:
+    different = page.ask(
+        """import('/console/words.js').then(({ WORDS }) => {
+            const keys = (value, path) => value && typeof value === 'object' && !Array.isArray(value)
+                ? Object.entries(value).flatMap(([key, each]) => keys(each, `${path}.${key}`)) : [path];
+            const [en, zh] = [keys(WORDS.en, ''), keys(WORDS.zh, '')];
+            return [...en.filter((key) => !zh.includes(key)), ...zh.filter((key) => !en.includes(key))];
+        })"""
+    )
+    assert different == []
+
+
+def test_live_regions_tell_a_screen_reader(page: Any, world: Any) -> None:
+    assert page.ask("document.querySelector('#trouble').getAttribute('role')") == "alert"
+    assert page.ask("document.querySelector('#link').getAttribute('role')") == "status"
+    assert page.ask("document.querySelector('#question').getAttribute('role')") == "alertdialog"
+    assert page.ask("document.querySelector('#announcement').getAttribute('aria-live')") == "polite"
+    page.say("sit down")
+    page.until("document.querySelector('#announcement').textContent.includes('confirmed')")
+    page.tab.wait_for_timeout(
+        300
+    )  # the outcome comes as an answer and as an event; it is read out once
+    told = page.ask("[...document.querySelectorAll('#announcement p')].map((e) => e.textContent)")
+    assert told == ["sit, confirmed Sitting down."]
+
+
+def test_the_keyboard_reaches_everything(page: Any, world: Any) -> None:
+    world.run(world.agent.handle("sit"))
+    page.until(end("confirmed"))
+    reached = []
+    for _ in range(8):
+        page.tab.keyboard.press("Tab")
+        reached.append(page.ask("document.activeElement.id || document.activeElement.tagName"))
+    assert reached[:5] == ["language", "stop", "talk", "text", "send"]
+    assert "SUMMARY" in reached
+
+
+def test_a_suggestion_moves_nothing_before_it_is_sent(page: Any, world: Any) -> None:
+    page.tab.click("#examples button")
+    assert page.tab.input_value("#text") == "sit down please"
+    assert world.robot.performed == []
+    page.tab.click("#send")
+    page.until(end("confirmed"))
+
+
+def test_nothing_comes_from_elsewhere(open_page: Callable[..., Any], world: Any) -> None:
+    page = open_page("about:blank")
+    asked: list[str] = []
+    page.tab.on("request", lambda request: asked.append(request.url))
+    page.tab.goto(world.url)
+    page.until_live()
+    assert len(asked) > 10
+    assert [each for each in asked if not each.startswith(world.url)] == []

@@ -1,0 +1,131 @@
+"""Which words of an open microphone count: the wake phrase, its window, stops, answers, the own voice."""
+
+from typing import Any
+
+import pytest
+
+from edge_agent.speech.attention import FOLLOW_UP_S, Attention, Situation
+from edge_agent.speech.interface import Heard
+from edge_agent.speech.wake_phrase import find_wake_phrase
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def attention(clock: Clock) -> Attention:
+    return Attention(clock=clock)
+
+
+def said(text: str) -> Heard:
+    return Heard(text, "en", 0.9)
+
+
+def reason(attention: Attention, text: str, at: float = 100.0, **given: Any) -> str | None:
+    heard = attention.admit(said(text), Situation(at, **given))
+    assert (heard.text == "") == (heard.reason is not None)
+    return heard.reason
+
+
+@pytest.mark.parametrize(
+    "text", ["hey dog, sit down", "坐下，狗哥", "Hey Doug, turn left.", "苟哥转一圈"]
+)
+def test_the_wake_phrase_makes_words_count(attention: Attention, text: str) -> None:
+    assert reason(attention, text) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["sit down", "坐下", "I told him to sit", "the dog sat down there"]
+)
+def test_other_words_do_not(attention: Attention, text: str) -> None:
+    assert reason(attention, text) == "not_addressed"
+
+
+@pytest.mark.parametrize("text", ["Stop!", "停下！", "别动", "freeze", "please stop now"])
+def test_a_stop_needs_no_wake_phrase(attention: Attention, text: str) -> None:
+    assert reason(attention, text) is None
+
+
+def test_any_stop_word_counts_while_the_dog_moves(attention: Attention) -> None:
+    assert reason(attention, "no wait stop that please mister") == "not_addressed"
+    assert reason(attention, "no wait stop that please mister", busy=True) is None
+
+
+def test_a_bare_wake_phrase_opens_a_window_for_the_next_words(
+    attention: Attention, clock: Clock
+) -> None:
+    assert reason(attention, "Hey dog.") == "awaiting_command"
+    clock.now += 6.0  # it took long to recognise, but was begun in time
+    assert reason(attention, "sit down", at=100.0 + FOLLOW_UP_S) is None
+    assert reason(attention, "sit down", at=100.0 + FOLLOW_UP_S) == "not_addressed"
+
+
+def test_the_window_closes(attention: Attention) -> None:
+    assert reason(attention, "狗哥") == "awaiting_command"
+    assert reason(attention, "坐下", at=100.1 + FOLLOW_UP_S) == "not_addressed"
+
+
+def test_an_answer_to_the_dogs_question_counts(attention: Attention) -> None:
+    assert reason(attention, "yes, front flip", answers=True) is None
+
+
+def test_while_it_speaks_it_hears_itself(attention: Attention) -> None:
+    line = "One thing at a time, please: I am still moving."
+    assert reason(attention, line, busy=True, own_line=line) == "own_voice"
+    assert reason(attention, "thing at a time please", busy=True, own_line=line) == "own_voice"
+    assert reason(attention, "stop", busy=True, own_line=line) is None
+    assert reason(attention, "hey dog, sit", busy=True, own_line=line) is None
+
+
+def test_its_own_stopping_does_not_stop_it_again(attention: Attention) -> None:
+    assert reason(attention, "Stopping.", busy=True, own_line="Stopping!") == "own_voice"
+    assert reason(attention, "停下了", busy=True, own_line="停下了！") == "own_voice"
+
+
+def test_an_open_window_does_not_count_while_it_speaks(attention: Attention) -> None:
+    assert reason(attention, "hey dog") == "awaiting_command"
+    assert reason(attention, "sit down", busy=True, own_line="Hello there!") == "own_voice"
+
+
+def test_open_takes_everything(clock: Clock) -> None:
+    attention = Attention("open", clock=clock)
+    assert reason(attention, "sit down") is None
+    assert reason(attention, "hello there", busy=True, own_line="Hello there!") == "own_voice"
+
+
+def test_what_was_not_understood_stays_so(attention: Attention) -> None:
+    assert attention.admit(Heard.nothing("noise"), Situation(100.0)).reason == "noise"
+
+
+@pytest.mark.parametrize(
+    ("text", "rest"),
+    [
+        ("Hey dog.", ()),
+        ("狗哥。", ()),
+        ("你好，狗哥", ()),
+        ("hey dog, sit", ("sit",)),
+        ("sit down, doggy", ("sit", "down")),
+        ("坐下狗哥", ("坐", "下")),
+        ("够哥，坐下", ("坐", "下")),
+        ("okay robot dog turn left", ("turn", "left")),
+    ],
+)
+def test_wake_phrases_are_found(text: str, rest: tuple[str, ...]) -> None:
+    found = find_wake_phrase(text)
+    assert found is not None
+    assert found.rest == rest
+
+
+@pytest.mark.parametrize("text", ["", "sit", "my dog is old", "hot dogs", "看狗哥哥的书吧", "楼阁"])
+def test_other_words_wake_nothing(text: str) -> None:
+    assert find_wake_phrase(text) is None

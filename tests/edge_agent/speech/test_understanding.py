@@ -1,0 +1,135 @@
+"""Ears with a back end that would call anything a command: what nobody said never becomes words."""
+
+import numpy as np
+import pytest
+
+from edge_agent.speech.interface import Samples
+from edge_agent.speech.recognizer import Transcript
+from edge_agent.speech.understanding import RecordingEars, collapse
+from tests.edge_agent.speech.conftest import all_recordings, mix, noise
+
+pytest.importorskip("silero_vad", reason="requirements/speech.txt is not installed")
+
+
+class Gullible:
+    """Hears a command in everything."""
+
+    name = "whisper"
+
+    def __init__(self, transcript: Transcript | None = None) -> None:
+        self.transcript = transcript or Transcript("front flip", "en", 0.99)
+        self.given: list[Samples] = []
+
+    def open(self) -> None: ...
+
+    def transcribe(self, samples: Samples) -> Transcript:
+        self.given.append(samples)
+        return self.transcript
+
+
+@pytest.fixture
+def gullible() -> Gullible:
+    return Gullible()
+
+
+@pytest.fixture
+def ears(gullible: Gullible) -> RecordingEars:
+    ears = RecordingEars(gullible)
+    ears.open()
+    gullible.given.clear()
+    return ears
+
+
+def tone(hz: float, wavering: float = 0.0) -> Samples:
+    time = np.arange(32_000) / 16_000
+    volume = 0.3 * (1 + wavering * np.sin(2 * np.pi * 3 * time))
+    return (volume * np.sin(2 * np.pi * hz * time)).astype(np.float32)
+
+
+NOTHING = {
+    "silence": np.zeros(32_000, np.float32),
+    "empty": np.zeros(0, np.float32),
+    "one sample": np.ones(1, np.float32),
+    "soft hiss": 1e-4 * noise("white", 2),
+    **{f"white {level}": level * noise("white", 3) for level in (0.01, 0.1, 0.3)},
+    **{f"brown {level}": level * noise("brown", 3) for level in (0.01, 0.1, 0.3)},
+    **{f"tone {hz}": tone(hz) for hz in (60, 220, 440, 1000, 4000)},
+    **{f"wavering {hz}": tone(hz, 0.5) for hz in (150, 220, 300)},
+    "clicks": (np.random.default_rng(1).random(32_000) < 0.001).astype(np.float32),
+    "clipped": np.sign(tone(120)).astype(np.float32),
+}
+
+
+@pytest.mark.parametrize("name", NOTHING)
+def test_what_nobody_said_is_not_even_written(
+    name: str, ears: RecordingEars, gullible: Gullible
+) -> None:
+    heard = ears.understand(NOTHING[name])
+    assert (heard.text, gullible.given) == ("", [])
+    quiet = name in ("silence", "empty", "soft hiss")
+    assert heard.reason == ("silence" if quiet else "noise") or name == "one sample"
+
+
+@pytest.mark.parametrize("snr_db", [None, 20, 10, 5])
+def test_every_voice_is_found(
+    snr_db: float | None, ears: RecordingEars, gullible: Gullible
+) -> None:
+    spoken = [each for each in all_recordings() if each.label != "other"][::4]
+    for number, recording in enumerate(spoken):
+        samples = recording.samples()
+        if snr_db is not None:
+            samples = mix(samples, ("white", "brown")[number % 2], snr_db, number)
+        assert ears.understand(samples).text, recording.file
+
+
+def test_the_back_end_gets_what_is_spoken_and_little_around_it(
+    ears: RecordingEars, gullible: Gullible
+) -> None:
+    speech = all_recordings()[0].samples()
+    rest = np.zeros(48_000, np.float32)
+    ears.understand(np.concatenate([rest, speech, rest]))
+    assert len(speech) * 0.6 < len(gullible.given[0]) < len(speech) + 16_000
+
+
+def test_doubt_goes_with_the_words(gullible: Gullible, ears: RecordingEars) -> None:
+    gullible.transcript = Transcript("sit down", "en", 0.2, "unsure")
+    heard = ears.understand(all_recordings()[0].samples())
+    assert (heard.text, heard.doubt, heard.reason) == ("sit down", "unsure", None)
+
+
+def test_a_back_end_that_runs_away_is_doubted(gullible: Gullible, ears: RecordingEars) -> None:
+    gullible.transcript = Transcript("spin around. " * 6, "en", 0.9)
+    heard = ears.understand(all_recordings()[0].samples())
+    assert (heard.text, heard.doubt) == ("spin around.", "unsure")
+
+
+def test_words_of_marks_alone_are_none(gullible: Gullible, ears: RecordingEars) -> None:
+    gullible.transcript = Transcript("...", "en", 0.9)
+    assert ears.understand(all_recordings()[0].samples()).reason == "unsure"
+
+
+def test_chinese_is_mended_and_doubtful_chinese_is_not(
+    gullible: Gullible, ears: RecordingEars
+) -> None:
+    speech = all_recordings()[0].samples()
+    gullible.transcript = Transcript("狗哥，做下", "zh", 0.9)
+    assert ears.understand(speech).text == "狗哥，坐下"
+    gullible.transcript = Transcript("狗哥，做下", "zh", 0.2, "unsure")
+    assert ears.understand(speech).text == "狗哥，做下"
+
+
+@pytest.mark.parametrize(
+    ("text", "said", "times"),
+    [
+        ("sit down", "sit down", 1),
+        ("Sit down. Sit down. Sit down.", "Sit down.", 3),
+        ("坐下，坐下。", "坐下。", 2),
+        ("cha cha cha", "cha cha cha", 1),
+        ("no no no, turn left turn left please", "no no no, turn left please", 2),
+        ("停停停", "停停停", 1),
+        ("", "", 1),
+        ("go, dog, go", "go, dog, go", 1),
+    ],
+)
+def test_repeated_phrases_are_said_once(text: str, said: str, times: int) -> None:
+    assert collapse(text) == (said, times)

@@ -1,0 +1,86 @@
+"""Whisper: what makes its words doubtful, and the real model on the committed recordings."""
+
+from pathlib import Path
+
+import pytest
+
+from edge_agent import reflex
+from edge_agent.speech.understanding import RecordingEars
+from edge_agent.speech.whisper import WhisperOptions, WhisperRecognizer, Writing, judge
+from shared.errors import SpeechUnavailable
+from tests.edge_agent.speech.conftest import Recording, all_recordings, mix
+
+STOPS = [each for each in all_recordings() if each.label == "StopMove"]
+LEAST_CLEAN, LEAST_AT_10_DB = 0.95, 0.85
+
+
+@pytest.mark.parametrize(
+    ("score", "no_speech", "share", "doubt"),
+    [
+        (-0.2, 0.0, 0.9, None),
+        (-0.2, 0.0, 0.01, None),
+        (-0.9, 0.0, 0.01, "other_language"),
+        (-1.2, 0.0, 0.9, "unsure"),
+        (-0.2, 0.9, 0.9, "unsure"),
+    ],
+)
+def test_doubt(score: float, no_speech: float, share: float, doubt: str | None) -> None:
+    assert judge(Writing("sit", "en", score, no_speech), share).doubt == doubt
+
+
+def test_the_probability_is_the_tokens_mean() -> None:
+    assert judge(Writing("sit", "en", -0.105, 0.0), 0.9).probability == pytest.approx(0.9, abs=1e-3)
+    assert judge(Writing("sit", "en", 0.1, 0.0), 0.9).probability == 1.0
+
+
+def test_a_folder_without_a_model_is_named(tmp_path: Path) -> None:
+    pytest.importorskip("ctranslate2", reason="shadowdog[speech] is not installed")
+    with pytest.raises(SpeechUnavailable, match="lacks"):
+        WhisperRecognizer(WhisperOptions(tmp_path)).open()
+
+
+def test_files_of_something_else_are_named(tmp_path: Path) -> None:
+    pytest.importorskip("ctranslate2", reason="shadowdog[speech] is not installed")
+    for name in ("model.bin", "config.json", "tokenizer.json", "vocabulary.json"):
+        (tmp_path / name).write_text("{}")
+    with pytest.raises(SpeechUnavailable, match="no Whisper for CTranslate2"):
+        WhisperRecognizer(WhisperOptions(tmp_path)).open()
+
+
+def test_both_languages_are_understood(real_ears: RecordingEars) -> None:
+    wanted = {"Hey dog, sit down.": "sit down", "狗哥，坐下。": "坐下"}
+    for recording in all_recordings():
+        if recording.text in wanted:
+            heard = real_ears.understand(recording.samples())
+            assert wanted[recording.text] in heard.text.lower(), (recording, heard)
+            assert heard.lang == recording.lang
+            assert heard.doubt is None
+
+
+@pytest.mark.parametrize("recording", [each for each in all_recordings() if each.label == "other"])
+def test_other_languages_are_not_believed(real_ears: RecordingEars, recording: Recording) -> None:
+    heard = real_ears.understand(recording.samples())
+    assert heard.reason or heard.doubt, heard
+    assert not reflex.is_stop(heard.text, moving=False)
+
+
+def recall(ears: RecordingEars, snr_db: float | None) -> float:
+    missed = []
+    for number, recording in enumerate(STOPS):
+        samples = recording.samples()
+        if snr_db is not None:
+            samples = mix(samples, ("white", "brown")[number % 2], snr_db, number)
+        heard = ears.understand(samples)
+        if not reflex.is_stop(heard.text, moving=True):
+            missed.append(f"{recording.file} {recording.text}: {heard}")
+    print("\n".join(missed))
+    return 1 - len(missed) / len(STOPS)
+
+
+def test_spoken_stops_are_heard(real_ears: RecordingEars) -> None:
+    assert recall(real_ears, None) >= LEAST_CLEAN
+
+
+@pytest.mark.slow
+def test_spoken_stops_are_heard_in_noise(real_ears: RecordingEars) -> None:
+    assert recall(real_ears, 10) >= LEAST_AT_10_DB

@@ -1,0 +1,105 @@
+"""The outbox: bounded, for its owner alone, whole again after damage, and on the command line."""
+
+import json
+import sqlite3
+import stat
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from edge_agent.cli import main
+from edge_agent.outbox import MAX_TEXT_CHARACTERS, Outbox, Unanswered
+from shared.errors import ConfigurationError, DataError
+
+
+def entry(number: int, text: str = "天气怎么样") -> Unanswered:
+    return Unanswered(f"q-{number}", "2026-01-01T00:00:00Z", text, "zh", "s", "cloud_timeout")
+
+
+@pytest.fixture
+def outbox(tmp_path: Path) -> Outbox:
+    box = Outbox(tmp_path / "state" / "outbox.sqlite3", max_entries=3)
+    box.open()
+    return box
+
+
+def test_the_last_entries_are_kept_in_order(outbox: Outbox) -> None:
+    for number in range(5):
+        outbox.keep(entry(number))
+    assert outbox.list() == [entry(2), entry(3), entry(4)]
+    outbox.keep(entry(3))  # the same request failed again
+    assert [each.request_id for each in outbox.list()] == ["q-2", "q-4", "q-3"]
+    assert outbox.find("q-4") == entry(4)
+    assert outbox.find("q-0") is None
+
+
+def test_what_is_cleared_leaves_no_trace_in_the_file(outbox: Outbox) -> None:
+    outbox.keep(entry(1, "where is my secret cake"))
+    assert b"secret cake" in outbox.path.read_bytes()
+    assert outbox.remove("q-1")
+    assert not outbox.remove("q-1")
+    outbox.keep(entry(2, "another secret"))
+    assert outbox.clear() == 1
+    assert outbox.list() == []
+    assert b"secret" not in outbox.path.read_bytes()
+
+
+def test_it_is_for_its_owner_alone(outbox: Outbox) -> None:
+    assert stat.S_IMODE(outbox.path.stat().st_mode) == 0o600
+    outbox.path.chmod(0o644)
+    outbox.open()
+    assert stat.S_IMODE(outbox.path.stat().st_mode) == 0o600
+
+
+def test_it_outlives_its_process(outbox: Outbox) -> None:
+    outbox.keep(entry(1))
+    assert Outbox(outbox.path).list() == [entry(1)]
+
+
+def test_a_damaged_file_is_set_aside(outbox: Outbox) -> None:
+    outbox.path.write_bytes(b"no database at all" * 100)
+    with pytest.raises(DataError, match="delete the file"):
+        outbox.list()
+    outbox.open()
+    assert outbox.list() == []
+    assert outbox.path.with_name("outbox.sqlite3.damaged").exists()
+
+
+def test_a_place_that_cannot_be_written_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="EDGE_OUTBOX"):
+        Outbox(Path("/proc/shadowdog/outbox.sqlite3")).open()
+
+
+def test_a_file_that_another_holds_is_an_error_not_a_wait_for_ever(
+    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge_agent.outbox.WAIT_S", 0.01)
+    holder = sqlite3.connect(outbox.path)
+    holder.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(DataError, match="locked"):
+        outbox.keep(entry(1))
+    holder.close()
+
+
+def test_the_command_line_shows_and_clears(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGE_OUTBOX", str(outbox.path))
+    outbox.keep(entry(1, "a\x1b[2Jb"))
+    run = CliRunner().invoke
+    shown = run(main, ["outbox", "list"])
+    assert (shown.exit_code, "q-1" in shown.output) == (0, True)
+    assert "\x1b" not in shown.output  # what was said cannot steer the terminal
+    [listed] = json.loads(run(main, ["outbox", "list", "--json"]).output)
+    assert listed["text"] == "a\x1b[2Jb"
+    assert json.loads(run(main, ["outbox", "clear", "--json"]).output) == {"cleared": 1}
+    assert "nothing waits" in run(main, ["outbox", "list"]).output
+
+
+def test_the_command_line_needs_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGE_OUTBOX", str(tmp_path / "none"))
+    assert "0 cleared" in CliRunner().invoke(main, ["outbox", "clear"]).output
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_long_text_keeps_the_end_that_the_models_read() -> None:
+    assert MAX_TEXT_CHARACTERS == 1600
