@@ -257,7 +257,16 @@ script; a loop is a piece of four characters or more three times in a row, or a 
 length is 2 to 400 English or 1 to 200 Chinese characters. Whether an answer is true is not measured here: a base of 270 M
 parameters gets many facts wrong."""
 
-_MADE = """Predictions come from `cloud-server predict` and, for the edge, `edge-agent evaluate --predictions`; each file's
-first line says on what it was made, with the hash of its rows, and predictions of other rows are refused. To make one
-again: train by its recipe in `cloud_server/training/recipes/`, then predict over the tests, `calibration.jsonl`
-and `docs/evaluation/table3_inputs.jsonl`."""
+_MADE = """Each file's first line says on what it was made, with the hash of its rows; predictions of other rows are
+refused. To make them again (the tests are `test_normal`, `test_remote`, `test_remote_extra` and `test_extra`):
+
+```
+cloud-server train gemma-270m                     # recipes: cloud_server/training/recipes/
+cloud-server predict detached --data DATA ...     # the tests, calibration, docs/evaluation/table3_inputs.jsonl
+cloud-server predict detached --uncalibrated ...
+cloud-server predict attached ...                 # the same rows
+cloud-server predict low_rank --adapter RUN ...   # LoRA and DoRA: the tests and table 3
+edge-agent evaluate --data DATA ... --predictions docs/evaluation/predictions/edge.jsonl --report REPORT
+python benchmarks/system_latency.py --full --out docs/evaluation/latency.json
+make evaluation
+```"""
