@@ -8,6 +8,7 @@ Forgetting). Thresholds are chosen again as after any training.
 import json
 import math
 import random
+import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ from cloud_server.training.posterior import tag_posteriors
 from cloud_server.training.recipe import Recipe, Stage
 from cloud_server.training.thresholds import choose_thresholds, decide
 from cloud_server.training.train import validation_figures
-from cloud_server.training.trainer import ShadowTrainer, run_stage
+from cloud_server.training.trainer import LOG_NAME, ShadowTrainer, run_stage
 from shared.errors import ModelError
 from shared.skills import BUILT_IN
 from shared.tags import REMOTE, TAGS, print_tag
@@ -73,7 +74,7 @@ def teach(
     started = (time.perf_counter(), time.process_time())
     stage = recipe.stages[0]
     lesson = prepare_lesson(taught, folders, stage.data, datasets, HELD_OUT_SHARE, recipe.seed)
-    _prepare_run(recipe, run_directory)
+    _begin_run(recipe, run_directory)
     loaded = load_training_base(recipe.profile, torch.float32)
     model = ShadowModel.from_pretrained(loaded.model, adapter).eval()
     print(f"1/3 what the shadow makes of {len(lesson.replayed)} rows before", flush=True)
@@ -147,8 +148,11 @@ def lay_out(
     return generator.sample(examples, len(examples))
 
 
-def _prepare_run(recipe: Recipe, run_directory: Path) -> None:
+def _begin_run(recipe: Recipe, run_directory: Path) -> None:
+    """Begin anew: another run's checkpoint would be gone on with, whatever utterances it saw."""
     run_directory.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(run_directory / recipe.stages[0].name, ignore_errors=True)
+    (run_directory / LOG_NAME).unlink(missing_ok=True)
     (run_directory / "recipe.json").write_text(recipe.model_dump_json(indent=2) + "\n")
     if recipe.threads:
         torch.set_num_threads(recipe.threads)
