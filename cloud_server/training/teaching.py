@@ -248,4 +248,8 @@ def render(report: dict[str, Any]) -> str:
     ):
         before, after = (report[when][where][part] for when in ("before", "after"))
         lines.append(f"| {label} | {after['n']} | {before[key]:.1%} | {after[key]:.1%} |")
+    if not report["certified"]:
+        lines.append(
+            "\nNo thresholds keep every risk within its bound with confidence; these are the strictest."
+        )
     return "\n".join(lines)
