@@ -49,7 +49,7 @@ def can_speak(lang: str) -> bool:
 
 def recording(row: LabelledRow, voice: str, folder: Path) -> Path | None:
     """Return the row as the voice says it, spoken now where it was not before."""
-    name = hashlib.sha1(f"{voice}{row.text}".encode()).hexdigest()[:16]
+    name = hashlib.sha256(f"{voice}{row.text}".encode()).hexdigest()[:16]
     path = folder / f"{name}.wav"
     if not path.exists():
         if not can_speak(row.lang):
