@@ -89,12 +89,12 @@ install-cloud: install-cloud-packages ## Install the cloud into INTO by the lock
 
 install-edge-packages: $(INTO)/bin/python
 	@$(INTO)/bin/python -m pip install --disable-pip-version-check --quiet --no-deps --require-hashes --requirement $(LOCKS)/edge.txt
-	@$(INTO)/bin/python -m pip install --disable-pip-version-check --quiet --no-deps --requirement requirements/robot.txt
+	@$(INTO)/bin/python -m pip install --disable-pip-version-check --quiet --no-deps --requirement requirements/robot.txt --requirement requirements/speech.txt
 
 install-robot-packages: $(INTO)/bin/python
 	@$(INTO)/bin/python -m pip install --disable-pip-version-check --quiet --no-deps --require-hashes --requirement $(LOCKS)/robot.txt
 	@requirements/install_cyclonedds_0_10.sh $(INTO)
-	@$(INTO)/bin/python -m pip install --disable-pip-version-check --quiet --no-deps --requirement requirements/robot.txt
+	@$(INTO)/bin/python -m pip install --disable-pip-version-check --quiet --no-deps --requirement requirements/robot.txt --requirement requirements/speech.txt
 
 install-cloud-packages: $(INTO)/bin/python
 	@$(INTO)/bin/python requirements/install_torch.py

@@ -40,7 +40,7 @@ RUN make install-robot INTO=/opt/shadowdog
 
 FROM python AS robot
 RUN apt-get update \
- && apt-get install -y --no-install-recommends alsa-utils libddsc0debian \
+ && apt-get install -y --no-install-recommends alsa-utils libddsc0debian libportaudio2 \
  && rm -rf /var/lib/apt/lists/*
 COPY --from=robot-build /opt/shadowdog /opt/shadowdog
 USER 1000:1000

@@ -20,6 +20,7 @@ from edge_agent.events import Event, EventHub, plain, state_event
 from edge_agent.gate import Gate
 from edge_agent.journal import Journal
 from edge_agent.lines import Lines, Writer
+from edge_agent.metrics import AgentMetrics
 from edge_agent.outbox import Outbox
 from edge_agent.recognition import Recognition
 from edge_agent.records import Records
@@ -82,6 +83,7 @@ class Agent:
     ) -> None:
         self.options = options or AgentOptions()
         self.events = events or EventHub()
+        self.metrics = AgentMetrics()
         self._actor = Actor(robot, gate, clock=clock, sleep=sleep, on_change=self._tell_action)
         self._delivery = Delivery(voice)
         self._hearing = hearing or Hearing()
@@ -366,6 +368,7 @@ class Agent:
         if utterance.route == "edge" and execution.state in _DONE and execution.skill != "StopMove":
             self._cloud.note_done(utterance)
         outcome = utterance.outcome(execution)
+        self.metrics.concluded(outcome)
         self.events.publish("outcome", outcome.model_dump_json())
         self._delivery.conclude(outcome)
         self.publish_state()

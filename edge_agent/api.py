@@ -5,13 +5,14 @@ from typing import Any
 from uuid import uuid4
 
 from fastapi import FastAPI
-from fastapi.responses import StreamingResponse
+from fastapi.responses import Response, StreamingResponse
 
 from edge_agent import recordings
 from edge_agent.agent import Agent
 from edge_agent.console.files import OPEN_FOLDER, add_console
 from edge_agent.events import Event, Subscription, encode_event
 from edge_agent.guard import Guard
+from edge_agent.metrics import CONTENT_TYPE
 from edge_agent.outbox import describe
 from edge_agent.refusals import install_refusals
 from edge_agent.settings import EdgeSettings
@@ -95,6 +96,11 @@ def _add_views(app: FastAPI, agent: Agent) -> None:
     @app.get("/v1/state")
     async def show_state() -> dict[str, Any]:
         return agent.describe()
+
+    @app.get("/metrics")
+    async def report_metrics() -> Response:
+        figures = agent.metrics.render(agent.describe(), agent.trouble())
+        return Response(figures, media_type=CONTENT_TYPE)
 
     @app.get("/v1/events")
     async def stream_events() -> StreamingResponse:

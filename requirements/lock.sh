@@ -18,8 +18,8 @@ resolve() {
     echo "requirements/locks/$name.txt: $(grep -c '==' "requirements/locks/$name.txt") packages"
 }
 
-resolve edge --extra edge --extra simulation --extra telemetry
-resolve robot --extra edge --extra telemetry
+resolve edge --extra edge --extra speech --extra speech-model --extra simulation --extra telemetry
+resolve robot --extra edge --extra speech --extra speech-model --extra telemetry
 
 # What torch alone brings (CUDA, triton) comes with torch, so the cloud's lock leaves it out.
 cuda=$("$uv" pip compile pyproject.toml --quiet --universal --python-version 3.10 --no-annotate \

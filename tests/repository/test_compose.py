@@ -22,6 +22,7 @@ PROFILES = {
     "robot": {"robot"},
     "tls": {"tls-proxy"},
     "metrics": {"prometheus", "grafana"},
+    "gpu": {"vllm"},
 }
 SECRETS = {
     "SHADOWDOG_PAIRING_TOKEN": "a-secret-of-enough-characters",
@@ -96,7 +97,7 @@ def test_the_settings_are_accepted(
     assert not robot.dangerous_allowed
     with monkeypatch.context() as patch:
         for variable, value in services["cloud"]["environment"].items():
-            patch.setenv(variable, value)
+            patch.setenv(variable, str(value))
         cloud = CloudSettings.from_environment()
     assert [key.get_secret_value() for key in cloud.api_keys] == [SECRETS["SHADOWDOG_CLOUD_KEY"]]
 

@@ -16,8 +16,8 @@ else:
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = {
-    "edge": ("edge", "simulation", "telemetry"),
-    "robot": ("edge", "telemetry"),
+    "edge": ("edge", "speech", "speech-model", "simulation", "telemetry"),
+    "robot": ("edge", "speech", "speech-model", "telemetry"),
     "cloud": ("cloud", "telemetry"),
 }
 PYTHONS = ("3.10", "3.11", "3.12")
