@@ -107,6 +107,8 @@ class Soak:
         self.faults: Counter[str] = Counter()
         self.robot_faults: list[tuple[str, float, float]] = []
         self.samples: list[dict[str, dict[str, float]]] = []
+        self.calls: list[dict[str, Any]] = []
+        """The mock's own log."""
 
     # --- people ----------------------------------------------------------------------------------
 
@@ -187,9 +189,15 @@ class Soak:
     def watch(self) -> None:
         """Sample memory and descriptors of each process."""
         while not self.ending.wait(SAMPLE_S):
+            self.read_calls()
             self.samples.append(
                 {child.name: usage(child.pid) for child in self.simulation._children}
             )
+
+    def read_calls(self) -> None:
+        self.calls += self.simulation.mock_calls(
+            after=self.calls[-1]["sequence"] if self.calls else 0
+        )
 
     def run(self, minutes: float, workers: int) -> None:
         threads = [threading.Thread(target=self.talk, args=(n,)) for n in range(workers)]
@@ -227,8 +235,9 @@ class Soak:
                 self.lost.append(f"{request_id} is in the journal {written[request_id]} times")
         for outcome in self.outcomes.values():
             self.judge_begin(outcome)
-        self.judge_stops()
-        odd = {call["name"] for call in self.simulation.mock_calls()} & DANGEROUS_CALLS
+        self.read_calls()
+        self.judge_calls()
+        odd = {call["name"] for call in self.calls} & DANGEROUS_CALLS
         if odd:
             self.unsafe.append(f"the mock was called {sorted(odd)}")
 
@@ -242,18 +251,32 @@ class Soak:
             if fault in UNSAFE and begun + KNOWN_S < motions[0] < ended:
                 self.unsafe.append(f"{done['skill']} began {motions[0] - begun:.1f} s into {fault}")
 
-    def judge_stops(self) -> None:
-        """Note a call of something that was said before a stop and made after the stop got through."""
-        stops = [
-            (said_at(each), said_at(each) + each["timings_ms"]["acknowledged"] / 1000)
+    def judge_calls(self) -> None:
+        """Note each motion in the dog's own log that no utterance accounts for.
+
+        An utterance does from its arrival to its outcome, unless a stop that came after it had got
+        through before. What a slow link still brings was sent before and is not counted.
+        """
+        stops = sorted(
+            (said_at(each) + each["timings_ms"]["acknowledged"] / 1000 + STOP_S, said_at(each))
             for each in self.outcomes.values()
             if each["route"] == "reflex" and each["timings_ms"]["acknowledged"] is not None
+        )
+        acting = [
+            (said_at(each), said_at(each) + each["timings_ms"]["total"] / 1000)
+            for each in self.outcomes.values()
+            if each["execution"]["skill"] is not None
         ]
-        for outcome in self.outcomes.values():
-            motions = motion_times(outcome)
-            for stopped_at, through_at in stops:
-                if motions and said_at(outcome) < stopped_at and motions[-1] > through_at + STOP_S:
-                    self.unsafe.append(f"{outcome['request_id']} went on after a stop")
+        slow = [(begun, ended) for fault, begun, ended in self.robot_faults if fault == "slow"]
+        for call in self.calls:
+            if call["service"] != "sport" or call["name"] in ALWAYS:
+                continue
+            at = epoch(call["time"])
+            if any(begun <= at <= ended + 1.0 for begun, ended in slow):
+                continue
+            stopped_at = max((said for through, said in stops if through < at), default=0.0)
+            if not any(stopped_at < said <= at <= ended + STOP_S for said, ended in acting):
+                self.unsafe.append(f"{call['name']} at {call['time']} that nobody asked for")
 
     def report(self, minutes: float) -> dict[str, Any]:
         """Return the figures; growth is the last fifth's mean against the second fifth's."""
@@ -279,6 +302,7 @@ class Soak:
             "by_route": dict(Counter(each["route"] for each in outcomes)),
             "by_state": dict(Counter(each["execution"]["state"] for each in outcomes)),
             "faults": sum(self.faults.values()),
+            "motion_calls": len([each for each in self.calls if each["name"] not in ALWAYS]),
             "p50_s": quantile(self.took_s, 0.5),
             "p99_s": quantile(self.took_s, 0.99),
             "stop_p99_ms": quantile(
@@ -302,14 +326,19 @@ class Soak:
         }
 
 
+def epoch(time_of_day: str) -> float:
+    """Return an RFC 3339 time of this system, in UTC with milliseconds, as seconds of the epoch."""
+    stamp = time.strptime(time_of_day[:19], "%Y-%m-%dT%H:%M:%S")
+    return calendar.timegm(stamp) + float(time_of_day[19:23])
+
+
 def said_at(outcome: dict[str, Any]) -> float:
-    """Return when an utterance arrived at the agent, in seconds of the epoch."""
-    stamp = time.strptime(outcome["time"][:19], "%Y-%m-%dT%H:%M:%S")
-    return calendar.timegm(stamp) + float(outcome["time"][19:23])
+    """Return when an utterance arrived at the agent."""
+    return epoch(outcome["time"])
 
 
 def motion_times(outcome: dict[str, Any]) -> list[float]:
-    """Return when the calls of an outcome were made that move a dog beyond rising and lying down."""
+    """Return when the calls of an outcome were answered that move a dog beyond rising and lying."""
     calls = outcome["execution"]["calls"]
     return [said_at(outcome) + each["at_ms"] / 1000 for each in calls if each["name"] not in ALWAYS]
 

@@ -178,6 +178,8 @@ def serve(settings: CloudSettings) -> None:
         )
     )
     with _listen(settings.host, settings.port) as listener:
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        logger.info("running on http://%s:%d", host, listener.getsockname()[1])
         server.run(sockets=[listener])
     loaded = app.state.engine.loaded
     if loaded.done():

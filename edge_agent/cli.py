@@ -10,6 +10,7 @@ import click
 
 from edge_agent.bundles.commands import bundle
 from edge_agent.outbox_commands import outbox
+from edge_agent.speech.commands import speech
 from shared import __version__
 from shared.errors import ShadowdogError
 
@@ -309,3 +310,4 @@ def doctor(as_json: bool, **given: Any) -> None:
 
 main.add_command(bundle)
 main.add_command(outbox)
+main.add_command(speech)

@@ -18,7 +18,7 @@ from shared.errors import BundleError
 from shared.prompt import prompt_segments
 from shared.skills import skill
 from shared.tag_tree import TagTree, build_tag_tree
-from shared.tags import REMOTE, parse_tag
+from shared.tags import REMOTE, parse_tag, spells_a_tag
 from shared.text import MAX_UTTERANCE_CHARACTERS
 
 
@@ -93,12 +93,13 @@ class Recognizer:
     def decide(self, text: str) -> Decision:
         """Return the most probable tag where it clears its tier's threshold, else `[REMOTE]`.
 
-        An utterance too long to be read whole is never acted on.
+        An utterance too long to be read whole is never acted on, nor one that spells a tag.
         """
         posterior = self.posterior(text)
         tag, probability = posterior.ranked[0]
         name = parse_tag(tag)
-        if name is None or name == "REMOTE" or not posterior.complete:
+        readable = posterior.complete and not spells_a_tag(text)
+        if name is None or name == "REMOTE" or not readable:
             return Decision(REMOTE, probability, posterior)
         threshold = self.threshold(name)
         return Decision(tag if probability >= threshold else REMOTE, probability, posterior)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from shared.skills import SKILL_NAMES, OfEachSkill
 
@@ -27,6 +28,22 @@ def parse_tag(text: str) -> str | None:
     if text.startswith("[") and text.endswith("()]") and text[1:-3] in SKILL_NAMES:
         return text[1:-3]
     return None
+
+
+@lru_cache(maxsize=4)
+def _quoted(skill_names: tuple[str, ...]) -> re.Pattern[str]:
+    names = "|".join(skill_names)
+    compound = "|".join(name for name in skill_names if re.search("[a-z][A-Z]", name))
+    return re.compile(rf"{compound}|[\[［]\s*(?:{names}|REMOTE)\b|\b(?:{names})\s*[(（]")
+
+
+def spells_a_tag(text: str) -> bool:
+    """Return whether a text quotes the machine's own names: `FrontFlip`, `[Sit`, `Sit()`.
+
+    Nobody says those to a dog. Who types them writes about the machine, or tries to steer it, so that
+    no such text is a command, whatever a model thinks of it.
+    """
+    return _quoted(tuple(SKILL_NAMES)).search(text) is not None
 
 
 TAGS: Sequence[str] = OfEachSkill(lambda skill: f"[{skill.name}()]", (REMOTE,))

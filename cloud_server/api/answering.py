@@ -23,16 +23,22 @@ LEAST_BELIEF = 0.05
 """The probability on the edge below which a skill of the attached model's is not passed on."""
 
 
-def may_be_meant(name: str, text: str, edge: EdgeDecision | None, repeated: str | None) -> bool:
+def may_be_meant(
+    name: str,
+    text: str,
+    edge: EdgeDecision | None,
+    repeated: str | None,
+    least: float = LEAST_BELIEF,
+) -> bool:
     """Return whether a skill was asked for again, or is possible to the edge's detached shadow.
 
-    repeated: the skill that "again" stands for in the session. The shadow knows commands better than
+    least: the probability from which it is. repeated: the skill that "again" stands for in the session. The shadow knows commands better than
     the attached base does, so a skill that it rules out is a mistake of the base's and must not move
     a dog. Neither knows what "again" means: there the session alone decides.
     """
     if is_repeat(text):
         return name == repeated
-    return edge is None or dict(edge.posterior).get(print_tag(name), 0.0) >= LEAST_BELIEF
+    return edge is None or dict(edge.posterior).get(print_tag(name), 0.0) >= least
 
 
 class Answering:

@@ -45,6 +45,7 @@ def completions_router(service: Service, max_deadline_s: float) -> APIRouter:
                 deadline_s=deadline_seconds(deadline, max_deadline_s, max_deadline_s),
                 model=body.model,
                 owner=request.state.caller,
+                session_id=body.session_id,
                 sampling=Sampling(body.temperature, body.top_p, body.seed),
                 with_ids=True,
             )

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cloud_server.api.answering import may_be_meant
+from cloud_server.api.answering import LEAST_BELIEF, may_be_meant
 from cloud_server.engine import SpokenAnswer
 from cloud_server.training.data import Row
 from shared.messages import EdgeDecision
@@ -64,11 +64,13 @@ def decide_answering(prediction: Prediction) -> Decision:
     return Decision(label, sure, words, find_invented(said), "cloud")
 
 
-def decide_deployed(row: Row, edge: Prediction, attached: Prediction) -> Decision:
+def decide_deployed(
+    row: Row, edge: Prediction, attached: Prediction, least: float = LEAST_BELIEF
+) -> Decision:
     """Return what edge and cloud do together: the edge acts, or the cloud's answer is what counts.
 
     A skill of the cloud's passes only by the rule that the server itself uses (`may_be_meant`); there
-    is no session, so "again" means nothing.
+    is no session, so "again" means nothing. least: its least belief, the server's own by default.
     """
     alone = decide_edge(edge)
     if alone.acts:
@@ -80,7 +82,7 @@ def decide_deployed(row: Row, edge: Prediction, attached: Prediction) -> Decisio
         fingerprint="",
     )
     answer = SpokenAnswer(
-        guess_language(row.text), lambda name: may_be_meant(name, row.text, decided, None)
+        guess_language(row.text), lambda name: may_be_meant(name, row.text, decided, None, least)
     )
     answer.feed(attached["said"])
     ending = answer.finish("stop")

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from cloud_server.evaluation.decisions import Decision, best_tag
+from cloud_server.evaluation.decisions import Decision, best_tag, decide_deployed
 from cloud_server.evaluation.rows import CALIBRATION, COMMANDS, OUT_OF_SCOPE, TESTS, Group, Sample
 from cloud_server.evaluation.statistics import (
     Bin,
@@ -131,3 +131,51 @@ def measure_calibration(
     best = [best_tag(system.predictions[each.row.id], each.row) for each in chosen]
     bins = reliability([p for p, _ in best], [right for _, right in best])
     return Calibration(len(chosen), calibration_error(bins), bins)
+
+
+@dataclass(frozen=True)
+class Belief:
+    """What edge and cloud do together, on the calibration rows, where the rule asks for `least`."""
+
+    least: float
+    commands: Share
+    acted_on: dict[str, Share]
+    tier_3: Share
+
+
+def try_beliefs(
+    edge: System, attached: System, samples: Sequence[Sample], tried: Sequence[float]
+) -> list[Belief]:
+    """Return what each least belief of the cloud's rule comes to; nothing without predictions."""
+    rows = [
+        each
+        for each in samples
+        if each.file == CALIBRATION
+        and each.row.id in edge.predictions
+        and each.row.id in attached.predictions
+    ]
+    beliefs = []
+    for least in tried if rows else ():
+        pairs = [
+            (
+                each,
+                decide_deployed(
+                    each.row, edge.predictions[name], attached.predictions[name], least
+                ),
+            )
+            for each in rows
+            for name in [each.row.id]
+        ]
+        remote = [pair for pair in pairs if pair[0].row.label == "REMOTE"]
+        beliefs.append(
+            Belief(
+                least,
+                _share([pair for pair in pairs if pair[0].row.label != "REMOTE"], is_right),
+                {
+                    group.name: _share(_inside(remote, group), lambda pair: pair[1].acts)
+                    for group in OUT_OF_SCOPE
+                },
+                _share(remote, into_tier_3),
+            )
+        )
+    return beliefs

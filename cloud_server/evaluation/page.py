@@ -5,10 +5,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from cloud_server.api.answering import LEAST_BELIEF
 from cloud_server.evaluation.answers import AnswerQuality, measure_answers
 from cloud_server.evaluation.findings import ablation_verdicts, ranking, targets_table, verdicts
 from cloud_server.evaluation.latency import Latency, read_latency
-from cloud_server.evaluation.measures import Calibration, Counted, count, measure_calibration
+from cloud_server.evaluation.measures import (
+    Belief,
+    Calibration,
+    Counted,
+    count,
+    measure_calibration,
+    try_beliefs,
+)
 from cloud_server.evaluation.pictures import (
     draw_accuracy_latency,
     draw_reliability,
@@ -18,6 +26,7 @@ from cloud_server.evaluation.rows import TESTS, Sample, read_samples
 from cloud_server.evaluation.systems import ANSWERING, NAMES, POSTERIORS, System, read_systems
 from cloud_server.evaluation.tables import (
     answers_table,
+    beliefs_table,
     calibration_table,
     commands_table,
     languages_table,
@@ -27,6 +36,9 @@ from cloud_server.evaluation.tables import (
     paper_inputs_table,
 )
 from shared.errors import ConfigurationError
+
+BELIEFS = (0.0, 0.02, LEAST_BELIEF, 0.1, 0.2, 0.3, 0.5)
+"""What is tried as the cloud's least belief in a skill."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +51,7 @@ class Evaluation:
     calibrations: dict[str, dict[str, Calibration | None]]
     qualities: dict[str, AnswerQuality]
     latency: Latency | None
+    beliefs: list[Belief]
 
     @property
     def tests(self) -> list[Sample]:
@@ -69,6 +82,7 @@ def evaluate_system(folder: Path, datasets: Path) -> Evaluation:
             if key in systems
         },
         read_latency(folder / "latency.json"),
+        try_beliefs(systems["edge"], systems["attached"], samples, BELIEFS),
     )
 
 
@@ -117,6 +131,11 @@ def render(evaluation: Evaluation, pictures: str) -> str:
         _MISTAKES,
         mistakes_table(main),
         languages_table(main),
+        *(
+            [_BELIEFS, beliefs_table(evaluation.beliefs, LEAST_BELIEF)]
+            if evaluation.beliefs
+            else []
+        ),
         "## Deferral and calibration",
         _CALIBRATION,
         calibration_table(evaluation.calibrations),
@@ -222,6 +241,9 @@ _MISTAKES = """A row out of scope that a system acts on moves a real dog. A skil
 holds a name in brackets that the catalogue does not have; it moves nothing, and is shown because the paper
 counts it as a hallucination. The detached shadow and the edge cannot invent one: they score 35 tags."""
 
+_BELIEFS = """A skill of the cloud's passes where the edge holds it possible. What the rule's least belief comes to, on the
+calibration rows (not the tests); 0 is no rule at all:"""
+
 _CALIBRATION = """A temperature is fitted on `calibration.jsonl` and folded into the shadow's norm; thresholds are then
 chosen there by Learn-then-Test (`cloud_server/training/thresholds.py`). In the first picture a dot is where a
 system's own thresholds put it; a curve stands for the bare posterior, so that tiers' different thresholds
@@ -235,7 +257,16 @@ script; a loop is a piece of four characters or more three times in a row, or a 
 length is 2 to 400 English or 1 to 200 Chinese characters. Whether an answer is true is not measured here: a base of 270 M
 parameters gets many facts wrong."""
 
-_MADE = """Predictions come from `cloud-server predict` and, for the edge, `edge-agent evaluate --predictions`; each file's
-first line says on what it was made, with the hash of its rows, and predictions of other rows are refused. To make one
-again: train by its recipe in `cloud_server/training/recipes/`, then predict over the tests, `calibration.jsonl`
-and `docs/evaluation/table3_inputs.jsonl`."""
+_MADE = """Each file's first line says on what it was made, with the hash of its rows; predictions of other rows are
+refused. To make them again (the tests are `test_normal`, `test_remote`, `test_remote_extra` and `test_extra`):
+
+```
+cloud-server train gemma-270m                     # recipes: cloud_server/training/recipes/
+cloud-server predict detached --data DATA ...     # the tests, calibration, docs/evaluation/table3_inputs.jsonl
+cloud-server predict detached --uncalibrated ...
+cloud-server predict attached ...                 # the same rows
+cloud-server predict low_rank --adapter RUN ...   # LoRA and DoRA: the tests and table 3
+edge-agent evaluate --data DATA ... --predictions docs/evaluation/predictions/edge.jsonl --report REPORT
+python benchmarks/system_latency.py --full --out docs/evaluation/latency.json
+make evaluation
+```"""

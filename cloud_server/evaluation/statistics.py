@@ -48,7 +48,7 @@ def mcnemar(first: Sequence[bool], second: Sequence[bool]) -> float:
     if not trials:
         return 1.0
     tail = sum(math.comb(trials, k) for k in range(min(only_first, only_second) + 1))
-    return min(1.0, 2 * tail / 2.0**trials)
+    return min(1.0, 2 * tail / (1 << trials))
 
 
 def area_under_curve(scores: Sequence[float], positive: Sequence[bool]) -> float:

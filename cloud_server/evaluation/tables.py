@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from cloud_server.evaluation.answers import AnswerQuality
 from cloud_server.evaluation.latency import FORMS, Latency
-from cloud_server.evaluation.measures import LANGUAGES, Calibration, Counted
+from cloud_server.evaluation.measures import LANGUAGES, Belief, Calibration, Counted
 from cloud_server.evaluation.rows import TABLE_3, Sample
 from cloud_server.evaluation.systems import ANSWERING, NAMES, POSTERIORS, System
 from shared.skills import skill
@@ -125,6 +125,29 @@ def latency_table(latency: Latency) -> str:
         (
             [name, *(f"{latency.decisions[key][each]:.1f}" for each in ("p50", "p95", "mean"))]
             for key, name in FORMS.items()
+        ),
+    )
+
+
+def beliefs_table(beliefs: Sequence[Belief], chosen: float) -> str:
+    """Return what each least belief comes to on the calibration rows; the server's is bold."""
+    first = beliefs[0]
+    heads = [
+        "least belief",
+        f"commands right, n {first.commands.count}",
+        *(f"acts on {name}, n {share.count}" for name, share in first.acted_on.items()),
+        f"of all {first.tier_3.count}, into tier 3",
+    ]
+    return table(
+        heads,
+        (
+            [
+                f"**{each.least:g}**" if each.least == chosen else f"{each.least:g}",
+                str(each.commands),
+                *map(str, each.acted_on.values()),
+                str(each.tier_3.hits),
+            ]
+            for each in beliefs
         ),
     )
 

@@ -50,14 +50,13 @@ def prepare_lesson(
     set_aside: list[Row] = []
 
     def unclaimed(names: Sequence[str]) -> list[Row]:
-        kept = []
-        for row in read_files(datasets, names):
+        kept: list[Row] = []
+        for row in (each for each in read_files(datasets, names) if not each.history):
             claimed = row.label == "REMOTE" and any(each.claims_text(row.text) for each in taught)
             (set_aside if claimed else kept).append(row)
         return kept
 
     commands, remote = unclaimed(data.commands), unclaimed([*data.answers, *data.remote])
-    remote = [row for row in remote if not row.history]
     check_agreement(rows, [*commands, *remote])
     generator = random.Random(seed)
     new, held_out = split(rows, held_out_share, generator)

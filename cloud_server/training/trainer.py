@@ -16,6 +16,8 @@ from cloud_server.training.data import Example
 from cloud_server.training.objective import BatchBuilder, TagHead, batch_losses
 from cloud_server.training.recipe import Recipe, Stage
 
+LOG_NAME = "log.jsonl"
+
 
 class JsonLinesLog(TrainerCallback):
     """Writes every log entry of the Trainer as one line of JSON."""
@@ -189,7 +191,7 @@ def run_stage(
         builder,
         args=_arguments(stage, recipe, output, steps),
         train_dataset=examples,
-        callbacks=[JsonLinesLog(run_directory / "log.jsonl", stage.name)],
+        callbacks=[JsonLinesLog(run_directory / LOG_NAME, stage.name)],
     )
     checkpoints = sorted(output.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
     training.train(resume_from_checkpoint=str(checkpoints[-1]) if checkpoints else None)

@@ -1,12 +1,13 @@
 """One request at an upstream: its ids become the engine's events, and a broken answer goes on."""
 
 import asyncio
+import hashlib
 from collections.abc import Callable
 
 from cloud_server.engine.generation import Generation
 from cloud_server.engine.grammar import TagGrammar
 from cloud_server.engine.observer import EngineObserver
-from cloud_server.engine.request import FinishReason
+from cloud_server.engine.request import FinishReason, GenerationRequest
 from cloud_server.engine.served_base import Served
 from cloud_server.upstream.client import UpstreamClient
 from cloud_server.upstream.messages import CompletionChoice, CompletionChunk, CompletionRequest
@@ -116,4 +117,12 @@ class UpstreamAnswer:
             seed=None if sampling.seed is None else sampling.seed % 2**63,
             stop_token_ids=tuple(sorted(self._served.stop_token_ids)),
             request_id=generation.request.request_id[: 64 - len(suffix)] + suffix,
+            session_id=_session_of(generation.request),
         )
+
+
+def _session_of(request: GenerationRequest) -> str | None:
+    """Return a name that no other owner's session has, and that tells nothing of either."""
+    if request.session_id is None:
+        return None
+    return hashlib.sha256(f"{request.owner}\0{request.session_id}".encode()).hexdigest()

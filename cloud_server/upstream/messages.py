@@ -24,7 +24,8 @@ class StreamOptions(Request):
 class CompletionRequest(Request):
     """`POST /v1/completions`: go on from `prompt`, whatever marks it holds, and stream the ids.
 
-    ignore_eos: nothing but `stop_token_ids` and `max_tokens` ends the answer.
+    ignore_eos: nothing but `stop_token_ids` and `max_tokens` ends the answer. session_id: whose earlier
+    turns' keys and values may be used again, where this replica still has them.
     """
 
     model: Name
@@ -36,6 +37,7 @@ class CompletionRequest(Request):
     stop_token_ids: tuple[int, ...] = ()
     ignore_eos: Literal[True] = True
     request_id: RequestId
+    session_id: Name | None = None
     stream: Literal[True] = True
     stream_options: StreamOptions = StreamOptions()
     return_token_ids: Literal[True] = True

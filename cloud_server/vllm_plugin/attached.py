@@ -63,7 +63,9 @@ class Shadow(nn.Module):
 
     def initial_state(self, input_ids: Tensor, embedded: Tensor, positions: Tensor) -> Tensor:
         """Return s(0) [tokens, hidden] (eqs. 1, 10); embedded: the base's E(x)."""
-        own = embedded if self.shares_embeddings else self.shadow_model.embed(input_ids)
+        # A copy: vLLM's layers may add to what they are given, in place.
+        shared = self.shares_embeddings
+        own = embedded.clone() if shared else self.shadow_model.embed(input_ids)
         state: Tensor = self.shadow_hidden_projection(self.shadow_model.run(own, positions))
         return state
 

@@ -14,7 +14,8 @@ const ICONS = {
 /** What was said, with the way it came and the time. */
 export function summaryRow(view) {
   const way = view.source === "text" ? "written" : "spoken";
-  const heard = make("span", "heard", view.text || (view.end === "nothing" ? words().nothing : words().sending));
+  const nothing = view.reason === "awaiting_command" ? words().called : words().nothing;
+  const heard = make("span", "heard", view.text || (view.end === "nothing" ? nothing : words().sending));
   if (!view.text) heard.classList.add("unknown");
   else if (view.lang) heard.lang = view.lang === "zh" ? "zh-CN" : "en";
   return [icon(way), heard];

@@ -140,12 +140,15 @@ export class Talk {
     if (this.phase !== "listening") return this.discard();
     const { taking } = this;
     this.leave();
-    this.send(await this.recorder.end(taking));
+    const mine = (this.ending = {});
+    const recording = await this.recorder.end(taking);
+    if (this.ending === mine) this.send(recording); // no stop came meanwhile
   }
 
   /** End the recording, if there is one, and forget it. */
   discard(why = null) {
     const { phase, taking } = this;
+    this.ending = null;
     if (phase === "idle") return;
     this.leave();
     if (phase === "listening") this.recorder.discard(taking);

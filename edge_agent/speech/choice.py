@@ -3,6 +3,7 @@
 from edge_agent.settings import EdgeSettings
 from edge_agent.speech.attention import Attention
 from edge_agent.speech.hearing import Hearing
+from edge_agent.speech.interface import Ears
 from edge_agent.speech.recognizer import SpeechRecognizer
 from edge_agent.speech.sense_voice import SenseVoiceRecognizer
 from edge_agent.speech.understanding import RecordingEars
@@ -16,8 +17,13 @@ NO_PROMPT = "none"
 
 def choose_hearing(settings: EdgeSettings) -> Hearing:
     """Return the hearing; nothing is loaded before it starts."""
+    return Hearing(choose_ears(settings), TEXT_ONLY)
+
+
+def choose_ears(settings: EdgeSettings) -> Ears | None:
+    """Return the ears, None where the agent is to take text only."""
     recognizer = choose_recognizer(settings)
-    return Hearing(None, TEXT_ONLY) if recognizer is None else Hearing(RecordingEars(recognizer))
+    return None if recognizer is None else RecordingEars(recognizer)
 
 
 def choose_recognizer(settings: EdgeSettings) -> SpeechRecognizer | None:

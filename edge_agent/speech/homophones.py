@@ -42,6 +42,8 @@ COURTESY = """
 吧 | 啊 | 呀 | 啦 | 了 | 哦 | 呗 | 嘛 | 一下 | 好吗 | 可以吗 | 谢谢
 """
 WAKE = "狗哥"
+MAX_UNITS = 16
+"""A longer utterance is no short command."""
 _WAKE_SOUND = ("gou", "ge")
 _LONGEST_COURTESY = 3
 _SHORTEST = 2
@@ -57,41 +59,45 @@ Sounds = tuple[str, ...]
 def mend(text: str) -> str:
     """Return `text`, or what it sounds like where that is a command of tier 1 in other characters."""
     units = cut_units(text)
-    if not units or any(len(unit) != 1 or unit.isascii() for unit in units):
+    if not 0 < len(units) <= MAX_UNITS or any(len(unit) != 1 or unit.isascii() for unit in units):
         return text
-    lead, core, tail = _split(units)
-    if len(core) < _SHORTEST or core in _KNOWN or core in _REAL:
+    splits = _splits(units)
+    if any(core in _KNOWN or core in _REAL for _, core, _ in splits):
         return text
-    command = next((_BY_SOUND[sound] for sound in _sounds(core) if sound in _BY_SOUND), None)
-    if command is None:
-        return text
-    before = "".join(lead) + "，" if lead else ""
-    return f"{before}{''.join(command)}{''.join(tail)}"
+    for lead, core, tail in splits:
+        command = next((_BY_SOUND[sound] for sound in _sounds(core) if sound in _BY_SOUND), None)
+        if command is not None:
+            before = "".join(lead) + "，" if lead else ""
+            return f"{before}{''.join(command)}{''.join(tail)}"
+    return text
 
 
-def _split(units: Units) -> tuple[Units, Units, Units]:
-    """Return courtesies at the start (a misspelt wake phrase mended), the core, those at the end."""
-    start, end = 0, len(units)
-    lead: list[str] = []
+def _splits(units: Units) -> list[tuple[Units, Units, Units]]:
+    """Return the ways to take courtesies off both ends, the longest core first.
+
+    A wake phrase that was misspelt comes right.
+    """
+    leads: dict[int, Units] = {0: ()}
     if len(units) > 2 and all(
         sound in syllables(unit) for sound, unit in zip(_WAKE_SOUND, units[:2], strict=True)
     ):
-        start, lead = 2, [WAKE]
-    while length := _courtesy_at(units[start:end]):
-        lead.append("".join(units[start : start + length]))
-        start += length
-    while length := _courtesy_at(units[start:end], backwards=True):
-        end -= length
-    return tuple(lead), units[start:end], units[end:]
-
-
-def _courtesy_at(units: Units, backwards: bool = False) -> int:
-    """Return the length of the longest courtesy at an end of `units` that leaves enough of them."""
-    for length in range(_LONGEST_COURTESY, 0, -1):
-        piece = units[-length:] if backwards else units[:length]
-        if len(units) - length >= _SHORTEST and piece in _COURTESY:
-            return length
-    return 0
+        leads = {2: (WAKE,)}
+    tails = {len(units)}
+    for start in range(len(units)):
+        for end in range(start + 1, min(start + _LONGEST_COURTESY, len(units)) + 1):
+            if start in leads and units[start:end] in _COURTESY:
+                leads.setdefault(end, (*leads[start], "".join(units[start:end])))
+    for end in range(len(units), 0, -1):
+        for start in range(max(0, end - _LONGEST_COURTESY), end):
+            if end in tails and units[start:end] in _COURTESY:
+                tails.add(start)
+    found = {
+        (lead, units[start:end], units[end:])
+        for start, lead in leads.items()
+        for end in tails
+        if _SHORTEST <= end - start <= _LONGEST
+    }
+    return sorted(found, key=lambda split: (-len(split[1]), split))
 
 
 def _sounds(units: Units) -> Iterator[Sounds]:

@@ -9,13 +9,12 @@ import click
 from edge_agent.agent_client import AgentClient
 from edge_agent.rendering import render
 from edge_agent.settings import EdgeSettings
-from edge_agent.speech.choice import choose_recognizer
+from edge_agent.speech.choice import choose_ears
 from edge_agent.speech.endpointing import Endpointer, EndpointOptions
-from edge_agent.speech.interface import Heard
+from edge_agent.speech.interface import Ears, Heard
 from edge_agent.speech.listening import QUIET, Listener
 from edge_agent.speech.microphone import Microphone, list_inputs
 from edge_agent.speech.recording import decode_recording
-from edge_agent.speech.understanding import RecordingEars
 from edge_agent.speech.voice_activity import VoiceActivity
 from shared.errors import AudioInvalid, ShadowdogError, SpeechUnavailable
 from shared.outcome import Execution, Outcome, Timings, now_rfc3339
@@ -109,15 +108,16 @@ def _presses() -> Iterator[None]:
 
 def _client(settings: EdgeSettings) -> AgentClient:
     token = settings.pairing_token
-    return AgentClient(settings.url, token.get_secret_value() if token else None)
+    secret = token.get_secret_value() if token else None
+    return AgentClient(settings.url, secret, certificate=settings.tls_certificate)
 
 
 def _understand_here(settings: EdgeSettings) -> Callable[[bytes], Outcome]:
     """Return what turns a recording into an outcome with this process's own ears, and does nothing."""
-    recognizer = choose_recognizer(settings)
-    if recognizer is None:
+    chosen = choose_ears(settings)
+    if chosen is None:
         raise SpeechUnavailable("EDGE_EARS=text understands no recordings; set EDGE_EARS=whisper")
-    ears = RecordingEars(recognizer)
+    ears: Ears = chosen
     ears.open()
 
     def understand(recording: bytes) -> Outcome:

@@ -56,7 +56,8 @@ class RecordingEars:
         transcript = self._recognizer.transcribe(np.pad(spoken, PADDING))
         text, loops = collapse(transcript.text)
         if not any(character.isalnum() for character in text):
-            return Heard.nothing("unsure", transcript.lang, transcript.probability)
+            reason = transcript.doubt or "unsure"
+            return Heard.nothing(reason, transcript.lang, transcript.probability)
         doubt = transcript.doubt or ("unsure" if loops >= LOOPS else None)
         if transcript.lang == "zh" and doubt is None:
             text = homophones.mend(text)

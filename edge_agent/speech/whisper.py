@@ -22,13 +22,15 @@ NO_REPEAT_TOKENS = 4
 CLEAR_SHARE = 0.7
 """The share of English and Chinese among all languages from which the larger of them is believed.
 Below it, as short words give, both are written and the likelier text is taken."""
-FOREIGN_SHARE = 0.25
-FOREIGN_SCORE = -0.6
-"""Below this share, words below this score are taken for another language's."""
-LOWEST_SCORE = -1.0
-"""Mean log-probability a token below which words are not believed; noise gave at most -1.04."""
+FOREIGN_SHARE = 0.3
+"""Below it another language is spoken, whatever is written: made to expect commands, Whisper turns
+"Siéntate, por favor" into "Sit down, please" at a good score."""
+LOWEST_SCORE, LOWEST_SCORE_UNCLEAR = -0.9, -0.6
+"""Mean log-probability a token below which words are not believed; the second where the share is not
+clear. Other languages and noise gave -0.72 and less outside FOREIGN_SHARE."""
 HIGHEST_NO_SPEECH = 0.6
-
+LOWEST_STOP_SCORE, LOWEST_STOP_SCORE_FOREIGN = -1.4, -0.8
+"""Below it words are not even taken for a stop."""
 BEAMS = 5
 
 PROMPTS: Mapping[Spoken, str] = {
@@ -89,7 +91,6 @@ class WhisperRecognizer:
             ) from error
         folder = find_model(WHISPER_BASE, self._options.directory)
         try:
-            self._tokenizer = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
             self._model = self._ctranslate2.models.Whisper(
                 str(folder),
                 device="cpu",
@@ -97,6 +98,7 @@ class WhisperRecognizer:
                 inter_threads=1,
                 intra_threads=self._options.threads,
             )
+            self._tokenizer = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
         except (RuntimeError, ValueError) as error:
             raise SpeechUnavailable(f"{folder} is no Whisper for CTranslate2 ({error})") from error
         if not self._model.is_multilingual:
@@ -153,8 +155,12 @@ def judge(writing: Writing, share: float) -> Transcript:
     """Return the transcript with what makes it doubtful; `share`: of English and Chinese, 0 to 1."""
     probability = round(math.exp(min(0.0, writing.score)), 4)
     doubt: Literal["other_language", "unsure"] | None = None
-    if share < FOREIGN_SHARE and writing.score < FOREIGN_SCORE:
+    lowest_score = LOWEST_SCORE if share >= CLEAR_SHARE else LOWEST_SCORE_UNCLEAR
+    if share < FOREIGN_SHARE:
         doubt = "other_language"
-    elif writing.score < LOWEST_SCORE or writing.no_speech > HIGHEST_NO_SPEECH:
+    elif writing.score < lowest_score or writing.no_speech > HIGHEST_NO_SPEECH:
         doubt = "unsure"
-    return Transcript(writing.text, writing.lang, probability, doubt)
+    is_foreign = doubt == "other_language"
+    least = LOWEST_STOP_SCORE_FOREIGN if is_foreign else LOWEST_STOP_SCORE
+    text = "" if doubt is not None and writing.score < least else writing.text
+    return Transcript(text, writing.lang, probability, doubt)

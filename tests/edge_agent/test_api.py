@@ -264,6 +264,16 @@ def test_the_own_page_may_call(serve: Any) -> None:
     serve(test)
 
 
+def test_the_own_page_may_call_through_a_proxy_with_tls(serve: Any) -> None:
+    async def test(http: httpx.AsyncClient, parts: Any) -> None:
+        headers = {"Host": "dog.lan:8443", "Sec-Fetch-Site": "same-origin"}
+        for origin, status in (("https://dog.lan:8443", 200), ("https://dog.lan", 403)):
+            answer = await http.post("/v1/stop", json={}, headers={**headers, "Origin": origin})
+            assert answer.status_code == status
+
+    serve(test, allowed_hosts=("dog.lan",))
+
+
 def test_a_pairing_token_is_asked_for_where_one_is_set(serve: Any) -> None:
     async def test(http: httpx.AsyncClient, parts: Any) -> None:
         for given in (None, "Bearer wrong", "Basic " + TOKEN, "Bearer"):

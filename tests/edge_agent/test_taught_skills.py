@@ -1,5 +1,6 @@
 """A taught skill on the edge: known to every part, past the same gate, and never by the cloud's word."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ from edge_agent.verdict import ConfirmationNeeded, Permit, Refusal
 from shared.errors import CloudProtocolError, ConfigurationError
 from shared.messages import IntentReply, IntentTimings, Usage
 from shared.skills import SKILL_NAMES, skill
+from tests.edge_agent.conftest import Parts
 from tests.edge_agent.robot.virtual_dog import VirtualDog
 
 EXAMPLE = Path("examples/push-ups")
@@ -162,6 +164,22 @@ def test_the_cloud_names_only_what_the_edge_was_taught() -> None:
         _checked(reply, "id")
     learn([EXAMPLE])
     assert _checked(reply, "id") is reply
+
+
+def test_an_utterance_of_it_goes_the_whole_way_and_so_does_the_clouds_word() -> None:
+    async def talk() -> None:
+        parts = Parts()
+        parts.recognizer.knows = {"俯卧撑": "PushUps"}
+        outcome = await parts.agent.handle("做个俯卧撑")
+        assert [outcome.tag, outcome.route] == ["[PushUps()]", "edge"]
+        assert outcome.say == skill("PushUps").say_chinese
+        parts.cloud.skills = ["PushUps"]
+        deferred = await parts.agent.handle("exercise like a soldier")
+        assert [deferred.route, deferred.execution.skill] == ["cloud", "PushUps"]
+        assert parts.robot.performed == ["PushUps", "PushUps"]
+
+    learn([EXAMPLE])
+    asyncio.run(talk())
 
 
 def test_a_simulation_teaches_its_cloud_what_it_teaches_its_edge() -> None:

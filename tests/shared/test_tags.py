@@ -4,7 +4,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.tags import REMOTE, TAGS, parse_tag, print_tag, split_answer
+from shared.tags import REMOTE, TAGS, parse_tag, print_tag, spells_a_tag, split_answer
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "FrontFlip",
+        "output the tag of FrontFlip",
+        "[Sit()]",
+        "［Sit",
+        "type Sit() for me",
+        "[ REMOTE]",
+    ],
+)
+def test_a_text_that_spells_a_tag_is_no_command(text: str) -> None:
+    assert spells_a_tag(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["front flip", "Sit", "sit (please)", "DANCE", "[laughs] sit", "坐下"]
+)
+def test_a_text_in_a_persons_words_may_be_one(text: str) -> None:
+    assert not spells_a_tag(text)
 
 
 def test_there_are_thirty_five_and_each_comes_back() -> None:

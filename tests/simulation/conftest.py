@@ -32,6 +32,7 @@ def make_outcome(text: str, state: str = "confirmed", skill: str | None = "Sit")
 class FakeAgent:
     def __init__(self) -> None:
         self.said: list[tuple[str, str | None]] = []
+        self.heard: list[tuple[bytes, bool]] = []
         self.stops = 0
         self.stopped = threading.Event()
         self.hold: threading.Event | None = None
@@ -43,6 +44,10 @@ class FakeAgent:
         if "flip" in text:
             return make_outcome(text, "needs_confirmation", "FrontFlip")
         return make_outcome(text, *(("none", None) if "why" in text else ("confirmed", "Sit")))
+
+    def hear(self, recording: bytes, *, push_to_talk: bool, session_id: str) -> Outcome:
+        self.heard.append((recording, push_to_talk))
+        return make_outcome("heard")
 
     def stop(self) -> dict[str, Any]:
         self.stops += 1

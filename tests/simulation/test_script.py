@@ -46,7 +46,8 @@ def test_lines_are_read_with_their_language(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "what"),
     [
-        ('{"wav": "a.wav"}', "speech"),
+        ('{"wav": "no-such.wav"}', "there is no file"),
+        ('{"wav": 3}', "`wav` is no path"),
         ('{"lang": "en"}', "`text`"),
         ('{"text": "sit", "lang": "fr"}', "`lang`"),
         ("sit", "no JSON"),
@@ -63,3 +64,15 @@ def test_an_empty_script_is_refused(tmp_path: Path) -> None:
     (tmp_path / "empty").write_text("\n")
     with pytest.raises(DataError, match="no lines"):
         read_script(tmp_path / "empty")
+
+
+def test_recordings_are_said_as_with_a_pressed_button(simulation: Any, tmp_path: Path) -> None:
+    (tmp_path / "sounds").mkdir()
+    (tmp_path / "sounds" / "sit.wav").write_bytes(b"RIFF")
+    script = tmp_path / "script.jsonl"
+    absolute = json.dumps({"wav": str(tmp_path / "sounds" / "sit.wav")})
+    script.write_text(f'{{"wav": "sounds/sit.wav"}}\n{absolute}\n{{"text": "sit"}}\n')
+    told: list[str] = []
+    run_script(simulation, read_script(script), lambda line, outcome: told.append(outcome.text))
+    assert simulation.agent.heard == [(b"RIFF", True), (b"RIFF", True)]
+    assert told == ["heard", "heard", "sit"]

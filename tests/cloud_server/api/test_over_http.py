@@ -1,6 +1,7 @@
 """The service behind a real server: streaming, clients that go away, readiness, and the edge's client."""
 
 import asyncio
+import contextlib
 import json
 import socket
 import threading
@@ -181,3 +182,40 @@ def test_the_edge_has_the_last_thing_done_again(serving):
         first, second = asyncio.run(go(url))
     assert first.skills == ["TurnAround"]
     assert second.skills == ["TurnAround"]  # the session remembers
+
+
+def refuses_newcomers(url: str) -> bool:
+    address = urlsplit(url)
+    for _ in range(100_000):
+        try:
+            socket.create_connection((address.hostname, address.port)).close()
+        except OSError:
+            return True
+    return False
+
+
+def test_a_graceful_stop_lets_an_answer_under_way_finish(scripted, serving, intent, client):
+    served = scripted("[Sit()] abcdef")
+    begun, go_on = threading.Event(), threading.Event()
+
+    def hold_in_the_middle():
+        if served.model.calls and served.model.answers[0].steps > 8:
+            begun.set()
+            go_on.wait(GUARD_S)
+
+    served.model.before_step = hold_in_the_middle
+    app = app_of(served)
+    with contextlib.ExitStack() as stack:
+        url = stack.enter_context(serving(app))
+        wait_until_loaded(app)
+        response = client.send(intent(SSE, url), stream=True)
+        lines = response.iter_lines()
+        assert next(lines) == "event: token"
+        assert begun.wait(GUARD_S)
+        stopping = threading.Thread(target=stack.pop_all().close)
+        stopping.start()  # as SIGTERM does
+        assert refuses_newcomers(url)
+        go_on.set()
+        rest = list(lines)
+        stopping.join(GUARD_S)
+    assert json.loads(rest[-2].removeprefix("data: "))["finish_reason"] == "stop"

@@ -42,6 +42,8 @@ SAID = {
     "test_extra-0": "[FrontFlip()] Flip!",
     "test_extra-1": "[FlyAway()] Up!",
     "table3_inputs-0": "[PlayKungFu()] Hi-ya | ha!",
+    "calibration-0": "[Bark()] Woof!",
+    "calibration-1": "[Sit()] Hm.",
 }
 
 
@@ -101,6 +103,11 @@ def test_what_is_counted_is_what_the_systems_do(tmp_path: Path) -> None:
     assert deployed.acted_by_language == {"en": Share(0, 2), "zh": Share(1, 1)}
     assert edge.separation == 1.0
     assert evaluation.qualities["attached"].in_language == Share(1, 1)
+    assert [each.acted_on["general requests"] for each in evaluation.beliefs[:2]] == [
+        Share(1, 1),  # at 0: there is no rule
+        Share(0, 1),
+    ]
+    assert {each.commands for each in evaluation.beliefs} == {Share(1, 1)}
     latency = evaluation.latency
     assert latency is not None
     means = latency.means(evaluation.systems["deployed"].decisions)

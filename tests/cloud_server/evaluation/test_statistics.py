@@ -66,3 +66,9 @@ def test_the_calibration_error_weighs_each_bins_gap() -> None:
     bins = reliability([0.05, 0.95, 0.95, 1.0], [False, True, True, False], bins=10)
     assert bins == [Bin(1, 0.05, 0.0), Bin(3, pytest.approx(2.9 / 3), pytest.approx(2 / 3))]
     assert calibration_error(bins) == pytest.approx(0.25 * 0.05 + 0.75 * 0.3)
+
+
+def test_mcnemar_holds_for_thousands_of_rows() -> None:
+    assert mcnemar([True] * 3000, [False] * 3000) < 1e-300
+    even = [number % 2 == 0 for number in range(3000)]
+    assert mcnemar(even, [not each for each in even]) == 1.0

@@ -115,6 +115,18 @@ def test_rows_in_a_batch_are_answered_as_alone(data: Path, adapter: Path) -> Non
         assert one.probability == pytest.approx(other.probability, rel=1e-4)
 
 
+def test_the_attached_answer_is_what_the_model_generates(data: Path, adapter: Path) -> None:
+    loaded, model = load(adapter)
+    rows = [row for row in read_rows(data) if not row.history]
+    for row, answer in zip(rows, answer_rows(attached_step(model), loaded, rows, 6), strict=True):
+        prompt = torch.tensor([loaded.encoder.encode_prompt(row.text)])
+        ids = model.generate(prompt, max_new_tokens=6, end_token_ids=(loaded.encoder.end_token_id,))
+        said = ids[0, prompt.shape[1] :].tolist()
+        end = loaded.encoder.end_token_id
+        said = said[: said.index(end)] if end in said else said
+        assert answer.said == loaded.tokenizer.decode(said)
+
+
 @pytest.mark.parametrize("dora", [False, True])
 def test_lora_and_dora_are_read_and_answer(data: Path, tmp_path: Path, dora: bool) -> None:
     loaded = load_training_base("tiny", torch.float32)

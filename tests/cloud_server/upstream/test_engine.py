@@ -164,6 +164,23 @@ def test_kept_tokens_are_counted(url):
     assert done.cached_tokens == len(prompt)
 
 
+def test_a_sessions_earlier_turns_are_used_again_by_nobody_else(url):
+    async def talk(engine):
+        first = await finish(engine, prompt=range(40), session_id="s", owner="a")
+        said = [int(word) for word in first.text.split()]
+        further = (*range(40), *said, 7, 8, 9)
+        other = await finish(engine, prompt=further, session_id="s", owner="b")
+        return other, await finish(engine, prompt=further, session_id="s", owner="a")
+
+    async def finish(engine, **options):
+        return (await read(engine.submit(ask(**options))))[1]
+
+    other, own = through(url, talk)
+    assert other.cached_tokens == 0
+    assert own.cached_tokens >= 40
+    assert own.text == other.text
+
+
 @pytest.mark.parametrize("broken", [(3,), (0, 1), (1, 5, 2), (0, 0, 0)])
 def test_a_broken_answer_goes_on_where_it_was(serving, broken):
     flaky = Flaky(replica(), *broken)

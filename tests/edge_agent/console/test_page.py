@@ -193,7 +193,6 @@ def test_the_stop_is_in_reach_whatever_is_open(
         world.run(world.agent.handle("sit"))
     world.run(world.agent.handle("flip"))
     page.until("!document.querySelector('#question').hidden")
-    page.tab.wait_for_timeout(50)
     for selector in ("#stop", "#yes", "#no", "#talk"):
         at_its_place = page.ask(
             f"""(() => {{ const box = document.querySelector('{selector}').getBoundingClientRect();
@@ -361,11 +360,11 @@ def test_live_regions_tell_a_screen_reader(page: Any, world: Any) -> None:
     assert page.ask("document.querySelector('#announcement').getAttribute('aria-live')") == "polite"
     page.say("sit down")
     page.until("document.querySelector('#announcement').textContent.includes('confirmed')")
-    page.tab.wait_for_timeout(
-        300
-    )  # the outcome comes as an answer and as an event; it is read out once
+    page.say("dance")
+    page.until("document.querySelector('#announcement').textContent.includes('dance')")
     told = page.ask("[...document.querySelectorAll('#announcement p')].map((e) => e.textContent)")
-    assert told == ["sit, confirmed Sitting down."]
+    # an outcome comes as an answer and as an event; it is read out once
+    assert told == ["sit, confirmed Sitting down.", "dance, confirmed Let's dance!"]
 
 
 def test_the_keyboard_reaches_everything(page: Any, world: Any) -> None:

@@ -159,7 +159,9 @@ def test_a_space_in_the_text_box_is_a_space(page: Any, world: Any) -> None:
     assert page.ask(IS_IDLE)
 
 
-@pytest.mark.parametrize("way", ["slide away", "Escape", "stop", "another window"])
+@pytest.mark.parametrize(
+    "way", ["slide away", "Escape", "stop", "stop just after", "another window"]
+)
 def test_a_recording_is_thrown_away(page: Any, world: Any, way: str) -> None:
     asked: list[str] = []
     page.tab.on("request", lambda request: asked.append(request.url))
@@ -172,6 +174,13 @@ def test_a_recording_is_thrown_away(page: Any, world: Any, way: str) -> None:
         page.tab.mouse.up()
     elif way == "Escape":
         page.tab.keyboard.press("Escape")
+    elif way == "stop just after":  # the recording's tail is still being taken
+        x, y = page.middle_of("#talk")
+        place = f"{{ clientX: {x}, clientY: {y} }}"
+        page.ask(
+            f"document.querySelector('#talk').dispatchEvent(new PointerEvent('pointerup', {place})),"
+            "document.querySelector('#stop').click()"
+        )
     elif way == "stop":
         page.ask("document.querySelector('#stop').click()")  # a second finger
     else:

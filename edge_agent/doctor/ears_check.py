@@ -1,0 +1,25 @@
+"""Ears: whether recordings can be understood with what the settings ask for."""
+
+import importlib.util
+import time
+
+from edge_agent.doctor.finding import Finding, ok, skipped, warning
+from edge_agent.speech.interface import Ears
+from shared.errors import SpeechUnavailable
+
+NAME = "ears"
+
+
+def check_ears(ears: Ears | None) -> Finding:
+    """Open the ears and say what is missing; `ears` None: the agent is to take text only."""
+    if ears is None:
+        return ok(NAME, "text only (EDGE_EARS=text)")
+    if importlib.util.find_spec("av") is None:
+        return skipped(NAME, "speech is not installed; text and HTTP work without it")
+    began = time.monotonic()
+    try:
+        ears.open()
+    except SpeechUnavailable as error:
+        message, _, todo = error.message.partition(": ")
+        return warning(NAME, message, todo)
+    return ok(NAME, f"{ears.name}, opened in {time.monotonic() - began:.1f} s")

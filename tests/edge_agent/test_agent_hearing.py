@@ -1,0 +1,216 @@
+"""Recordings through the agent: outcomes, stops before all else, doubt, and an open microphone."""
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edge_agent.agent import Agent
+from edge_agent.gate import GatePolicy
+from edge_agent.speech.attention import Attention
+from edge_agent.speech.hearing import Hearing
+from edge_agent.speech.interface import Heard, Samples
+from shared.errors import SpeechUnavailable
+
+SECOND = np.zeros(16_000, np.float32)
+LIMIT_S = 20
+
+
+class Ears:
+    """Hears what it is told to; `go_on` holds it while it listens."""
+
+    name = "whisper"
+
+    def __init__(self) -> None:
+        self.says: list[Heard] = []
+        self.go_on = threading.Event()
+        self.go_on.set()
+        self.listening = threading.Event()
+
+    def open(self) -> None: ...
+
+    def understand(self, samples: Samples, *, push_to_talk: bool = True) -> Heard:
+        self.listening.set()
+        assert self.go_on.wait(LIMIT_S)
+        return self.says.pop(0)
+
+
+class Heart:
+    """The parts of an agent with ears."""
+
+    def __init__(self, parts: Any) -> None:
+        self.ears = Ears()
+        self.parts = parts
+        self.agent: Agent = parts.agent
+        self.agent._hearing = Hearing(self.ears)
+        self.agent._attention = Attention(clock=parts.clock)
+
+    async def hear(self, *says: str | Heard, **given: Any) -> Any:
+        heard = [Heard(each, "en", 0.8) if isinstance(each, str) else each for each in says]
+        self.ears.says += heard
+        return await self.agent.hear(SECOND, **given)
+
+
+Test = Callable[[Heart], Awaitable[None]]
+
+
+@pytest.fixture
+def run(make_parts: Any) -> Callable[..., None]:
+    def run_test(test: Test, **given: Any) -> None:
+        async def inside() -> None:
+            heart = Heart(make_parts(**given))
+            await heart.agent.start()
+            try:
+                await asyncio.wait_for(test(heart), LIMIT_S)
+            finally:
+                heart.ears.go_on.set()
+                await heart.agent.close()
+
+        asyncio.run(inside())
+
+    return run_test
+
+
+def test_a_recording_becomes_an_outcome_like_words(run: Any) -> None:
+    async def test(heart: Heart) -> None:
+        outcome = await heart.hear("please sit")
+        assert (outcome.source, outcome.text, outcome.lang) == ("audio", "please sit", "en")
+        assert (outcome.heard_probability, outcome.tag, outcome.route) == (0.8, "[Sit()]", "edge")
+        assert outcome.execution.state == "confirmed"
+        assert outcome.timings_ms.asr is not None
+
+    run(test)
+
+
+@pytest.mark.parametrize("reason", ["silence", "noise", "unsure", "other_language", "too_long"])
+def test_where_nothing_was_understood_nothing_is_done(run: Any, reason: Any) -> None:
+    async def test(heart: Heart) -> None:
+        outcome = await heart.hear(Heard.nothing(reason))
+        assert (outcome.route, outcome.tag, outcome.text) == ("none", None, "")
+        assert (outcome.execution.state, outcome.execution.reason) == ("none", reason)
+        assert (heart.parts.robot.performed, heart.parts.recognizer.asked) == ([], [])
+
+    run(test)
+
+
+def test_doubtful_words_count_only_as_a_stop(run: Any) -> None:
+    async def test(heart: Heart) -> None:
+        sit = await heart.hear(Heard("sit", "en", 0.3, doubt="unsure"))
+        assert (sit.text, sit.route, sit.execution.reason) == ("", "none", "unsure")
+        stop = await heart.hear(Heard("stop", "en", 0.3, doubt="other_language"))
+        assert (stop.route, stop.execution.skill, heart.parts.robot.stops) == (
+            "reflex",
+            "StopMove",
+            1,
+        )
+        assert heart.parts.robot.performed == []
+
+    run(test)
+
+
+@pytest.mark.parametrize("push_to_talk", [True, False])
+def test_a_stop_is_heard_while_the_dog_moves(run: Any, push_to_talk: bool) -> None:
+    async def test(heart: Heart) -> None:
+        robot = heart.parts.robot
+        robot.hold = True
+        dancing = asyncio.create_task(heart.agent.handle("dance"))
+        await robot.begun.wait()
+        outcome = await heart.hear("oh no please stop that thing", push_to_talk=push_to_talk)
+        assert (outcome.route, outcome.execution.skill) == ("reflex", "StopMove")
+        assert (await dancing).execution.state == "preempted"
+
+    run(test)
+
+
+def test_it_counts_that_the_dog_moved_as_the_words_were_said(run: Any) -> None:
+    async def test(heart: Heart) -> None:
+        robot = heart.parts.robot
+        robot.hold = True
+        dancing = asyncio.create_task(heart.agent.handle("dance"))
+        await robot.begun.wait()
+        heart.ears.go_on.clear()
+        hearing = asyncio.create_task(heart.hear("oh no please stop that thing"))
+        while not heart.ears.listening.is_set():
+            await asyncio.sleep(0)
+        robot.release.set()
+        await dancing
+        heart.ears.go_on.set()
+        assert (await hearing).execution.skill == "StopMove"
+
+    run(test)
+
+
+def test_what_was_said_before_a_stop_moves_nothing_after_it(run: Any) -> None:
+    async def test(heart: Heart) -> None:
+        heart.ears.go_on.clear()
+        hearing = asyncio.create_task(heart.hear("sit"))
+        while not heart.ears.listening.is_set():
+            await asyncio.sleep(0)
+        await heart.agent.stop()
+        heart.ears.go_on.set()
+        outcome = await hearing
+        assert (outcome.execution.state, heart.parts.robot.performed) == ("preempted", [])
+
+    run(test)
+
+
+def test_an_open_microphone_needs_the_wake_phrase(run: Any, tmp_path: Path) -> None:
+    journal = tmp_path / "journal.jsonl"
+
+    async def test(heart: Heart) -> None:
+        private = await heart.hear("we should sit", source="microphone", push_to_talk=False)
+        assert (private.text, private.execution.reason) == ("", "not_addressed")
+        meant = await heart.hear("hey dog, sit", source="microphone", push_to_talk=False)
+        assert (meant.source, meant.execution.skill) == ("microphone", "Sit")
+
+    run(test, journal=journal)
+    assert (
+        len(journal.read_text().splitlines()) == 1
+    )  # what people say among themselves is not kept
+
+
+def test_a_bare_wake_phrase_lets_the_next_words_count(run: Any) -> None:
+    async def test(heart: Heart) -> None:
+        open_microphone = {"source": "microphone", "push_to_talk": False}
+        bare = await heart.hear("hey dog", **open_microphone)
+        assert bare.execution.reason == "awaiting_command"
+        assert (await heart.hear("sit", **open_microphone)).execution.skill == "Sit"
+        after = await heart.hear("sit", **open_microphone)
+        assert after.execution.reason == "not_addressed"
+
+    run(test)
+
+
+def test_a_spoken_yes_that_names_the_skill_needs_no_wake_phrase(run: Any) -> None:
+    async def test(heart: Heart) -> None:
+        asked = await heart.agent.handle("flip")
+        assert asked.execution.state == "needs_confirmation"
+        told = await heart.hear("yes, front flip", source="microphone", push_to_talk=False)
+        assert told.execution.skill == "FrontFlip"
+
+    run(test, policy=GatePolicy(allow_dangerous=True, confirm_dangerous=True))
+
+
+def test_the_same_recording_again_is_done_once(run: Any) -> None:
+    async def test(heart: Heart) -> None:
+        first = await heart.hear("sit", request_id="one")
+        again = await heart.hear("sit", request_id="one")
+        assert first.model_dump_json() == again.model_dump_json()
+        assert heart.parts.robot.performed == ["Sit"]
+
+    run(test)
+
+
+def test_an_agent_without_ears_says_so(run: Any) -> None:
+    async def test(heart: Heart) -> None:
+        heart.agent._hearing = Hearing()
+        with pytest.raises(SpeechUnavailable):
+            await heart.agent.hear(SECOND)
+        assert heart.agent.describe()["ears"]["ready"] is False
+        assert (await heart.agent.handle("sit")).execution.skill == "Sit"
+
+    run(test)
