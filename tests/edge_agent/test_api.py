@@ -302,3 +302,26 @@ def test_an_unexpected_error_tells_nothing_but_its_form(serve: Any) -> None:
         assert "inside" not in answer.text
 
     serve(test)
+
+
+def test_prometheus_reads_figures_and_no_words(serve: Any) -> None:
+    async def test(http: httpx.AsyncClient, parts: Any) -> None:
+        await http.post("/v1/utterances", json={"text": "坐下"})
+        answer = await http.get("/metrics")
+        assert answer.status_code == 200
+        assert answer.headers["content-type"].startswith("text/plain")
+        counted = 'shadowdog_edge_outcomes_total{route="edge",source="text",state="confirmed"} 1.0'
+        assert counted in answer.text
+        assert "shadowdog_edge_robot_connected 1.0" in answer.text
+        assert "坐下" not in answer.text
+
+    serve(test)
+
+
+def test_the_figures_need_the_token_where_there_is_one(serve: Any) -> None:
+    async def test(http: httpx.AsyncClient, parts: Any) -> None:
+        assert_error(await http.get("/metrics"), 401, "unauthorized")
+        paired = {"Authorization": f"Bearer {TOKEN}"}
+        assert (await http.get("/metrics", headers=paired)).status_code == 200
+
+    serve(test, pairing_token=TOKEN)
