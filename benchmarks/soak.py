@@ -255,7 +255,7 @@ class Soak:
         """Note each motion in the dog's own log that no utterance accounts for.
 
         An utterance does from its arrival to its outcome, unless a stop that came after it had got
-        through before. What a slow link still brings was sent before and is not counted.
+        through before; in the same millisecond the order cannot be told. What a slow link still brings was sent before and is not counted.
         """
         stops = sorted(
             (said_at(each) + each["timings_ms"]["acknowledged"] / 1000 + STOP_S, said_at(each))
@@ -275,7 +275,7 @@ class Soak:
             if any(begun <= at <= ended + 1.0 for begun, ended in slow):
                 continue
             stopped_at = max((said for through, said in stops if through < at), default=0.0)
-            if not any(stopped_at < said <= at <= ended + STOP_S for said, ended in acting):
+            if not any(stopped_at <= said <= at <= ended + STOP_S for said, ended in acting):
                 self.unsafe.append(f"{call['name']} at {call['time']} that nobody asked for")
 
     def report(self, minutes: float) -> dict[str, Any]:

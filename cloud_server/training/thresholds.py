@@ -7,7 +7,7 @@ Source: Angelopoulos et al., Learn then Test (arXiv 2110.01052), fixed-sequence 
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,23 +57,28 @@ class Choice:
     certified: bool
 
 
-def choose_thresholds(posteriors: Tensor, rows: Sequence[Row]) -> Choice:
-    """Return the loosest thresholds whose risks are bounded; posteriors [rows, tags] are the rows'."""
-    best, tiers = _best_skills(posteriors)
+def choose_thresholds(
+    posteriors: Tensor, rows: Sequence[Row], allowed: Mapping[str, int] | None = None
+) -> Choice:
+    """Return the loosest thresholds whose risks are bounded; posteriors [rows, tags] are the rows'.
+
+    allowed: how many of these rows may be acted on by a risk's name, bounded or not: as many as a
+    shadow that is in use already acts on.
+    """
+    allowed = allowed or {}
+    best, tiers = best_skills(posteriors)
     chosen: Choice | None = None
     for step in PATH:
         thresholds = thresholds_at(step)
-        acted = torch.tensor(
-            [
-                tier is not None and value >= thresholds[str(int(tier))]
-                for value, tier in zip(best, tiers, strict=True)
-            ]
-        )
-        counts = {risk.name: _count(risk, rows, acted, tiers) for risk in RISKS}
+        counts = count_risks(best, tiers, rows, thresholds)
         bounded = all(count["p_value"] <= 1 - CONFIDENCE for count in counts.values())
-        if chosen is None or bounded:
+        kept = bounded or all(
+            count["p_value"] <= 1 - CONFIDENCE or count["acted_on"] <= allowed.get(name, -1)
+            for name, count in counts.items()
+        )
+        if chosen is None or kept:
             chosen = Choice(thresholds, counts, bounded)
-        if not bounded:
+        if not kept:
             break
     assert chosen is not None
     return chosen
@@ -84,7 +89,24 @@ def thresholds_at(in_place: float) -> dict[str, float]:
     return {str(int(tier)): round(1 - (1 - in_place) * MARGIN[tier], 6) for tier in Tier}
 
 
-def _best_skills(posteriors: Tensor) -> tuple[list[float], list[Tier | None]]:
+def count_risks(
+    best: Sequence[float],
+    tiers: Sequence[Tier | None],
+    rows: Sequence[Row],
+    thresholds: Mapping[str, float],
+) -> dict[str, dict[str, Any]]:
+    """Return per risk how many rows it concerns and how many are acted on; see `best_skills`."""
+    acted = torch.tensor(
+        [
+            tier is not None and value >= thresholds[str(int(tier))]
+            for value, tier in zip(best, tiers, strict=True)
+        ]
+    )
+    return {risk.name: _count(risk, rows, acted, tiers) for risk in RISKS}
+
+
+def best_skills(posteriors: Tensor) -> tuple[list[float], list[Tier | None]]:
+    """Return the rows' greatest probabilities and the tiers of their tags, None for `[REMOTE]`."""
     best = posteriors.max(dim=1)
     tiers = [SKILLS[index].tier if index < len(SKILLS) else None for index in best.indices.tolist()]
     return best.values.tolist(), tiers

@@ -14,8 +14,10 @@ from cloud_server.training.data import Row
 from cloud_server.training.posterior import branch_states, tag_head, tag_posteriors
 from cloud_server.training.thresholds import (
     CONFIDENCE,
+    best_skills,
     binomial_tail,
     choose_thresholds,
+    count_risks,
     decide,
     thresholds_at,
 )
@@ -85,6 +87,22 @@ def test_too_few_rows_certify_nothing() -> None:
     choice = choose_thresholds(posteriors_of(rows, []), rows)
     assert not choice.certified
     assert choice.thresholds == thresholds_at(0.99), "the strictest are taken"
+
+
+def test_what_was_acted_on_before_may_be_acted_on_again_but_no_more() -> None:
+    rows = remote_rows(1900, 1000)
+    wrong = [("Sit", 0.955)] * 9 + [("Sit", 0.705)] * 3
+    posteriors = posteriors_of(rows, wrong)
+    before = count_risks(*best_skills(posteriors), rows, dict.fromkeys("0123", 0.9))
+    assert before["requests"]["acted_on"] == 9
+    assert choose_thresholds(posteriors, rows).thresholds["1"] == 0.96
+    choice = choose_thresholds(posteriors, rows, {"requests": 9})
+    assert choice.thresholds["1"] == 0.71
+    assert not choice.certified
+    assert choice.counts["requests"]["acted_on"] == 9
+    too_few = choose_thresholds(posteriors, rows, {"requests": 8})
+    assert too_few.thresholds["1"] == 0.96
+    assert too_few.certified
 
 
 def test_a_temperature_lies_in_the_norm_and_leaves_the_order() -> None:

@@ -3,6 +3,7 @@
 import gc
 import os
 import random
+from contextlib import contextmanager
 
 import pytest
 
@@ -26,8 +27,8 @@ def pair(request, make_pair):
     return make_pair(request.param)
 
 
-@pytest.fixture(scope="module")
-def engine(pair):
+@contextmanager
+def serving(pair, **how):
     """A vLLM with small pages, few places and short prefill chunks, so that all of them show."""
     from vllm import LLM
     from vllm.distributed import cleanup_dist_env_and_memory
@@ -40,14 +41,20 @@ def engine(pair):
         max_num_seqs=4,
         max_num_batched_tokens=64,
         block_size=BLOCK_TOKENS,
-        enforce_eager=True,
         generation_config="vllm",
         disable_log_stats=True,
+        **how,
     )
     yield llm
     del llm
     gc.collect()
     cleanup_dist_env_and_memory()
+
+
+@pytest.fixture(scope="module")
+def engine(pair):
+    with serving(pair, enforce_eager=True) as llm:
+        yield llm
 
 
 def parameters(count: int = TOKENS):
@@ -122,3 +129,12 @@ def test_random_arrivals_and_cancellations(engine, pair, prompts, embedded, seed
     assert cancelled
     wanted = embedded(pair.served(), [(asked[name], counts[name]) for name in done])
     assert list(done.values()) == wanted
+
+
+def test_in_a_traced_graph_norms_in_place_spoil_nothing(make_pair, prompts, embedded):
+    """As vLLM compiles, but for the kernels: there its norms write into what they were given."""
+    pair = make_pair("implicit")
+    asked = prompts(5, 17, 70, seed=6)
+    with serving(pair, compilation_config={"backend": "eager"}) as engine:
+        ours = answers(engine, asked)
+    assert ours == embedded(pair.served(), [(prompt, TOKENS) for prompt in asked])
