@@ -14,6 +14,7 @@ from edge_agent.service_manager import BEATS_A_WINDOW
 from edge_agent.settings import EdgeSettings
 
 ROOT = Path(__file__).resolve().parents[2]
+UNITS = sorted((ROOT / "deploy").glob("*.service"))
 UNIT = ROOT / "deploy/shadowdog-agent.service"
 PROGRAM = "/opt/shadowdog/current/bin/edge-agent"
 
@@ -27,17 +28,18 @@ def service() -> configparser.SectionProxy:
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs Debian's systemd")
-def test_systemd_finds_nothing_wrong_with_it(tmp_path: Path) -> None:
-    here = tmp_path / UNIT.name
+def test_systemd_finds_nothing_wrong_with_them(tmp_path: Path) -> None:
     program = Path(sys.executable).with_name("edge-agent")
-    here.write_text(UNIT.read_text().replace(PROGRAM, str(program)))
+    assert {unit.name for unit in UNITS} >= {UNIT.name, "shadowdog-listen.service"}
+    for unit in UNITS:
+        (tmp_path / unit.name).write_text(unit.read_text().replace(PROGRAM, str(program)))
     done = subprocess.run(
-        ["systemd-analyze", "verify", "--man=no", str(here)],
+        ["systemd-analyze", "verify", "--man=no", *sorted(tmp_path.glob("*.service"))],
         capture_output=True,
         text=True,
         check=False,
     )
-    ours = [line for line in done.stderr.splitlines() if UNIT.name in line]
+    ours = [line for line in done.stderr.splitlines() if "shadowdog" in line]
     assert (done.returncode, ours) == (0, [])
 
 
