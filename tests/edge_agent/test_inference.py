@@ -1,5 +1,8 @@
 """A provider that is asked for and missing is an error with what to do; arrays and constants run alike."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -53,3 +56,21 @@ def test_a_provider_that_falls_back_silently_is_refused(
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: names)
     with pytest.raises(ConfigurationError, match="EDGE_PROVIDER=cuda"):
         Graph.open(adder, ProviderOptions(provider="cuda"))
+
+
+def test_onnx_runtime_reports_to_nobody() -> None:
+    # It reads the variable when it is first imported, so whatever imports it must find it set.
+    program = (
+        "import os, sys\n"
+        "class Watch:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'onnxruntime':\n"
+        "            print(os.environ.get('ORT_DISABLE_TELEMETRY'))\n"
+        "sys.meta_path.insert(0, Watch())\n"
+        "import edge_agent.inference\n"
+    )
+    environment = {k: v for k, v in os.environ.items() if k != "ORT_DISABLE_TELEMETRY"}
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment
+    )
+    assert done.stdout.split() == ["1"]
