@@ -114,14 +114,15 @@ def measure(
 def main() -> None:
     """Measure, print, and keep."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--full", action="store_true", help="all of test_normal, not 30 rows")
+    parser.add_argument("--full", action="store_true", help="all of test_normal")
+    parser.add_argument("--rows", type=int, default=30, help="of test_normal, evenly drawn")
     parser.add_argument("--out", type=Path, help="docs/evaluation/latency.json, for the page")
     given = parser.parse_args()
     subprocess.run([sys.executable, "-m", "cloud_server", "export-edge", "--if-needed"], check=True)
     torch.set_num_threads(1)
     lines = (ROOT / "datasets/test_normal.jsonl").read_text(encoding="utf-8").splitlines()
     rows = [json.loads(line) for line in lines]
-    rows = rows if given.full else rows[:: len(rows) // 30][:30]
+    rows = rows if given.full else rows[:: len(rows) // given.rows][: given.rows]
 
     on_gpu = torch.cuda.is_available()
     loaded = load_training_base(PROFILE, torch.bfloat16 if on_gpu else torch.float32)

@@ -74,7 +74,7 @@ async def read_answer(
             if event.name == "token":
                 on_token(_parse(TokenEvent, event).text)
             elif event.name == "done":
-                return _checked(_parse(IntentReply, event), request_id)
+                return check_reply(_parse(IntentReply, event), request_id)
             elif event.name == "error":
                 body = _parse(ErrorBody, event)
                 raise CloudRefused(f"the cloud gave the answer up: {_cut(body)}")
@@ -95,7 +95,7 @@ def _parse(body: type[Body], event: ServerSentEvent) -> Body:
         ) from None
 
 
-def _checked(reply: IntentReply, request_id: str) -> IntentReply:
+def check_reply(reply: IntentReply, request_id: str) -> IntentReply:
     """Return the reply if it belongs to the question and names only skills of the catalogue."""
     if reply.request_id != request_id:
         raise CloudProtocolError("the cloud answered another question")

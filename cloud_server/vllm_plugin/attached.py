@@ -7,7 +7,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from transformers import PretrainedConfig
-from vllm.compilation.decorators import support_torch_compile
 from vllm.model_executor.layers.logits_processor import LogitsProcessor
 from vllm.model_executor.layers.vocab_parallel_embedding import ParallelLMHead
 from vllm.model_executor.models.qwen3 import Qwen3Model
@@ -70,7 +69,6 @@ class Shadow(nn.Module):
         return state
 
 
-@support_torch_compile
 class AttachedDecoder(Decoder):
     """The base's decoder with a shadow beside it; both have their own layers in vLLM's paged cache."""
 
@@ -84,7 +82,6 @@ class AttachedDecoder(Decoder):
         self,
         input_ids: torch.Tensor,
         positions: torch.Tensor,
-        inputs_embeds: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Return the final-normed h(L-1) [tokens, hidden] with the shadow injected (eqs. 2 to 7)."""
         embedded = self.embed(input_ids)
@@ -115,6 +112,9 @@ class ShadowForCausalLM(nn.Module):
                 "a shadow reads every layer of the base: set --tensor-parallel-size instead of "
                 "--pipeline-parallel-size"
             )
+        if not vllm_config.model_config.enforce_eager:
+            # Traced, it gave other tokens on vLLM 0.32; why was not found.
+            raise ConfigurationError("start vLLM with --enforce-eager: compiled, it is not exact")
         config = vllm_config.model_config.hf_config
         within = f"{prefix}." if prefix else ""
         self.model = AttachedDecoder(vllm_config=vllm_config, prefix=f"{within}model")

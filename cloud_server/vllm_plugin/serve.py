@@ -25,6 +25,7 @@ def vllm_arguments(
     given = ["--hf-overrides", json.dumps(overrides), "--served-model-name", name]
     # The front end says all that shapes an answer: no defaults of the base's own beside it.
     given += ["--generation-config", "vllm"]
+    given += ["--enforce-eager"]  # `attached.py` says why
     return ["--model", str(base), *given, "--enable-prompt-tokens-details", *more]
 
 

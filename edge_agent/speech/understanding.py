@@ -80,8 +80,7 @@ def collapse(text: str) -> tuple[str, int]:
     while at < len(words):
         length, times = _repetition(words, at)
         most = max(most, times)
-        last = at + length - 1 if times > 1 else at
-        kept.append((at, last))
+        kept.append((at + length * (times - 1), at + length * times - 1))  # the last time
         at += length * times
     if most == 1:
         return text, 1

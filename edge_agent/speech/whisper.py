@@ -2,6 +2,7 @@
 
 import importlib
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +33,9 @@ HIGHEST_NO_SPEECH = 0.6
 LOWEST_STOP_SCORE, LOWEST_STOP_SCORE_FOREIGN = -1.4, -0.8
 """Below it words are not even taken for a stop."""
 BEAMS = 5
+
+_HALF_MARKS = re.compile(r"[\ufffd＂（]+|[，、,]\s*$")
+"""What a Chinese mark looks like that ended in the middle of its bytes, and marks that lead nowhere."""
 
 PROMPTS: Mapping[Spoken, str] = {
     "en": (
@@ -136,7 +140,7 @@ class WhisperRecognizer:
             return_scores=True,
             return_no_speech_prob=True,
         )[0]
-        text = self._tokenizer.decode(result.sequences_ids[0]).strip()
+        text = _HALF_MARKS.sub("", self._tokenizer.decode(result.sequences_ids[0])).strip()
         return Writing(text, lang, float(result.scores[0]), float(result.no_speech_prob))
 
     def _encode_prompt(self, lang: Spoken) -> list[int]:

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from edge_agent.catalogue import describe_skills
 from edge_agent.cli import main
-from edge_agent.cloud_client import _checked
+from edge_agent.cloud_answer import check_reply
 from edge_agent.gate import Gate, GatePolicy, Wish
 from edge_agent.mock_robot.sport_api import Posture
 from edge_agent.robot.choreography import CHOREOGRAPHIES
@@ -161,9 +161,9 @@ def test_the_cloud_names_only_what_the_edge_was_taught() -> None:
         timings_ms=IntentTimings(queue=0.0, first_token=1.0, total=1.0),
     )
     with pytest.raises(CloudProtocolError, match="not in the catalogue"):
-        _checked(reply, "id")
+        check_reply(reply, "id")
     learn([EXAMPLE])
-    assert _checked(reply, "id") is reply
+    assert check_reply(reply, "id") is reply
 
 
 def test_an_utterance_of_it_goes_the_whole_way_and_so_does_the_clouds_word() -> None:

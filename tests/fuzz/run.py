@@ -7,7 +7,7 @@ from pathlib import Path
 
 import atheris
 
-with atheris.instrument_imports(include=["shared", "edge_agent", "cloud_server.adapter_files"]):
+with atheris.instrument_imports(include=["shared", "edge_agent"]):
     from tests.fuzz.targets import TARGETS
 
 

@@ -138,21 +138,21 @@ def test_spoken_words_go_the_whole_way(tmp_path: Path) -> None:
             pytest.skip(f"no real speech recognition here: {package} is not installed")
     hiss = (np.random.default_rng(0).normal(size=32_000) * 3000).astype("<i2")
     (tmp_path / "hiss.wav").write_bytes(Sound(hiss, 16_000).to_wav())
-    recordings = ("en-24-sit-slt.wav", "zh-26-standdown-jm-kumo.wav", "en-03-stopmove-slt.wav")
+    recordings = ("zh-24-sit-jm-kumo.wav", "en-28-standup-slt.wav", "en-03-stopmove-slt.wav")
     lines = [{"wav": str(RECORDINGS / name)} for name in recordings]
     outcomes, robot = simulate(tmp_path, [*lines, {"wav": "hiss.wav"}])
-    sit, lie, stop, nothing = outcomes
-    assert [sit["lang"], sit["tag"], sit["execution"]["state"]] == ["en", "[Sit()]", "confirmed"]
-    assert [lie["lang"], lie["tag"], lie["execution"]["state"]] == [
-        "zh",
-        "[StandDown()]",
+    sit, rise, stop, nothing = outcomes
+    assert [sit["lang"], sit["tag"], sit["execution"]["state"]] == ["zh", "[Sit()]", "confirmed"]
+    assert [rise["lang"], rise["tag"], rise["execution"]["state"]] == [
+        "en",
+        "[StandUp()]",
         "confirmed",
     ]
     assert [stop["route"], stop["execution"]["skill"]] == ["reflex", "StopMove"]
-    for spoken in (sit, lie, stop):
+    for spoken in (sit, rise, stop):
         assert spoken["source"] == "audio"
         assert 0 < spoken["heard_probability"] <= 1
         assert 0 < spoken["timings_ms"]["asr"] < spoken["timings_ms"]["total"]
     assert [nothing["route"], nothing["tag"], nothing["text"]] == ["none", None, ""]
     assert [nothing["execution"]["state"], nothing["execution"]["reason"]] == ["none", "noise"]
-    assert robot["robot"]["posture"] == "lying"
+    assert robot["robot"]["posture"] == "standing"

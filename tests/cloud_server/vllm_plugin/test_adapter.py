@@ -62,6 +62,7 @@ def test_vllm_is_told_the_directories_and_the_profiles_name(tmp_path):
     assert '"architectures": ["ShadowForCausalLM"]' in line
     assert arguments[-2:] == ["--port", "1"]
     assert "--served-model-name qwen3-8b" in line
+    assert "--enforce-eager" in line
 
 
 @pytest.mark.skipif(importlib.util.find_spec("vllm") is not None, reason="vLLM is installed here")

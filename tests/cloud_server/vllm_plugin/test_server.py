@@ -43,7 +43,7 @@ def url(pair, tmp_path_factory):
         port = taken.getsockname()[1]
     places = ["--base", str(pair.base), "--adapter", str(pair.adapter)]
     more = ["--host", "127.0.0.1", "--port", str(port), "--dtype", "float32"]
-    more += ["--max-model-len", "512", "--tensor-parallel-size", "2", "--enforce-eager"]
+    more += ["--max-model-len", "512", "--tensor-parallel-size", "2"]
     log = tmp_path_factory.mktemp("vllm") / "log"
     with log.open("w") as output:
         process = subprocess.Popen(
