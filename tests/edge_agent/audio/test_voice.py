@@ -103,6 +103,7 @@ def test_it_knows_when_it_fell_silent() -> None:
         now[0] = 8.0
         ear.hold.set()
         await settle(voice)
+        await asyncio.sleep(0)  # the worker has ended, and its end is noted a turn later
         assert voice.quiet_since == 8.0
 
     live(work)
