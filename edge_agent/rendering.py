@@ -64,7 +64,7 @@ def render(outcome: Outcome, colours: bool = False) -> str:
     )
     if outcome.source != "text":
         rows = ((words.heard, _heard(outcome), BOLD if outcome.text else ""), *rows)
-        if not outcome.text:
+        if outcome.tag is None:
             rows = rows[:1]
     return "\n".join(_row(label, text, colour, colours) for label, text, colour in rows)
 
