@@ -43,6 +43,7 @@ def measure_start(folder: Path, domain: int) -> dict[str, float]:
         "EDGE_SIMULATION": "true",
         "EDGE_CLOUD_URL": "http://127.0.0.1:9",
         "EDGE_VOICE": "text",
+        "EDGE_EARS": "text",  # the speech model loads beside everything else and is measured apart
         "EDGE_JOURNAL": str(folder / "journal.jsonl"),
     }
     url = f"http://127.0.0.1:{port}"

@@ -31,7 +31,7 @@ from edge_agent.recognizer import Recognizer  # noqa: E402
 from edge_agent.settings import default_bundle  # noqa: E402
 from edge_agent.speech.recording import decode_recording  # noqa: E402
 from edge_agent.speech.understanding import RecordingEars  # noqa: E402
-from edge_agent.speech.whisper import WhisperRecognizer  # noqa: E402
+from edge_agent.speech.whisper import WhisperOptions, WhisperRecognizer  # noqa: E402
 from shared.report import LabelledRow, read_rows  # noqa: E402
 from shared.settings import cache_directory  # noqa: E402
 
@@ -73,7 +73,7 @@ class Hearing:
         key = f"{HEARING_VERSION} {path.stem} {snr_db}"
         if key not in self._known:
             if self._ears is None:
-                self._ears = RecordingEars(WhisperRecognizer())
+                self._ears = RecordingEars(WhisperRecognizer(WhisperOptions(threads=1)))
                 self._ears.open()
             samples = decode_recording(path.read_bytes(), "wav")
             seed = int(path.stem, 16) % 1000

@@ -184,14 +184,17 @@ class Agent:
             utterance = self._arrive(source, session_id, request_id)
             utterance.stopped = stopped or utterance.stopped
             began_at = utterance.arrived_at - len(samples) / SAMPLE_RATE_HZ
-            was_busy, own_line = self._is_busy(), self._delivery.line
+            # The recording ends some time after its words: the dog may have ended its line meanwhile.
+            own_line = self._delivery.line_since(began_at)
+            was_busy = self._is_busy() or own_line is not None
             heard = await self._hearing.understand(samples, push_to_talk=push_to_talk)
             busy = was_busy or self._is_busy()
             if heard.doubt is not None and not reflex.is_stop(heard.text, busy):
                 heard = Heard.nothing(heard.doubt, heard.lang, heard.probability)
             if not push_to_talk:
                 answers = self._read_answer(heard.text) is not None
-                situation = Situation(began_at, busy, own_line or self._delivery.line, answers)
+                own_line = own_line or self._delivery.line_since(began_at)
+                situation = Situation(began_at, busy, own_line, answers)
                 heard = self._attention.admit(heard, situation)
             utterance.hear(heard)
             if heard.reason in PASSED_OVER:  # what people say among themselves is not recorded

@@ -25,10 +25,12 @@ class Delivery:
         """Whether the dog is saying something."""
         return self._voice is not None and self._voice.speaking
 
-    @property
-    def line(self) -> str | None:
-        """The last line that was given to the voice while it speaks, None while it is silent."""
-        return self._said[-1][1] if self.speaking and self._said else None
+    def line_since(self, moment_s: float) -> str | None:
+        """Return the last line given to the voice if it sounded after `moment_s` (monotonic seconds)."""
+        if self._voice is None or not self._said:
+            return None
+        sounded = self._voice.speaking or self._voice.quiet_since >= moment_s
+        return self._said[-1][1] if sounded else None
 
     def begin(self, request_id: str, skill: str, line: str) -> None:
         """An action of an utterance is under way; may be told again and again."""

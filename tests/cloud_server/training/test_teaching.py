@@ -1,7 +1,7 @@
 """A shadow is taught one more skill from a folder: it keeps the old ones, or there is no bundle."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -143,20 +143,26 @@ def test_a_taught_shadow_is_not_taught_again_and_not_exported_without_its_skill(
         export_bundle("tiny", adapter, tmp_path / "bundle")
 
 
-def test_new_rows_are_a_quarter_and_old_ones_keep_their_posterior(
+def test_new_rows_are_a_third_and_old_ones_keep_their_posterior(
     taught: list[TaughtSkill],
 ) -> None:
     new = [row("push-up", "PushUps"), row("no push-up", "REMOTE")]
     old = [row(f"sit {n}", "Sit") for n in range(8)]
-    known = [[1.0 / 35] * 34 + [0.0] + [1.0 / 35]] * 8
+    asked: list[str] = []
+
+    def know(texts: Sequence[str]) -> list[list[float]]:
+        asked.extend(texts)
+        return [[1.0 / 35] * 34 + [0.0] + [1.0 / 35]] * len(texts)
+
     stage = load_recipe(Path("cloud_server/training/recipes/teach.toml")).stages[0]
     lesson = Lesson(new, [], old, [], [], [])
-    examples = lay_out(lesson, known, stage, 1)
+    examples = lay_out(lesson, know, stage, 1)
+    assert sorted(asked) == sorted(each.text for each in examples if each.row in old)
     assert [each.text for each in examples] == [
-        each.text for each in lay_out(lesson, known, stage, 1)
+        each.text for each in lay_out(lesson, know, stage, 1)
     ]
-    assert len(examples) == 11
-    assert sum(each.row in new for each in examples) == 3
+    assert len(examples) == 12
+    assert sum(each.row in new for each in examples) == 4
     for each in examples:
         assert sum(each.target) == pytest.approx(1)
         if each.row in new:

@@ -91,6 +91,24 @@ def test_lines_and_barks_are_said_in_order_in_their_language() -> None:
     live(work)
 
 
+def test_it_knows_when_it_fell_silent() -> None:
+    async def work() -> None:
+        now = [5.0]
+        ear = Ear()
+        ear.hold.clear()
+        voice = Voice(Letters(), [ear], clock=lambda: now[0])
+        assert voice.quiet_since < 0
+        voice.say("Sitting down.")
+        await ear.begun.wait()
+        now[0] = 8.0
+        ear.hold.set()
+        await settle(voice)
+        await asyncio.sleep(0)  # the worker has ended, and its end is noted a turn later
+        assert voice.quiet_since == 8.0
+
+    live(work)
+
+
 def test_hush_cuts_the_line_off_and_forgets_those_that_wait() -> None:
     async def work() -> None:
         ear = Ear()

@@ -21,6 +21,7 @@ NAMES = [
     "bundle",
     "cloud",
     "microphone",
+    "ears",
     "voice",
     "clock",
 ]

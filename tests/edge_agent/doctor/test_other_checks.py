@@ -13,7 +13,9 @@ from edge_agent.doctor.sound_check import check_microphone, check_voice
 from shared.errors import BundleError
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=timezone.utc)
-MANIFEST = SimpleNamespace(name="gemma-270m", precision="int8", fingerprint="f" * 64, checks=[1, 2])
+MANIFEST = SimpleNamespace(
+    name="gemma-270m", precision="int8", fingerprint="f" * 64, checks=[1, 2], taught=()
+)
 
 # --- the bundle -----------------------------------------------------------------------------------
 
