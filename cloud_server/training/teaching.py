@@ -40,12 +40,12 @@ from shared.tags import REMOTE, TAGS, print_tag
 from shared.taught_skill import TaughtSkill
 
 HELD_OUT_SHARE = 0.2
-NEW_SHARE = 1 / 3
+NEW_SHARE = 1 / 4
 """The new rows' share of what is seen; they are few, so each is seen several times, disturbed anew."""
 MOST_LOST = 0.01
 """How much of the old commands' share right may be lost."""
 REPORT_NAME = "teaching.json"
-SHARES = (1.0, 0.8, 0.6, 0.4)
+SHARES = (1.0, 0.6, 0.3)
 """How much of what was learnt may stay: a part of every weight's change."""
 _OLD_TAGS = (*(f"[{skill.name}()]" for skill in BUILT_IN), REMOTE)
 

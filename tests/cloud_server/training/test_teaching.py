@@ -143,7 +143,7 @@ def test_a_taught_shadow_is_not_taught_again_and_not_exported_without_its_skill(
         export_bundle("tiny", adapter, tmp_path / "bundle")
 
 
-def test_new_rows_are_a_third_and_old_ones_keep_their_posterior(
+def test_new_rows_are_a_quarter_and_old_ones_keep_their_posterior(
     taught: list[TaughtSkill],
 ) -> None:
     new = [row("push-up", "PushUps"), row("no push-up", "REMOTE")]
@@ -161,8 +161,8 @@ def test_new_rows_are_a_third_and_old_ones_keep_their_posterior(
     assert [each.text for each in examples] == [
         each.text for each in lay_out(lesson, know, stage, 1)
     ]
-    assert len(examples) == 12
-    assert sum(each.row in new for each in examples) == 4
+    assert len(examples) == 11
+    assert sum(each.row in new for each in examples) == 3
     for each in examples:
         assert sum(each.target) == pytest.approx(1)
         if each.row in new:
