@@ -85,7 +85,9 @@ def test_an_edge_of_another_catalogue_refuses_it(
     with pytest.raises(BundleError, match="it does not know PushUps, which EDGE_SKILLS"):
         read_manifest(bundles["fp32"])
     text = (EXAMPLE / "skill.toml").read_text(encoding="utf-8")
-    dangerous = text.replace("tier = 1", "tier = 3").replace("[movement]", "[movement]\nspace_m = 2.0")
+    dangerous = text.replace("tier = 1", "tier = 3").replace(
+        "[movement]", "[movement]\nspace_m = 2.0"
+    )
     (tmp_path / "skill.toml").write_text(dangerous, encoding="utf-8")
     learn([tmp_path])
     with pytest.raises(BundleError, match="have the tiers PushUps 1, here they are PushUps 3"):
