@@ -113,33 +113,23 @@ class TagHead:
             for child in branch.children:
                 allowed[number, tokens.index(child)] = 0.0
         self.allowed = allowed
-        self._column = {token: column for column, token in enumerate(tokens)}
+        self._steps = [
+            [
+                branch * len(tokens) + tokens.index(tree.branches[branch].children[child])
+                for branch, child in path
+            ]
+            for path in tree.paths
+        ]  # for each tag: where its steps lie among all branches' tokens
 
     def log_posterior(self, states: Tensor) -> Tensor:
         """Return log P(tag) [rows, 35] of the states [rows * branches, hidden] at the branching nodes."""
         branches = len(self.tree.branches)
         logits = states.float() @ self.weight.to(states.device).T
-        steps = F.log_softmax(
+        logs = F.log_softmax(
             logits.view(-1, branches, logits.shape[-1]) + self.allowed.to(states.device), dim=-1
         )
-        flat = steps.flatten(1)
-        columns = flat.shape[1] // branches
-        return torch.stack(
-            [
-                flat[
-                    :,
-                    [
-                        branch * columns + self._column[self._child(branch, child)]
-                        for branch, child in path
-                    ],
-                ].sum(1)
-                for path in self.tree.paths
-            ],
-            dim=1,
-        )
-
-    def _child(self, branch: int, child: int) -> int:
-        return self.tree.branches[branch].children[child]
+        flat = logs.flatten(1)
+        return torch.stack([flat[:, steps].sum(1) for steps in self._steps], dim=1)
 
     def loss(self, states: Tensor, wanted: Sequence[Sequence[float]]) -> Tensor:
         """Return the mean over rows of the cross entropy of the posterior against the wanted one."""
