@@ -50,6 +50,7 @@ SIDES = {
         "train_remote_answers",
         "train_remote_shadow",
         "train_remote_extra",
+        "train_remote_combined",
     ),
 }
 """What is kept apart: no row of a side is near one of another."""

@@ -6,7 +6,8 @@ The method is `peft`'s; only the packed batches and their losses are the project
 from pathlib import Path
 from typing import Any
 
-from peft import LoraConfig, PeftModel, get_peft_model
+from peft import LoraConfig, PeftModel, get_peft_model, load_peft_weights
+from peft.utils import set_peft_model_state_dict
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
@@ -53,6 +54,10 @@ class LowRankLearner(nn.Module):
 
     def save_pretrained(self, directory: str | Path) -> None:
         self.adapted.save_pretrained(str(directory))
+
+    def load_adapter(self, directory: str | Path) -> None:
+        """Put the weights that `save_pretrained` wrote into the adapted base."""
+        set_peft_model_state_dict(self.adapted, load_peft_weights(str(directory), device="cpu"))
 
 
 def trainable_parameters(module: nn.Module) -> int:

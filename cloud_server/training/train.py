@@ -170,7 +170,13 @@ def _train_low_rank(
     )
     learner = LowRankLearner(adapted, builder.tree.tokens[0])
     for stage in recipe.stages:
+        done, finished = run_directory / f"{stage.name}.done", run_directory / stage.name / "adapter"
+        if done.exists():
+            learner.load_adapter(finished)
+            continue
         _run(LowRankTrainer, learner, stage, builder, recipe, datasets, run_directory)
+        learner.save_pretrained(finished)
+        done.touch()
     adapter = run_directory / "adapter"
     learner.save_pretrained(adapter)
     plot_log(run_directory / "log.jsonl", adapter / "loss.png")

@@ -79,11 +79,28 @@ def test_a_recipe_learns_and_is_finished_once(tmp_path: Path) -> None:
     assert len((run / "log.jsonl").read_text().splitlines()) == len(stages)
 
 
-def test_an_interrupted_stage_resumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def low_rank_recipe() -> Recipe:
+    made = recipe(save_steps=10, low_rank={"method": "dora", "rank": 2, "dropout": 0.0})
+    return made.model_copy(
+        update={"stages": [each.model_copy(update={"mode": "joint"}) for each in made.stages]}
+    )
+
+
+@pytest.mark.parametrize(
+    ("made", "weights"),
+    [
+        (recipe(save_steps=10), "shadow_adapter.safetensors"),
+        (low_rank_recipe(), "adapter_model.safetensors"),
+    ],
+    ids=["shadow", "low-rank"],
+)
+def test_an_interrupted_stage_resumes(
+    made: Recipe, weights: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write_data(tmp_path)
     import cloud_server.training.trainer as trainer
 
-    whole = train(recipe(save_steps=10), tmp_path, tmp_path / "whole")
+    whole = train(made, tmp_path, tmp_path / "whole")
 
     def interrupt(self: Any, args: Any, state: Any, control: Any, **_: Any) -> None:
         if state.global_step == 20:
@@ -92,11 +109,16 @@ def test_an_interrupted_stage_resumes(tmp_path: Path, monkeypatch: pytest.Monkey
     with monkeypatch.context() as patch:
         patch.setattr(trainer.JsonLinesLog, "on_step_end", interrupt)
         with pytest.raises(KeyboardInterrupt):
-            train(recipe(save_steps=10), tmp_path, tmp_path / "broken")
-    resumed = train(recipe(save_steps=10), tmp_path, tmp_path / "broken")
-    one, two = (load_file(each / "shadow_adapter.safetensors") for each in (whole, resumed))
+            train(made, tmp_path, tmp_path / "broken")
+    lines = (tmp_path / "broken" / "log.jsonl").read_text().splitlines()
+    resumed = train(made, tmp_path, tmp_path / "broken")
+    more = (tmp_path / "broken" / "log.jsonl").read_text().splitlines()[len(lines) :]
+    assert min(json.loads(line)["step"] for line in more if '"tags"' in line) >= 20
+    one, two = (load_file(each / weights) for each in (whole, resumed))
     for name, tensor in one.items():
         torch.testing.assert_close(two[name].float(), tensor.float(), atol=2e-2, rtol=2e-2)
+    again = load_file(train(made, tmp_path, tmp_path / "broken") / weights)
+    assert all(torch.equal(again[name], two[name]) for name in two), "nothing is trained twice"
 
 
 @pytest.mark.parametrize("name", ["gemma-270m", "gemma-270m-teacher", "gemma-270m-lora"])
