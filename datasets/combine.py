@@ -27,15 +27,13 @@ HELD_OUT = (
     *("test_normal", "test_remote", "test_remote_extra", "test_extra"),
 )
 
-FIRST_WORDS = frozenset(
-    """
-    do show get shake dance give welcome stand turn go make sit roll jump cheer spin stretch play
-    bark say wave take face drop perform pounce swing hop rise lie rotate rub wiggle cut draw
-    swivel put keep speak run execute balance stay wish flip lift lean greet sway scrape pivot
-    jiggle leap rest flop bow waltz tango bust kneel crouch lower lay relax bounce hip cha
-    """.split()
+FIRST_WORDS = (
+    "do show get shake dance give welcome stand turn go make sit roll jump cheer spin stretch play "
+    "bark say wave take face drop perform pounce swing hop rise lie rotate rub wiggle cut draw "
+    "swivel put keep speak run execute balance stay wish flip lift lean greet sway scrape pivot "
+    "jiggle leap rest flop bow waltz tango bust kneel crouch lower lay relax bounce hip cha "
 )
-"""What an English command must begin with to be joined as it stands: bare verbs."""
+"""What an English command must begin with to be joined as it stands: one of these bare verbs."""
 
 FIRST_CHARACTERS = set(
     "跳打来往把坐站抖趴翻转叫扭扑朝起向比甩汪拜耍做作滚伸拉刨画卧左右舞摇趴躺蹦握招欢迎"
@@ -215,7 +213,7 @@ def bare(text: str, language: str) -> str | None:
         return None
     words = text.split()
     if language == "en":
-        fits = len(words) <= 5 and words[0].lower() in FIRST_WORDS and text.isascii()
+        fits = len(words) <= 5 and words[0].lower() in FIRST_WORDS.split() and text.isascii()
         return words[0].lower() + text[len(words[0]) :] if fits else None
     fits = 1 < len(text) <= 7 and len(words) == 1 and text[0] in FIRST_CHARACTERS
     return text if fits and text[-1] not in "吧呗啊呀嘛啦了喽哈吗呢" else None
