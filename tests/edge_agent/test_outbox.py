@@ -1,8 +1,11 @@
 """The outbox: bounded, for its owner alone, whole again after damage, and on the command line."""
 
+import ast
 import json
 import sqlite3
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -80,6 +83,39 @@ def test_a_file_that_another_holds_is_an_error_not_a_wait_for_ever(
     with pytest.raises(DataError, match="locked"):
         outbox.keep(entry(1))
     holder.close()
+
+
+def test_a_disk_that_is_full_is_an_error_and_loses_nothing_that_was_kept(tmp_path: Path) -> None:
+    program = f"""
+import resource
+from pathlib import Path
+from edge_agent.outbox import Outbox
+from shared.errors import DataError
+from tests.edge_agent.test_outbox import entry
+outbox = Outbox(Path({str(tmp_path / "outbox.sqlite3")!r}))
+outbox.open()
+outbox.keep(entry(0))
+size = outbox.path.stat().st_size
+resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+for number in range(1, 9):
+    try:
+        outbox.keep(entry(number, "long " * 400))
+    except DataError as error:
+        print("refused:", error.message)
+print([each.request_id for each in outbox.list()])
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+outbox.keep(entry(9))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    *refusals, listed = done.stdout.splitlines()
+    assert refusals
+    assert all("make room" in line for line in refusals)
+    kept = Outbox(tmp_path / "outbox.sqlite3").list()
+    assert [each.request_id for each in kept] == [*ast.literal_eval(listed), "q-9"]
+    assert kept[0] == entry(0)
+    assert len(kept) == 10 - len(refusals)
 
 
 def test_the_command_line_shows_and_clears(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:

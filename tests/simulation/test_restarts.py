@@ -47,14 +47,20 @@ def child(simulation: Simulation, name: str) -> ChildProcess:
 
 def kill(simulation: Simulation, name: str) -> Callable[[], None]:
     """Kill a process at once; return what starts it again, as it was."""
+    restart = restarter(simulation, name)
     process = child(simulation, name)._process
-    environment = Path(f"/proc/{process.pid}/environ").read_bytes().decode().split("\0")
-    command = Path(f"/proc/{process.pid}/cmdline").read_bytes().decode().split("\0")[:-1]
     process.kill()
     process.wait()
+    return restart
+
+
+def restarter(simulation: Simulation, name: str) -> Callable[[], None]:
+    """Return what starts a process that lives now again, as it is, once it has ended."""
+    process = child(simulation, name)._process
+    given = environment_of(process.pid)
+    command = Path(f"/proc/{process.pid}/cmdline").read_bytes().decode().split("\0")[:-1]
 
     def restart() -> None:
-        given = dict(line.split("=", 1) for line in environment if "=" in line)
         simulation._children.remove(child(simulation, name))
         log = simulation.logs / f"{name.replace(' ', '-')}-again.log"
         begun = ChildProcess(name, command[2:], given, log)
@@ -68,6 +74,11 @@ def kill(simulation: Simulation, name: str) -> Callable[[], None]:
         begun.wait_until_ready(f"{url}{path}", PATIENCE_S)
 
     return restart
+
+
+def environment_of(pid: int) -> dict[str, str]:
+    lines = Path(f"/proc/{pid}/environ").read_bytes().decode().split("\0")
+    return dict(line.split("=", 1) for line in lines if "=" in line)
 
 
 def until(holds: Callable[[], Any], what: str) -> Any:
@@ -105,6 +116,34 @@ def test_the_cloud_is_killed_and_comes_back(simulation: Simulation) -> None:
     assert question.request_id in [each["request_id"] for each in kept]
     late = simulation.agent.answer_late(question.request_id)
     assert (late.route, late.execution.calls) == ("cloud", [])
+
+
+def test_a_cloud_told_to_end_finishes_its_answer_and_takes_no_more(simulation: Simulation) -> None:
+    restart = restarter(simulation, "cloud")
+    process = child(simulation, "cloud")._process
+    key = environment_of(process.pid)["CLOUD_API_KEYS"]
+    asked: dict[str, Any] = {
+        "messages": [{"role": "user", "content": "Tell me a long story."}],
+        "max_tokens": 128,
+        "stream": True,
+    }
+    with httpx.Client(base_url=simulation.cloud_url, timeout=PATIENCE_S) as client:
+        client.headers["Authorization"] = f"Bearer {key}"
+        asked["model"] = client.get("/v1/models").json()["data"][0]["id"]
+        with client.stream("POST", "/v1/chat/completions", json=asked) as stream:
+            assert stream.status_code == 200
+            lines = stream.iter_lines()
+            first = next(line for line in lines if line.startswith("data: "))
+            os.kill(process.pid, signal.SIGTERM)
+            said = [first, *(line for line in lines if line)]
+    assert said[-1] == "data: [DONE]"
+    reasons = [json.loads(line[6:])["choices"][0]["finish_reason"] for line in said[:-1]]
+    assert reasons[-1] in ("stop", "length")
+    assert process.wait(PATIENCE_S) in (0, -signal.SIGTERM)  # uvicorn raises the signal again
+    assert simulation.agent.say("今天天气怎么样").route == "offline"
+    say_until(simulation, "坐下", lambda outcome: outcome.execution.state == "confirmed")
+    restart()
+    say_until(simulation, "今天天气怎么样", lambda outcome: outcome.route == "cloud")
 
 
 def test_the_robot_is_killed_in_motion_and_comes_back(simulation: Simulation) -> None:
