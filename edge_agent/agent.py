@@ -332,6 +332,7 @@ class Agent:
                 "voice": self._delivery.describe(),
                 "ears": self._hearing.describe(),
                 "cloud": self._cloud.state,
+                "unanswered": self.records.waiting,
                 "bundle": {"name": manifest.name, "fingerprint": manifest.fingerprint},
             }
         )
@@ -376,6 +377,7 @@ class Agent:
         self._delivery.conclude(outcome)
         self.publish_state()
         await self.records.note(utterance, outcome)
+        self.publish_state()  # the outbox may have grown
         return outcome
 
 

@@ -24,12 +24,15 @@ class Records:
         self._journal = journal
         self._outbox = outbox
         self._writing = ThreadPoolExecutor(1, thread_name_prefix="journal")
+        self.waiting = 0
+        """How many utterances wait in the outbox, as far as this process knows."""
 
     async def open(self) -> None:
         """Make the files; ConfigurationError where they cannot be written."""
         for part in (self._journal, self._outbox):
             if part is not None:
                 await self._do(part.open)
+        await self.unanswered()
 
     def close(self) -> None:
         """Finish what is being written."""
@@ -50,13 +53,16 @@ class Records:
             if outbox is not None and outcome.route == "offline":
                 entry = Unanswered.of(utterance, outcome.execution.reason or "cloud_error")
                 await self._do(lambda: outbox.keep(entry))
+                await self.unanswered()
         except DataError as error:
             logger.warning("%s", error.message)
 
     async def unanswered(self) -> list[Unanswered]:
         """Return what waits in the outbox, oldest first; DataError where it cannot be read."""
         outbox = self._outbox
-        return [] if outbox is None else await self._do(outbox.list)
+        found = [] if outbox is None else await self._do(outbox.list)
+        self.waiting = len(found)
+        return found
 
     async def find(self, request_id: str) -> Unanswered:
         """Return one entry of the outbox; NotFound."""
@@ -70,11 +76,14 @@ class Records:
         entry, outbox = await self.find(request_id), self._outbox
         assert outbox is not None
         await self._do(lambda: outbox.remove(entry.request_id))
+        await self.unanswered()
 
     async def clear(self) -> int:
         """Empty the outbox and return how many entries it had."""
         outbox = self._outbox
-        return 0 if outbox is None else await self._do(outbox.clear)
+        cleared = 0 if outbox is None else await self._do(outbox.clear)
+        await self.unanswered()
+        return cleared
 
     async def _do(self, work: Callable[[], Result]) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._writing, work)

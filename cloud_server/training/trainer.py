@@ -97,6 +97,7 @@ class PackedTrainer(Trainer):
             lr=self.stage.learning_rate,
             weight_decay=self.stage.weight_decay,
             betas=(0.9, 0.98),
+            fused=True,
         )
         return self.optimizer
 

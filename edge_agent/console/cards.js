@@ -25,6 +25,13 @@ export class Cards {
     this.paint(this.take(id, { source, text }));
   }
 
+  /** Begin an utterance that is asked again: on a new card, above what was said since. */
+  beginAgain(id, text) {
+    this.records.get(id)?.element.remove();
+    this.records.delete(id);
+    this.begin(id, "text", text);
+  }
+
   /** Take in what the state says of the utterances under way and of the action that has the dog. */
   follow(state) {
     for (const { request_id: id, ...news } of state.under_way) {

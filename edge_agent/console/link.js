@@ -41,10 +41,10 @@ export function newRequestId() {
   return [...bytes].map((each) => each.toString(16).padStart(2, "0")).join("");
 }
 
-/** Return the response to a GET, or to a POST of `json` or of `body` with its type; LinkError else. */
-export async function call(path, { json, body, signal } = {}) {
+/** Return the response to a GET, or to `method`, or to a POST of `json` or of `body` with its type; LinkError else. */
+export async function call(path, { method, json, body, signal } = {}) {
   const headers = token ? { Authorization: `Bearer ${token}` } : {};
-  const options = { headers, signal, cache: "no-store" };
+  const options = { method, headers, signal, cache: "no-store" };
   if (json !== undefined) {
     headers["Content-Type"] = "application/json";
     Object.assign(options, { method: "POST", body: JSON.stringify(json) });

@@ -4,6 +4,7 @@ import { buzz } from "./buzz.js";
 import { Cards } from "./cards.js";
 import { DogView } from "./dog.js";
 import { EventLink, hasToken, setToken } from "./link.js";
+import { OutboxView } from "./outbox.js";
 import { Question } from "./question.js";
 import { chip, listSkills, loadSkills } from "./skills.js";
 import { Stop } from "./stop.js";
@@ -66,10 +67,15 @@ const question = new Question(byId, {
   mayFocus: () => talk.phase === "idle",
 });
 const dog = new DogView(byId);
+const outbox = new OutboxView(byId, {
+  onAsk: (entry) => cards.beginAgain(entry.request_id, entry.text),
+  onTrouble: (error) => tell(errorText(error)),
+});
 
 const link = new EventLink({
   onEvent: (name, value) => {
     if (name === "outcome") return cards.finish(value);
+    if (value.unanswered !== state?.unanswered) outbox.refresh();
     state = value;
     show();
   },
@@ -142,6 +148,7 @@ function translate() {
   stop.show();
   question.translate();
   cards.translate();
+  outbox.translate();
   showLink();
   tell(null);
   if (state) show();

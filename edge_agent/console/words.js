@@ -28,7 +28,7 @@ export const WORDS = {
     insecure: "The browser gives the microphone to secure pages only: open this page over HTTPS, or on the agent's own computer as http://localhost. Writing works.",
     refused: "The microphone is blocked. Allow it for this page in the browser's settings.", noMicrophone: "No microphone was found.", microphoneBusy: "The microphone cannot be opened; another program may be using it.", noRecorder: "This browser cannot record.",
     deaf: "Speech is not set up on the agent; writing works.", away: "The agent does not answer.",
-    emptyTitle: "Say something to the dog", emptyWhat: "In English or Chinese. Tap one to try it:", examples: ["sit down please", "do a full spin", "say hello", "what can you do?"], skills: "All it can do", tiers: ["safety", "in place", "needs space", "dangerous, asks first"],
+    emptyTitle: "Say something to the dog", emptyWhat: "In English or Chinese. Tap one to try it:", examples: ["sit down please", "do a full spin", "say hello", "what can you do?"], skills: "All it can do", unanswered: (count) => `Not answered yet (${count})`, askAgain: "Ask again", forget: "Forget", forgetAll: "Forget all", tiers: ["safety", "in place", "needs space", "dangerous, asks first"],
     now: (text) => `Heard: ${text}`, comma: ", ",
   },
   zh: {
@@ -58,7 +58,7 @@ export const WORDS = {
     insecure: "浏览器只在安全页面上允许用麦克风：请用 HTTPS 打开本页，或在运行程序的电脑上用 http://localhost 打开。打字可以照常用。",
     refused: "麦克风被禁用了，请在浏览器设置里允许本页使用。", noMicrophone: "没有找到麦克风。", microphoneBusy: "麦克风打不开，可能被别的程序占用。", noRecorder: "这个浏览器不能录音。",
     deaf: "程序没有装好语音识别；打字可以照常用。", away: "连不上机器狗程序。",
-    emptyTitle: "跟狗说点什么吧", emptyWhat: "中文英文都行。点一句试试：", examples: ["狗哥，坐下", "转个圈", "打个招呼", "你会做什么？"], skills: "它会的全部动作", tiers: ["安全", "原地", "需要空地", "危险，先问"],
+    emptyTitle: "跟狗说点什么吧", emptyWhat: "中文英文都行。点一句试试：", examples: ["狗哥，坐下", "转个圈", "打个招呼", "你会做什么？"], skills: "它会的全部动作", unanswered: (count) => `还没有回答（${count}）`, askAgain: "再问一次", forget: "删除", forgetAll: "全部删除", tiers: ["安全", "原地", "需要空地", "危险，先问"],
     now: (text) => `听到：${text}`, comma: "，",
   },
 };

@@ -16,6 +16,7 @@ import uvicorn
 from edge_agent.agent import Agent, AgentOptions
 from edge_agent.consulting import CloudWay
 from edge_agent.gate import Gate, GatePolicy
+from edge_agent.outbox import Outbox
 from edge_agent.process import configure_server
 from edge_agent.robot.interface import Action, Progress, RobotState
 from edge_agent.routing import CircuitBreaker
@@ -112,6 +113,7 @@ class World:
     def __init__(
         self,
         parts: Any,
+        folder: Path,
         *,
         token: str | None = None,
         port: int = 0,
@@ -120,6 +122,7 @@ class World:
         tls: tuple[Path, Path] | None = None,
     ) -> None:
         self._parts = parts
+        self._folder = folder
         certificate, key = tls or (None, None)
         self._settings = EdgeSettings(
             pairing_token=token,  # type: ignore[arg-type]
@@ -150,9 +153,10 @@ class World:
             self.robot,
             Gate(GatePolicy(allow_dangerous=True)),
             self.recognizer,
-            CloudWay(self.cloud, CircuitBreaker(), robot_id="dog"),
+            CloudWay(self.cloud, CircuitBreaker(failures_to_open=9), robot_id="dog"),
             AgentOptions(robot_id="dog", simulation=True),
             hearing=Hearing(None if self._deaf else self.ears),
+            outbox=Outbox(self._folder / "outbox.sqlite3"),
         )
         configuration = configure_server(self.agent, self._settings)
         configuration.timeout_graceful_shutdown = 0
@@ -187,11 +191,11 @@ class _Server(uvicorn.Server):
 
 
 @pytest.fixture
-def make_world(make_parts: Any) -> Iterator[Callable[..., World]]:
+def make_world(make_parts: Any, tmp_path_factory: Any) -> Iterator[Callable[..., World]]:
     worlds: list[World] = []
 
     def make(**given: Any) -> World:
-        worlds.append(World(make_parts, **given))
+        worlds.append(World(make_parts, tmp_path_factory.mktemp("outbox"), **given))
         return worlds[-1]
 
     yield make

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from shared.errors import CloudTimeout
+
 BOUND_S = 60.0
 SIZES = {
     "phone": {"width": 390, "height": 844},
@@ -104,6 +106,33 @@ def test_what_the_cloud_answers_and_a_cloud_that_is_away(page: Any, world: Any) 
     assert "It is sunny." in page.text("#cards > li .say")
     assert "asked the cloud" in page.text("#cards > li .decision")
     assert page.ask("document.querySelector('.bar .cloud') !== null")
+
+
+def test_what_got_no_answer_is_shown_asked_again_and_forgotten(page: Any, world: Any) -> None:
+    world.cloud.error = CloudTimeout("late")
+    assert not page.tab.is_visible("#outbox")
+    for number, text in enumerate(("why is the sky blue?", "为什么天是蓝的", "<b>why</b>"), 1):
+        page.say(text)
+        page.until(f"document.querySelectorAll('#outbox-list li').length === {number}")
+    page.tab.click("#outbox-title")
+    assert page.text("#outbox-title") == "Not answered yet (3)"
+    assert [each.inner_text() for each in page.tab.locator("#outbox-list .heard").all()] == [
+        "<b>why</b>",
+        "为什么天是蓝的",
+        "why is the sky blue?",
+    ]
+    page.tab.get_by_label("Ask again: why is the sky blue?").click()
+    page.until("!document.querySelector('#outbox-list button:disabled')")
+    assert len(page.tab.locator("#outbox-list li").all()) == 3, "still no answer, still kept"
+    world.cloud.error = None
+    page.tab.get_by_label("Ask again: why is the sky blue?").click()
+    page.until("document.querySelectorAll('#outbox-list li').length === 2")
+    assert "It is sunny." in page.text("#cards")
+    page.tab.get_by_label("Forget: <b>why</b>").click()
+    page.until("document.querySelectorAll('#outbox-list li').length === 1")
+    page.tab.click("#forget-all")
+    page.until("document.querySelector('#outbox').hidden")
+    assert world.run(world.agent.records.unanswered()) == []
 
 
 def test_robot_battery_and_posture(page: Any, world: Any) -> None:
