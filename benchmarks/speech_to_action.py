@@ -227,7 +227,7 @@ async def talk(spoken: list[Spoken], agent: Agent) -> dict[str, Any]:
 async def settle(agent: Agent) -> None:
     """Wait until the dog is still and nothing is under way."""
     while True:
-        state = agent.describe()
+        state = agent.status.describe()
         if state["action"] is None and not state["robot"]["moving"] and not state["utterances"]:
             return
         await asyncio.sleep(0.05)

@@ -2,12 +2,11 @@
 
 import asyncio
 import contextlib
-import dataclasses
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from edge_agent import reflex
 from edge_agent.acting import Actor
@@ -16,7 +15,7 @@ from edge_agent.audio.voice import Voice
 from edge_agent.conduct import Conduct
 from edge_agent.confirmation import Question, read_answer
 from edge_agent.consulting import CloudWay
-from edge_agent.events import Event, EventHub, plain, state_event
+from edge_agent.events import EventHub
 from edge_agent.gate import Gate
 from edge_agent.journal import Journal
 from edge_agent.lines import Lines, Writer
@@ -29,6 +28,7 @@ from edge_agent.robot.interface import Robot
 from edge_agent.speech.attention import Attention, Situation
 from edge_agent.speech.hearing import Hearing
 from edge_agent.speech.interface import SAMPLE_RATE_HZ, Heard, Samples
+from edge_agent.status import Status
 from edge_agent.tracing import Span, Tracing
 from edge_agent.under_way import UnderWay
 from edge_agent.utterance import Utterance
@@ -40,8 +40,6 @@ from shared.text import Language, clean_utterance, guess_language
 
 MAX_WAITING = 16
 """Utterances under way at once; a stop is let through above it."""
-STATE_PERIOD_S = 0.25
-"""How often a change of the dog's state is looked for, for the event stream."""
 
 _DONE = ("accepted", "moving", "confirmed")
 """The ends of a command that "again" may mean; a stop is no such command."""
@@ -94,13 +92,24 @@ class Agent:
         self.records = Records(journal, outbox)
         self._tracing = tracing or Tracing()
         self._clock = clock
-        self._waiting = 0
-        self._under_way = UnderWay(self.publish_state)
+        self._under_way = UnderWay(lambda: self.status.publish())
         self._repeats = Repeats()
-        self._state_told = ""
         self._watching: asyncio.Task[None] | None = None
         # One thread: the recogniser's passes never compete.
         self._recognition = ThreadPoolExecutor(1, thread_name_prefix="recognition")
+        self.status = Status(
+            robot_id=self.options.robot_id,
+            simulation=self.options.simulation,
+            manifest=recognizer.manifest,
+            events=self.events,
+            actor=self._actor,
+            gate=gate,
+            delivery=self._delivery,
+            hearing=self._hearing,
+            cloud=cloud,
+            records=self.records,
+            under_way=self._under_way,
+        )
         self._conduct = Conduct(
             self._actor,
             gate,
@@ -120,7 +129,7 @@ class Agent:
         await self._actor.robot.start()
         self._hearing.start()
         self._actor.dead_man.start()
-        self._watching = asyncio.create_task(self._watch())
+        self._watching = asyncio.create_task(self.status.watch())
 
     async def close(self) -> None:
         """Stop the dog, end the event streams and let go of everything."""
@@ -254,13 +263,13 @@ class Agent:
         self, work: Callable[[Utterance], Awaitable[Execution]], utterance: Utterance
     ) -> Execution:
         """Do what takes its time, unless there is too much of it; Busy then."""
-        if self._waiting >= MAX_WAITING:
+        if self.status.busy_with >= MAX_WAITING:
             raise Busy("too many utterances are under way; try again in a moment")
-        self._waiting += 1
+        self.status.busy_with += 1
         try:
             return await work(utterance)
         finally:
-            self._waiting -= 1
+            self.status.busy_with -= 1
 
     async def stop(self, level: Literal["stop", "damp"] = "stop") -> list[Call]:
         """Stop all motion, or make the motors soft at once; never waits for an utterance."""
@@ -316,57 +325,11 @@ class Agent:
         """The manifest of the bundle that decides."""
         return self._recognizer.manifest
 
-    def describe(self) -> dict[str, Any]:
-        """Return the state that `GET /v1/state` shows."""
-        active = self._actor.active
-        manifest = self.manifest
-        state: dict[str, Any] = plain(
-            {
-                "robot_id": self.options.robot_id,
-                "simulation": self.options.simulation,
-                "robot": dataclasses.asdict(self._actor.robot.state()),
-                "action": active.describe() if active else None,
-                "confirmation": self._open_question(),
-                "under_way": self._under_way.describe(),
-                "utterances": self._waiting,
-                "voice": self._delivery.describe(),
-                "ears": self._hearing.describe(),
-                "cloud": self._cloud.state,
-                "unanswered": self.records.waiting,
-                "bundle": {"name": manifest.name, "fingerprint": manifest.fingerprint},
-            }
-        )
-        return state
-
-    def _open_question(self) -> dict[str, Any] | None:
-        question = self._gate.confirmations.question()
-        if question is None:
-            return None
-        return {
-            "request_id": question.request_id,
-            "skill": question.skill.name,
-            "window_s": self._gate.policy.confirmation_window_s,
-        }
-
     def _tell_action(self) -> None:
         active = self._actor.active
         if active is not None and active.say_is_whole:
             self._delivery.begin(active.wish.request_id, active.wish.skill.name, active.say)
-        self.publish_state()
-
-    def publish_state(self) -> None:
-        """Tell the state to the event stream if it has changed, its age aside."""
-        if self.events.listeners:
-            self._state_told = self.events.publish_state(self.describe(), self._state_told)
-
-    def state_event(self) -> Event:
-        """Return the state as an event, for a listener that has just come."""
-        return state_event(self.describe())
-
-    async def _watch(self) -> None:
-        while True:
-            self.publish_state()
-            await asyncio.sleep(STATE_PERIOD_S)
+        self.status.publish()
 
     async def _conclude(self, utterance: Utterance, execution: Execution) -> Outcome:
         if utterance.route == "edge" and execution.state in _DONE and execution.skill != "StopMove":
@@ -375,9 +338,9 @@ class Agent:
         self.metrics.concluded(outcome)
         self.events.publish("outcome", outcome.model_dump_json())
         self._delivery.conclude(outcome)
-        self.publish_state()
+        self.status.publish()
         await self.records.note(utterance, outcome)
-        self.publish_state()  # the outbox may have grown
+        self.status.publish()  # the outbox may have grown
         return outcome
 
 

@@ -95,17 +95,17 @@ def _add_views(app: FastAPI, agent: Agent) -> None:
 
     @app.get("/v1/state")
     async def show_state() -> dict[str, Any]:
-        return agent.describe()
+        return agent.status.describe()
 
     @app.get("/metrics")
     async def report_metrics() -> Response:
-        figures = agent.metrics.render(agent.describe(), agent.trouble())
+        figures = agent.metrics.render(agent.status.describe(), agent.trouble())
         return Response(figures, media_type=CONTENT_TYPE)
 
     @app.get("/v1/events")
     async def stream_events() -> StreamingResponse:
         subscription = agent.events.subscribe()
-        first = agent.state_event()
+        first = agent.status.event()
         return StreamingResponse(
             stream(subscription, first),
             media_type="text/event-stream",

@@ -254,7 +254,7 @@ def test_after_repeated_failures_the_cloud_is_left_alone_for_a_while(make_parts:
             outcome = await parts.agent.handle("how is the weather")
             assert outcome.route == "offline"
         assert len(parts.cloud.requests) == 2
-        assert parts.agent.describe()["cloud"] == "open"
+        assert parts.agent.status.describe()["cloud"] == "open"
         parts.cloud.error = None
         parts.clock.now += 60
         assert (await parts.agent.handle("how is the weather")).route == "cloud"
@@ -284,7 +284,7 @@ def test_a_stop_preempts_the_action_under_way(make_parts: Any, text: str) -> Non
         parts.robot.hold = True
         dancing = asyncio.create_task(parts.agent.handle("dance"))
         await parts.robot.begun.wait()
-        assert parts.agent.describe()["action"]["skill"] == "Dance"
+        assert parts.agent.status.describe()["action"]["skill"] == "Dance"
         stop = await parts.agent.handle(text)
         assert stop.execution.skill == "StopMove"
         assert stop.execution.state == "confirmed"
@@ -419,7 +419,7 @@ def test_a_failure_is_told_honestly(make_parts: Any) -> None:
         parts.robot.result = {"state": "failed", "reason": "robot_unavailable"}
         outcome = await parts.agent.handle("坐下")
         assert outcome.say == "我现在连不上自己的身体。"
-        assert parts.agent.describe()["action"] is None
+        assert parts.agent.status.describe()["action"] is None
 
     run(test())
 
@@ -431,7 +431,7 @@ def test_a_dangerous_skill_waits_for_a_yes(make_parts: Any) -> None:
         assert asked.execution.state == "needs_confirmation"
         assert asked.say == "要我前空翻吗？请说：确认前空翻。"
         assert parts.robot.performed == []
-        assert parts.agent.describe()["confirmation"]["request_id"] == asked.request_id
+        assert parts.agent.status.describe()["confirmation"]["request_id"] == asked.request_id
         parts.clock.now += 5
         done = await parts.agent.confirm(asked.request_id, True)
         assert done.request_id == asked.request_id
@@ -452,7 +452,7 @@ def test_a_no_a_late_yes_and_a_stop_leave_the_dog_on_its_feet(make_parts: Any) -
 
         asked = await parts.agent.handle("flip")
         parts.clock.now += 11
-        assert parts.agent.describe()["confirmation"] is None
+        assert parts.agent.status.describe()["confirmation"] is None
         late = await parts.agent.confirm(asked.request_id, True)
         assert late.execution.reason == "confirmation_expired"
 

@@ -227,7 +227,7 @@ def test_an_agent_without_ears_says_so(run: Any) -> None:
         heart.agent._hearing = Hearing()
         with pytest.raises(SpeechUnavailable):
             await heart.agent.hear(SECOND)
-        assert heart.agent.describe()["ears"]["ready"] is False
+        assert heart.agent.status.describe()["ears"]["ready"] is False
         assert (await heart.agent.handle("sit")).execution.skill == "Sit"
 
     run(test)

@@ -49,7 +49,7 @@ def test_the_dog_moves_before_its_line_is_worded(make_parts: Any) -> None:
         parts.robot.hold = True
         asking = asyncio.create_task(parts.agent.handle("sit", "en"))
         await parts.robot.begun.wait()
-        while (parts.agent.describe()["action"] or {}).get("say") != "Taking":
+        while (parts.agent.status.describe()["action"] or {}).get("say") != "Taking":
             await asyncio.sleep(0)
         assert voice.said == [], "half a line is not spoken"
         writer.go_on.set()
@@ -69,7 +69,7 @@ def test_a_line_that_ends_after_the_motion_is_still_the_outcomes(make_parts: Any
         writer, voice = HeldWriter(), FakeVoice()
         parts = make_parts(writer=writer, voice=voice)
         asking = asyncio.create_task(parts.agent.handle("sit", "en"))
-        while not parts.robot.performed or parts.agent.describe()["action"]:
+        while not parts.robot.performed or parts.agent.status.describe()["action"]:
             await asyncio.sleep(0)
         writer.go_on.set()
         assert (await asking).say == "Taking a seat."

@@ -157,8 +157,8 @@ def test_while_it_speaks_any_stop_word_counts(make_parts: Any, voice: FakeVoice)
 def test_the_state_shows_the_voice_and_the_end_closes_it(make_parts: Any, voice: FakeVoice) -> None:
     async def test() -> None:
         parts = make_parts(voice=voice)
-        assert parts.agent.describe()["voice"]["through"] == "text"
-        assert make_parts().agent.describe()["voice"] is None
+        assert parts.agent.status.describe()["voice"]["through"] == "text"
+        assert make_parts().agent.status.describe()["voice"] is None
         await parts.agent.close()
         assert voice.closed
 

@@ -155,7 +155,7 @@ def test_state_health_and_page(serve: Any) -> None:
 def test_events_begin_with_the_state_and_end_with_the_agent(make_parts: Any) -> None:
     async def inside() -> None:
         parts = make_parts()
-        chunks = stream(parts.agent.events.subscribe(), parts.agent.state_event())
+        chunks = stream(parts.agent.events.subscribe(), parts.agent.status.event())
         assert (await chunks.__anext__()).startswith(b"event: state\ndata: {")
         await parts.agent.handle("坐下")
         parts.agent.events.close()

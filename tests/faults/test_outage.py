@@ -170,5 +170,5 @@ def test_a_hostile_cloud_moves_the_dog_within_the_allowed_tiers_only(tmp_path: P
         postures = {"StopMove", "BalanceStand", "StandUp", "StandDown", "RiseSit", "RecoveryStand"}
         assert called - postures <= may, (tier, called)
         assert not called & {"FrontFlip", "FrontJump", "FrontPounce"}
-        assert json.dumps(edge.agent.describe())
+        assert json.dumps(edge.agent.status.describe())
         edge.close()
