@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from shared.errors import DataError
+from shared.prompt import Turn
 from shared.skills import SKILL_NAMES
 from shared.tags import TAGS, print_tag
 
@@ -44,6 +45,11 @@ class Row(BaseModel):
     origin: str | None = None
     answer: str | None = None
     history: tuple[HistoryTurn, ...] = ()
+
+    @property
+    def turns(self) -> list[Turn]:
+        """The history as prompts are made of it."""
+        return [Turn(each.role, each.text) for each in self.history]
 
 
 def read_rows(path: Path) -> list[Row]:

@@ -13,9 +13,10 @@ from cloud_server.modeling import ShadowModel
 from cloud_server.modeling.backbone import head_weight
 from cloud_server.training.base import load_training_base
 from cloud_server.training.line_head import LineHead, fit
+from cloud_server.training.objective import PromptForest
 from cloud_server.training.packing import Forest, model_inputs
 from shared.errors import ConfigurationError
-from shared.prompt import PromptEncoder, prompt_segments
+from shared.prompt import PromptEncoder
 from shared.tags import print_tag
 
 BATCH_ROWS = 24
@@ -119,13 +120,10 @@ def collect_states(
 
 
 def _lay_out(encoder: PromptEncoder, rows: Sequence[Spoken]) -> tuple[Forest, list[int], list[int]]:
-    forest, at, wanted = Forest(), [], []
-    segments = prompt_segments(encoder.chat, "")
-    root = forest.add(encoder.encode_segment(segments[0]), -1)
-    suffix = encoder.encode_segment(segments[-1])
+    prompts, at, wanted = PromptForest(encoder), [], []
+    forest = prompts.forest
     for row in rows:
-        words = encoder.encode_segment(prompt_segments(encoder.chat, row.text)[1])
-        parent = forest.add(suffix, forest.add(words, root))
+        parent = prompts.add_prompt(row.text)
         tag = encoder.encode_plain(row.tag)
         at.append(parent)
         wanted.append(tag[0])

@@ -39,11 +39,10 @@ class Targets:
 
 
 class PromptForest:
-    """Lays prompts and the tag tree behind each into one packed sequence with a common beginning."""
+    """Lays prompts, and the tag tree behind each, into one packed sequence with a common beginning."""
 
-    def __init__(self, encoder: PromptEncoder, tree: TagTree) -> None:
+    def __init__(self, encoder: PromptEncoder) -> None:
         self.encoder = encoder
-        self.tree = tree
         self.forest = Forest()
         segments = prompt_segments(encoder.chat, "")
         self._root = self.forest.add(encoder.encode_segment(segments[0]), -1)
@@ -55,12 +54,12 @@ class PromptForest:
             end = self.forest.add(self.encoder.encode_segment(segment), end)
         return end
 
-    def add_tree(self, end: int) -> list[int]:
+    def add_tree(self, tree: TagTree, end: int) -> list[int]:
         """Append the tag tree behind a prompt and return the indices of its branching nodes."""
         added: list[int] = []
-        for token, parent in zip(self.tree.tokens, self.tree.parents, strict=True):
+        for token, parent in zip(tree.tokens, tree.parents, strict=True):
             added.append(self.forest.add([token], end if parent < 0 else added[parent]))
-        return [added[branch.at] for branch in self.tree.branches]
+        return [added[branch.at] for branch in tree.branches]
 
 
 class BatchBuilder:
@@ -74,12 +73,11 @@ class BatchBuilder:
         self.tree: TagTree = build_tag_tree([encoder.encode_plain(tag) for tag in TAGS])
 
     def __call__(self, examples: Sequence[Example]) -> dict[str, Any]:
-        prompts, targets = PromptForest(self.encoder, self.tree), Targets()
+        prompts, targets = PromptForest(self.encoder), Targets()
         for example in examples:
-            history = [Turn(turn.role, turn.text) for turn in example.row.history]
-            end = prompts.add_prompt(example.text, history)
-            if self.tags and not history:
-                targets.nodes.extend(prompts.add_tree(end))
+            end = prompts.add_prompt(example.text, example.row.turns)
+            if self.tags and not example.row.history:
+                targets.nodes.extend(prompts.add_tree(self.tree, end))
                 targets.wanted.append(example.target)
             if self.answers:
                 self._add_answer(prompts.forest, targets, example.row, end)

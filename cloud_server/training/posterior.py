@@ -49,11 +49,11 @@ def branch_states(
     device = model.base.device
     states = []
     for start in range(0, len(texts), batch_rows):
-        prompts = PromptForest(encoder, tree)
+        prompts = PromptForest(encoder)
         nodes = [
             node
             for text in texts[start : start + batch_rows]
-            for node in prompts.add_tree(prompts.add_prompt(text))
+            for node in prompts.add_tree(tree, prompts.add_prompt(text))
         ]
         inputs: Any = {
             name: _move(each, device) for name, each in model_inputs(prompts.forest).items()

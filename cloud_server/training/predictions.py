@@ -15,7 +15,6 @@ from cloud_server.training.calibration import fold_temperature
 from cloud_server.training.data import Row, read_rows
 from cloud_server.training.posterior import tag_posteriors
 from shared.predictions import data_marks, shorten_posterior, write_predictions
-from shared.prompt import Turn
 from shared.tags import TAGS
 from shared.text import clean_utterance
 
@@ -121,12 +120,7 @@ def answer_rows(
     batch_rows: int = 64,
 ) -> list[Answer]:
     """Return the greedy answer to every row; rows whose prompts are equally long share a batch."""
-    prompts = [
-        loaded.encoder.encode_prompt(
-            clean_utterance(row.text), [Turn(turn.role, turn.text) for turn in row.history]
-        )
-        for row in rows
-    ]
+    prompts = [loaded.encoder.encode_prompt(clean_utterance(row.text), row.turns) for row in rows]
     answers: dict[int, Answer] = {}
     order = sorted(range(len(rows)), key=lambda index: len(prompts[index]))
     start = 0
