@@ -23,7 +23,7 @@ CONFIDENCE = 0.95
 PATH = tuple(round(0.99 - 0.01 * step, 2) for step in range(60))
 """What an in-place skill's threshold is at each step; 0.40 is the loosest."""
 
-MARGIN = {Tier.SAFE: 1.0, Tier.IN_PLACE: 1.0, Tier.NEEDS_SPACE: 0.75, Tier.DANGEROUS: 0.25}
+MARGIN = {Tier.SAFE: 1.0, Tier.IN_PLACE: 1.0, Tier.NEEDS_SPACE: 0.75, Tier.DANGEROUS: 0.1}
 """What share of the doubt allowed in place is allowed in a tier."""
 
 
@@ -39,9 +39,10 @@ class Risk:
 
 RISKS = (
     Risk("requests", 0.005, lambda row: row.kind == "request"),
-    Risk("near misses", 0.03, lambda row: row.kind != "request"),
-    Risk("into tier 3", 0.002, lambda row: True, frozenset({Tier.DANGEROUS})),
+    Risk("near misses", 0.04, lambda row: row.kind != "request"),
+    Risk("into tier 3", 0.0025, lambda row: True, frozenset({Tier.DANGEROUS})),
 )
+"""What is bounded. What is measured lies below a bound by the doubt of a thousand rows: about 3 % where 4 % is certain."""
 
 
 @dataclass(frozen=True)
