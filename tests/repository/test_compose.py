@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -9,8 +10,11 @@ from typing import Any
 
 import pytest
 import yaml
+from starlette.responses import PlainTextResponse
+from starlette.testclient import TestClient
 
 from cloud_server.settings import CloudSettings
+from edge_agent.guard import Guard
 from edge_agent.settings import EdgeSettings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -159,11 +163,10 @@ def test_what_is_built_and_mounted_exists(compose: dict[str, Any]) -> None:
 
 
 def test_prometheus_and_grafana_meet(services: dict[str, Any]) -> None:
-    scraped = yaml.safe_load((ROOT / "deploy/metrics/prometheus.yml").read_text())["scrape_configs"]
     written = " ".join(services["prometheus"]["command"])
-    for job in scraped:
+    for job in scrape_jobs():
         assert f"> {job['authorization']['credentials_file']}" in written
-        for target in job["static_configs"][0]["targets"]:
+        for target in targets(job):
             assert target.split(":")[0] in services
     sources = yaml.safe_load(
         (ROOT / "deploy/metrics/grafana/datasources/prometheus.yaml").read_text()
@@ -175,6 +178,46 @@ def test_prometheus_and_grafana_meet(services: dict[str, Any]) -> None:
     assert f"./deploy/dashboards:{provider['options']['path']}:ro" in services["grafana"]["volumes"]
     for dashboard in (ROOT / "deploy/dashboards").glob("*.json"):
         assert "__inputs" not in json.loads(dashboard.read_text()), dashboard.name
+
+
+def test_the_agent_lets_prometheus_in(
+    services: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It refuses Hosts that are names and not its own, and a container is called by its id."""
+    monkeypatch.setattr(socket, "gethostname", lambda: "4f1c2d3e5a6b")
+    monkeypatch.setattr(socket, "getfqdn", lambda: "4f1c2d3e5a6b")
+    with monkeypatch.context() as patch:
+        for variable, value in services["agent"]["environment"].items():
+            patch.setenv(variable, value)
+        agent = EdgeSettings.from_environment()
+    client = TestClient(Guard(PlainTextResponse("figures"), agent))
+    (job,) = (each for each in scrape_jobs() if each["job_name"] == "shadowdog-edge")
+    by_address = "dns_sd_configs" in job
+    (target,) = targets(job)
+    name, port = target.split(":")
+    assert name == services["agent"]["network_mode"].removeprefix("service:")
+    assert int(port) == agent.port
+    headers = {
+        "Host": f"172.18.0.3:{port}" if by_address else target,
+        "Authorization": f"Bearer {SECRETS['SHADOWDOG_PAIRING_TOKEN']}",
+    }
+    answer = client.get("/metrics", headers=headers)
+    assert (answer.status_code, answer.text) == (200, "figures")
+
+
+def scrape_jobs() -> list[dict[str, Any]]:
+    text = (ROOT / "deploy/metrics/prometheus.yml").read_text(encoding="utf-8")
+    jobs: list[dict[str, Any]] = yaml.safe_load(text)["scrape_configs"]
+    return jobs
+
+
+def targets(job: dict[str, Any]) -> list[str]:
+    """Return names and ports, whether they are asked by name or, looked up first, by address."""
+    by_name = [each for part in job.get("static_configs", []) for each in part["targets"]]
+    looked_up = [
+        f"{name}:{part['port']}" for part in job.get("dns_sd_configs", []) for name in part["names"]
+    ]
+    return by_name + looked_up
 
 
 def test_the_secrets_are_fresh_private_and_kept(tmp_path: Path) -> None:
