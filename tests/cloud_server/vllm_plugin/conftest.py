@@ -49,16 +49,19 @@ class Pair(NamedTuple):
         shadow = {} if self.shadow is None else {SHADOW_KEY: str(self.shadow)}
         return {"architectures": [ARCHITECTURE], ADAPTER_KEY: str(self.adapter), **shadow}
 
-    def served(self) -> ServedBase:
-        """Return the pair for the embedded engine, as the profile qwen3-8b; answers are numbers."""
+    def served(self, *, words: bool = False) -> ServedBase:
+        """Return the pair for the embedded engine, as the profile qwen3-8b.
+
+        Answers are numbers, or `words` with the end mark that a person's answers have.
+        """
         control, plain = make_byte_tokenizer(MARKS), make_byte_tokenizer(MARKS)
         return ServedBase(
             name="qwen3-8b",
             base_name="bare",
             model=self.model,
             encoder=PromptEncoder(control, plain, CHATML),
-            tokenizer=NumberTokenizer(),
-            stop_token_ids=frozenset(),
+            tokenizer=control if words else NumberTokenizer(),
+            stop_token_ids=frozenset({control.token_to_id(CHATML.end)} if words else ()),
             device=torch.device("cpu"),
         )
 

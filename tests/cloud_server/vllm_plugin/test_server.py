@@ -34,7 +34,7 @@ ENVIRONMENT = {
 
 @pytest.fixture(scope="module")
 def pair(make_pair):
-    return make_pair("implicit")
+    return make_pair("explicit")
 
 
 @pytest.fixture(scope="module")
@@ -170,34 +170,39 @@ def figure(url: str, name: str, label: str = "") -> float:
     return sum(float(value) for labels, value in lines if label in labels)
 
 
-def test_a_deferred_utterance_is_answered_by_the_profile(url, pair):
+def test_a_dog_is_answered_as_by_the_embedded_engine(url, pair):
     """The whole front end, which reads the base's tokenizer from its directory and no weights."""
-    settings = CloudSettings.from_environment(
-        profile="qwen3-8b", base_directory=pair.base, upstream_url=url, upstream_silence_s=GUARD_S
+    profile = {"profile": "qwen3-8b", "base_directory": pair.base}
+    front = CloudSettings.from_environment(
+        **profile, upstream_url=url, upstream_silence_s=GUARD_S, max_deadline_s=GUARD_S
     )
+    whole = CloudSettings.from_environment(**profile, max_deadline_s=GUARD_S)
+    answered = converse(create_app(front))
+    assert answered == converse(create_app(whole, lambda: pair.served(words=True)))
+    first, second = (answer["say"] for answer in answered)
+    assert first
+    assert first != second  # what it says depends on what it was asked
+
+
+def converse(app) -> list[dict]:
+    """Return an app's answers in one session, the second asked about the first."""
 
     async def ask():
-        app = create_app(settings)
         transport = httpx.ASGITransport(app)
+        headers = {"Shadowdog-Deadline-Ms": str(1000 * GUARD_S)}
         async with (
             app.router.lifespan_context(app),
             httpx.AsyncClient(transport=transport, base_url="http://cloud") as client,
         ):
             await asyncio.wrap_future(app.state.engine.loaded)
-            body = {
-                "request_id": "q",
-                "robot_id": "d",
-                "session_id": "s",
-                "text": "hi",
-                "lang": "en",
-            }
-            ready = await client.get("/readyz")
-            answer = await client.post("/v1/intents", json={**body, "max_tokens": 16})
-            kept = await client.post("/v1/intents", json={**body, "max_tokens": 16})
-            return ready, answer, kept
+            assert (await client.get("/readyz")).json() == {"status": "ready", "model": "qwen3-8b"}
+            said = []
+            for name, text in (("first", "hi"), ("second", "what did I say?")):
+                body = {"robot_id": "d", "session_id": "s", "lang": "en", "max_tokens": 16}
+                body |= {"request_id": name, "text": text}
+                answer = await client.post("/v1/intents", json=body, headers=headers)
+                assert answer.status_code == 200, answer.text
+                said.append({k: v for k, v in answer.json().items() if k != "timings_ms"})
+            return said
 
-    ready, answer, kept = asyncio.run(asyncio.wait_for(ask(), GUARD_S))
-    assert ready.json() == {"status": "ready", "model": "qwen3-8b"}
-    assert answer.status_code == kept.status_code == 200
-    assert answer.json()["model"] == "qwen3-8b"
-    assert answer.json()["usage"]["completion_tokens"] <= 16
+    return asyncio.run(asyncio.wait_for(ask(), GUARD_S))
