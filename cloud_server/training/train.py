@@ -170,7 +170,10 @@ def _train_low_rank(
     )
     learner = LowRankLearner(adapted, builder.tree.tokens[0])
     for stage in recipe.stages:
-        done, finished = run_directory / f"{stage.name}.done", run_directory / stage.name / "adapter"
+        done, finished = (
+            run_directory / f"{stage.name}.done",
+            run_directory / stage.name / "adapter",
+        )
         if done.exists():
             learner.load_adapter(finished)
             continue
