@@ -12,6 +12,7 @@ is measured in minutes. The last line is JSON.
 import argparse
 import hashlib
 import json
+import math
 import shutil
 import sys
 from importlib.util import find_spec
@@ -27,16 +28,22 @@ from synthesis import speak  # noqa: E402
 from edge_agent import reflex  # noqa: E402
 from edge_agent.evaluation import evaluate  # noqa: E402
 from edge_agent.preparation import prepare_bundle  # noqa: E402
-from edge_agent.recognizer import Recognizer  # noqa: E402
+from edge_agent.recognition import Recognition  # noqa: E402
+from edge_agent.recognizer import Decision, Posterior, Recognizer  # noqa: E402
 from edge_agent.settings import default_bundle  # noqa: E402
+from edge_agent.speech.interface import Samples  # noqa: E402
+from edge_agent.speech.recognizer import Transcript  # noqa: E402
 from edge_agent.speech.recording import decode_recording  # noqa: E402
 from edge_agent.speech.understanding import RecordingEars  # noqa: E402
 from edge_agent.speech.whisper import WhisperOptions, WhisperRecognizer  # noqa: E402
 from shared.report import LabelledRow, read_rows  # noqa: E402
 from shared.settings import cache_directory  # noqa: E402
+from shared.tags import REMOTE, parse_tag  # noqa: E402
 
 VOICES = {"en": ("slt", "rms"), "zh": ("jm_kumo",)}
-HEARING_VERSION = "1"
+AGREEMENT_MARGIN = 0.3
+"""How much less likely than the best a reading may be to have a say, in log-probability a token."""
+HEARING_VERSION = "2"
 """Raise it where what is heard of a recording has changed, so that nothing old is taken for new."""
 
 
@@ -58,33 +65,103 @@ def recording(row: LabelledRow, voice: str, folder: Path) -> Path | None:
     return path
 
 
+class RememberingRecognizer(WhisperRecognizer):
+    """Whisper that keeps what it told last."""
+
+    def __init__(self) -> None:
+        super().__init__(WhisperOptions(threads=1))
+        self.last = Transcript("", "en")
+
+    def transcribe(self, samples: Samples) -> Transcript:
+        self.last = super().transcribe(samples)
+        return self.last
+
+
 class Hearing:
     """What the ears make of a recording, remembered in a file."""
 
     def __init__(self, place: Path) -> None:
         self._place = place
-        self._known: dict[str, str] = {}
+        self._known: dict[str, dict[str, Any]] = {}
         if place.exists():
             self._known = json.loads(place.read_text(encoding="utf-8"))
         self._ears: RecordingEars | None = None
+        self._recognizer = RememberingRecognizer()
 
-    def hear(self, path: Path, snr_db: float | None) -> str:
-        """Return the text; a doubtful one counts only where it is a stop, as in the agent."""
+    def hear(self, path: Path, snr_db: float | None) -> dict[str, Any]:
+        """Return the text, what is believed of it, and the recogniser's readings."""
         key = f"{HEARING_VERSION} {path.stem} {snr_db}"
         if key not in self._known:
             if self._ears is None:
-                self._ears = RecordingEars(WhisperRecognizer(WhisperOptions(threads=1)))
+                self._ears = RecordingEars(self._recognizer)
                 self._ears.open()
             samples = decode_recording(path.read_bytes(), "wav")
             seed = int(path.stem, 16) % 1000
             heard = self._ears.understand(mix(samples, snr_db, seed))
+            # A doubtful text counts only where it is a stop, as in the agent.
             believed = heard.doubt is None or reflex.is_stop(heard.text, moving=False)
-            self._known[key] = heard.text if believed else ""
+            self._known[key] = {
+                "text": heard.text if believed else "",
+                "doubt": heard.doubt or heard.reason,
+                "written": self._recognizer.last.text,
+                "readings": [
+                    [each.text, each.score, each.log_probability]
+                    for each in self._recognizer.last.readings
+                ],
+            }
             self._place.write_text(json.dumps(self._known, ensure_ascii=False), encoding="utf-8")
         return self._known[key]
 
 
-def measure(rows: list[LabelledRow], recognizer: Recognizer) -> dict[str, Any]:
+class OverReadings:
+    """Decides over all readings of a text; what the agent does not do (docs/speech.md says why).
+
+    "mean": each reading has its share, P(tag) is the shares' mean of P(tag | reading). "agreement": the
+    skill that clears its threshold in readings near the best, if it is one; several skills defer.
+    """
+
+    def __init__(self, recognizer: Recognizer, heard: list[dict[str, Any]], way: str) -> None:
+        self.manifest = recognizer.manifest
+        self._recognizer = recognizer
+        self._readings = {each["text"]: each["readings"] for each in heard if not each["doubt"]}
+        self._way = way
+
+    def decide(self, text: str) -> Decision:
+        readings = self._readings.get(text, [])
+        if not readings:
+            return self._recognizer.decide(text)
+        return self._mean(readings) if self._way == "mean" else self._agreement(text, readings)
+
+    def _mean(self, readings: list[tuple[str, float, float]]) -> Decision:
+        shares: dict[str, tuple[str, float]] = {}
+        for reading, _, log_probability in readings:
+            key = " ".join(reflex.cut_units(reading))  # what differs in marks alone is one
+            first, share = shares.get(key, (reading, 0.0))
+            shares[key] = first, share + math.exp(log_probability)
+        total = sum(share for _, share in shares.values())
+        mixed: dict[str, float] = {}
+        for reading, share in shares.values():
+            for tag, probability in self._recognizer.posterior(reading).ranked:
+                mixed[tag] = mixed.get(tag, 0.0) + share / total * probability
+        ranked = sorted(mixed.items(), key=lambda each: -each[1])
+        tag, probability = ranked[0]
+        name = str(parse_tag(tag))
+        clears = name != "REMOTE" and probability >= self._recognizer.threshold(name)
+        return Decision(tag if clears else REMOTE, probability, Posterior(ranked))
+
+    def _agreement(self, text: str, readings: list[tuple[str, float, float]]) -> Decision:
+        written = self._recognizer.decide(text)
+        least = max(score for _, score, _ in readings) - AGREEMENT_MARGIN
+        near = {reading for reading, score, _ in readings if score >= least}
+        skills = [each for each in map(self._recognizer.decide, sorted(near)) if each.tag != REMOTE]
+        if not skills:
+            return written
+        if len({each.tag for each in [*skills, written]} - {REMOTE}) > 1:
+            return Decision(REMOTE, written.probability, written.posterior)
+        return max(skills, key=lambda each: each.probability)
+
+
+def measure(rows: list[LabelledRow], recognizer: Recognition) -> dict[str, Any]:
     """Return the figures of an evaluation that matter here."""
     report = evaluate(rows, recognizer)
     names = ("n", "accuracy", "false_execute_rate", "false_defer_rate")
@@ -103,6 +180,9 @@ def main() -> None:
     parser.add_argument("--bundle", type=Path, default=default_bundle())
     parser.add_argument("--every", type=int, default=5, help="take each n-th row (default 5)")
     parser.add_argument("--full", action="store_true", help="take every row")
+    parser.add_argument(
+        "--over-readings", action="store_true", help="decide over the recogniser's readings, too"
+    )
     parser.add_argument("--recordings", type=Path, default=cache_directory() / "speech" / "spoken")
     given = parser.parse_args()
     given.recordings.mkdir(parents=True, exist_ok=True)
@@ -126,11 +206,17 @@ def main() -> None:
     summary["typed"] = measure([row for row, _ in spoken], recognizer)
     tell("typed", summary["typed"])
     for name, snr_db in (("spoken", None), ("spoken_10_db", 10.0)):
-        heard = [
-            LabelledRow(hearing.hear(path, snr_db), row.label, row.lang) for row, path in spoken
+        heard = [hearing.hear(path, snr_db) for _, path in spoken]
+        said = [
+            LabelledRow(each["text"], row.label, row.lang)
+            for each, (row, _) in zip(heard, spoken, strict=True)
         ]
-        summary[name] = measure(heard, recognizer)
+        summary[name] = measure(said, recognizer)
         tell(name, summary[name])
+        if given.over_readings:
+            for way in ("mean", "agreement"):
+                summary[f"{name}_{way}"] = measure(said, OverReadings(recognizer, heard, way))
+                tell(f"{name}_{way}", summary[f"{name}_{way}"])
     lost = summary["typed"]["accuracy"] - summary["spoken"]["accuracy"]
     summary["points_lost"] = round(100 * lost, 1)
     print(json.dumps(summary, ensure_ascii=False))

@@ -15,17 +15,33 @@ _OTHER_SCRIPTS = re.compile(r"[\u0370-\u1fff\u3040-\u30ff\uac00-\ud7af]")
 
 
 @dataclass(frozen=True)
+class Reading:
+    """One of the ways in which a back end can read a recording.
+
+    `score`: mean log-probability a token; `log_probability`: that of the whole text.
+    """
+
+    text: str
+    lang: Language
+    score: float
+    log_probability: float
+
+
+@dataclass(frozen=True)
 class Transcript:
     """The words as the back end wrote them.
 
     `probability` is the mean over tokens in 0 to 1, None where it tells none. `doubt` is why the
     words cannot be believed; a stop phrase among doubtful words still counts (`understanding.py`).
+    `readings` are all that the back end has considered, the text's own among them; empty where it
+    tells none.
     """
 
     text: str
     lang: Language
     probability: float | None = None
     doubt: Reason | None = None
+    readings: tuple[Reading, ...] = ()
 
 
 class SpeechRecognizer(Protocol):

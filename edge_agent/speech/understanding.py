@@ -4,10 +4,11 @@ import re
 
 import numpy as np
 
-from edge_agent.speech import homophones
+from edge_agent import reflex
+from edge_agent.speech import homophones, stop_readings
 from edge_agent.speech.interface import SAMPLE_RATE_HZ, Heard, Samples
-from edge_agent.speech.recognizer import SpeechRecognizer
-from edge_agent.speech.voice_activity import VoiceActivity
+from edge_agent.speech.recognizer import Reading, SpeechRecognizer, Transcript
+from edge_agent.speech.voice_activity import Activity, VoiceActivity
 
 QUIET_RMS = 10 ** (-60 / 20)
 """Below this level a recording in which nobody speaks is silence, above it noise."""
@@ -55,6 +56,11 @@ class RecordingEars:
         spoken = samples[activity.span(BEFORE_S, AFTER_S)]
         transcript = self._recognizer.transcribe(np.pad(spoken, PADDING))
         text, loops = collapse(transcript.text)
+        stop = _find_stop(transcript, samples, activity)
+        if stop is not None and not reflex.is_stop(text, moving=False):
+            # Doubted on purpose: doubtful words can stop the dog and nothing else.
+            why = transcript.doubt or "unsure"
+            return Heard(stop.text, stop.lang, transcript.probability, doubt=why)
         if not any(character.isalnum() for character in text):
             reason = transcript.doubt or "unsure"
             return Heard.nothing(reason, transcript.lang, transcript.probability)
@@ -62,6 +68,14 @@ class RecordingEars:
         if transcript.lang == "zh" and doubt is None:
             text = homophones.mend(text)
         return Heard(text, transcript.lang, transcript.probability, doubt=doubt)
+
+
+def _find_stop(transcript: Transcript, samples: Samples, activity: Activity) -> Reading | None:
+    """Return the reading that is to stop the dog although it is not what was written."""
+    foreign = transcript.doubt == "other_language"
+    if foreign and stop_readings.contrast_db(samples, activity) >= stop_readings.CLEAR_DB:
+        return None
+    return stop_readings.find_stop(transcript.readings, activity.speech_s)
 
 
 def level(samples: Samples) -> float:

@@ -28,9 +28,14 @@ class Activity:
     probabilities: NDArray[np.float32]
 
     @property
+    def spoken(self) -> NDArray[np.bool_]:
+        """In which frames somebody certainly speaks, of shape (frames,)."""
+        return self.probabilities >= SPEECH_ON
+
+    @property
     def speech_s(self) -> float:
         """How long somebody certainly speaks."""
-        return float((self.probabilities >= SPEECH_ON).sum()) * FRAME_S
+        return float(self.spoken.sum()) * FRAME_S
 
     def span(self, before_s: float, after_s: float) -> slice:
         """Return the samples from the first to the last speech, with some time around them."""

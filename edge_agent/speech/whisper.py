@@ -4,14 +4,14 @@ import importlib
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from edge_agent.speech.interface import MAX_SPEECH_S, Samples
 from edge_agent.speech.log_mel import FRAMES_A_SECOND, log_mel
 from edge_agent.speech.model_files import WHISPER_BASE, find_model
-from edge_agent.speech.recognizer import SpokenLanguage, Transcript
+from edge_agent.speech.recognizer import Reading, SpokenLanguage, Transcript
 from shared.errors import SpeechUnavailable
 
 Spoken = Literal["en", "zh"]
@@ -26,6 +26,9 @@ Below it, as short words give, both are written and the likelier text is taken."
 FOREIGN_SHARE = 0.3
 """Below it another language is spoken, whatever is written: made to expect commands, Whisper turns
 "Siéntate, por favor" into "Sit down, please" at a good score."""
+LEAST_SHARE_OF_OTHER = 0.2
+"""Of the other language's share: readings in a language less likely than that are no readings, or
+every hesitant English word could have been 站住."""
 LOWEST_SCORE, LOWEST_SCORE_UNCLEAR = -0.9, -0.6
 """Mean log-probability a token below which words are not believed; the second where the share is not
 clear. Other languages and noise gave -0.72 and less outside FOREIGN_SHARE."""
@@ -65,12 +68,16 @@ class WhisperOptions:
 
 @dataclass(frozen=True)
 class Writing:
-    """The words in one language: mean log-probability a token, and Whisper's doubt that anybody spoke."""
+    """The likeliest words in one language, Whisper's doubt that anybody spoke, and its other readings.
+
+    `score`: mean log-probability a token.
+    """
 
     text: str
     lang: Spoken
     score: float
     no_speech: float
+    readings: tuple[Reading, ...] = ()
 
 
 class WhisperRecognizer:
@@ -116,14 +123,21 @@ class WhisperRecognizer:
         heard = self._encode(samples)
         shares = {token[2:-2]: share for token, share in self._model.detect_language(heard)[0]}
         english, chinese = shares.get("en", 0.0), shares.get("zh", 0.0)
+        languages: tuple[Spoken, ...] = ("en", "zh")
         if self._options.language != "auto":
-            best = self._write(heard, self._options.language)
+            languages = (self._options.language,)
         elif english + chinese >= CLEAR_SHARE:
-            best = self._write(heard, "en" if english >= chinese else "zh")
-        else:
-            both: tuple[Spoken, ...] = ("en", "zh")
-            best = max((self._write(heard, lang) for lang in both), key=lambda each: each.score)
-        return judge(best, english + chinese)
+            languages = ("en",) if english >= chinese else ("zh",)
+        written = [self._write(heard, lang) for lang in languages]
+        best = max(written, key=lambda each: each.score)
+        likelier = max(english, chinese)
+        readings = tuple(
+            reading
+            for each in written
+            if (english if each.lang == "en" else chinese) >= LEAST_SHARE_OF_OTHER * likelier
+            for reading in each.readings
+        )
+        return replace(judge(best, english + chinese), readings=readings)
 
     def _encode(self, samples: Samples) -> Any:
         mel = log_mel(samples, self._model.n_mels, FRAMES)
@@ -135,13 +149,23 @@ class WhisperRecognizer:
             heard,
             [prompt],
             beam_size=BEAMS,
+            num_hypotheses=BEAMS,  # all that the search has anyway
             max_length=len(prompt) + MAX_TOKENS,
             no_repeat_ngram_size=NO_REPEAT_TOKENS,
             return_scores=True,
             return_no_speech_prob=True,
         )[0]
-        text = _HALF_MARKS.sub("", self._tokenizer.decode(result.sequences_ids[0])).strip()
-        return Writing(text, lang, float(result.scores[0]), float(result.no_speech_prob))
+        readings = tuple(
+            Reading(
+                _HALF_MARKS.sub("", self._tokenizer.decode(tokens)).strip(),
+                lang,
+                float(score),
+                float(score) * (len(tokens) + 1),  # the end of the text is a token, too
+            )
+            for tokens, score in zip(result.sequences_ids, result.scores, strict=True)
+        )
+        best = readings[0]
+        return Writing(best.text, lang, best.score, float(result.no_speech_prob), readings)
 
     def _encode_prompt(self, lang: Spoken) -> list[int]:
         words = self._options.prompts.get(lang, "")

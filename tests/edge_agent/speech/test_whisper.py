@@ -11,8 +11,7 @@ from shared.errors import SpeechUnavailable
 from tests.edge_agent.speech.conftest import Recording, all_recordings, mix
 
 STOPS = [each for each in all_recordings() if each.label == "StopMove"]
-LEAST_CLEAN, LEAST_AT_10_DB = 0.95, 0.65
-"""The second only keeps what there is: 0.85 is wanted, and Whisper base does not reach it."""
+LEAST_CLEAN, LEAST_AT_10_DB = 0.95, 0.85
 
 
 @pytest.mark.parametrize(
