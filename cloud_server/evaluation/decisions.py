@@ -9,11 +9,14 @@ from cloud_server.api.answering import LEAST_BELIEF, may_be_meant
 from cloud_server.engine import SpokenAnswer
 from cloud_server.training.data import Row
 from shared.messages import EdgeDecision
-from shared.skills import SKILL_NAMES, skill
+from shared.skills import SKILL_NAMES, Tier, skill
 from shared.tags import REMOTE, TAGS, parse_tag, print_tag, split_answer
 from shared.text import guess_language
 
 Prediction = Mapping[str, Any]
+
+CLOUD_MAX_TIER = Tier.NEEDS_SPACE
+"""The tier that the cloud may ask an edge for at most, unless its operator says otherwise (docs/decisions/0011)."""
 
 _BRACKETED = re.compile(r"\[\s*([A-Za-z_]\w*)\s*(?:\(\s*\))?\s*\]")
 
@@ -69,8 +72,9 @@ def decide_deployed(
 ) -> Decision:
     """Return what edge and cloud do together: the edge acts, or the cloud's answer is what counts.
 
-    A skill of the cloud's passes only by the rule that the server itself uses (`may_be_meant`); there
-    is no session, so "again" means nothing. least: its least belief, the server's own by default.
+    A skill of the cloud's passes only by the rule that the server itself uses (`may_be_meant`), and in
+    the tiers that the edge lets the cloud ask for; there is no session, so "again" means nothing.
+    least: the server's least belief, its own by default.
     """
     alone = decide_edge(edge)
     if alone.acts:
@@ -87,6 +91,8 @@ def decide_deployed(
     answer.feed(attached["said"])
     ending = answer.finish("stop")
     label = ending.skills[0] if ending.skills else "REMOTE"
+    if label != "REMOTE" and skill(label).tier > CLOUD_MAX_TIER:
+        label = "REMOTE"
     return Decision(
         label, alone.skill_probability, ending.say, find_invented(ending.say), by="cloud"
     )

@@ -37,7 +37,7 @@ from cloud_server.evaluation.tables import (
 )
 from shared.errors import ConfigurationError
 
-BELIEFS = (0.0, 0.02, LEAST_BELIEF, 0.1, 0.2, 0.3, 0.5)
+BELIEFS = (0.0, 0.05, 0.1, 0.2, 0.3, LEAST_BELIEF, 0.7)
 """What is tried as the cloud's least belief in a skill."""
 
 

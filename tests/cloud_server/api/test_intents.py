@@ -39,7 +39,7 @@ def test_a_skill_comes_from_the_leading_tag(scripted, exchange, intent):
     assert response.json()["say"] == "As you wish, not [Bark()]."
 
 
-@pytest.mark.parametrize(("belief", "passed"), [(0.001, False), (0.4, True)])
+@pytest.mark.parametrize(("belief", "passed"), [(0.001, False), (0.4, False), (0.6, True)])
 def test_a_skill_that_the_edge_rules_out_moves_no_dog(scripted, exchange, intent, belief, passed):
     edge = {
         "tag": "[REMOTE]",

@@ -76,12 +76,17 @@ def test_the_edge_acts_alone_where_it_is_sure() -> None:
 
 
 def test_a_skill_of_the_clouds_passes_only_where_the_edge_holds_it_possible() -> None:
-    edge = {"label": "REMOTE", "posterior": {"[REMOTE]": 0.55, "[Sit()]": 0.4, "[Bark()]": 0.04}}
+    edge = {"label": "REMOTE", "posterior": {"[REMOTE]": 0.3, "[Sit()]": 0.6, "[Bark()]": 0.1}}
     sit = deployed("be seated?", edge, "[Sit()] Sitting down.")
     assert (sit.label, sit.said, sit.by) == ("Sit", "Sitting down.", "cloud")
     bark = deployed("why do dogs bark", edge, "[Bark()] Woof!")
     assert (bark.label, bark.acts) == ("REMOTE", False)
     assert "not sure" in str(bark.said)
+
+
+def test_a_dangerous_skill_of_the_clouds_moves_nothing() -> None:
+    edge = {"label": "REMOTE", "posterior": {"[REMOTE]": 0.1, "[FrontFlip()]": 0.9}}
+    assert deployed("flip?", edge, "[FrontFlip()] Flip!").label == "REMOTE"
 
 
 def test_again_means_nothing_without_a_session() -> None:
