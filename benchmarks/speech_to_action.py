@@ -59,8 +59,8 @@ class Spoken:
     label: str
 
 
-def read_recordings() -> list[Spoken]:
-    """Return the committed recordings in English and Chinese."""
+def read_recordings(*, others: bool = False) -> list[Spoken]:
+    """Return the committed recordings in English and Chinese, or those in `others`' languages."""
     lines = (FOLDER / "recordings.jsonl").read_text(encoding="utf-8").splitlines()
     return [
         Spoken(
@@ -70,7 +70,7 @@ def read_recordings() -> list[Spoken]:
             row["label"],
         )
         for row in map(json.loads, lines)
-        if row["label"] != "other"
+        if (row["label"] == "other") == others
     ]
 
 

@@ -24,12 +24,11 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from speech_to_action import FOLDER, Spoken, distance, mix, read_recordings, units
+from speech_to_action import Spoken, distance, mix, read_recordings, units
 
 from edge_agent import reflex
 from edge_agent.speech.interface import SAMPLE_RATE_HZ, Heard, Samples
 from edge_agent.speech.recognizer import Transcript
-from edge_agent.speech.recording import decode_recording
 from edge_agent.speech.understanding import RecordingEars
 from edge_agent.speech.whisper import WhisperOptions, WhisperRecognizer
 from shared.errors import SpeechUnavailable
@@ -135,24 +134,9 @@ def noises() -> Iterator[tuple[str, Samples]]:
         yield f"{tone_hz:.0f} Hz", (0.3 * np.sin(2 * np.pi * tone_hz * at_s)).astype(np.float32)
 
 
-def read_others() -> list[Spoken]:
-    """Return the committed recordings in other languages."""
-    lines = (FOLDER / "recordings.jsonl").read_text(encoding="utf-8").splitlines()
-    return [
-        Spoken(
-            decode_recording((FOLDER / row["file"]).read_bytes(), "wav"),
-            row["text"],
-            row["lang"],
-            row["label"],
-        )
-        for row in map(json.loads, lines)
-        if row["label"] == "other"
-    ]
-
-
 def count_at(counter: StopCounter, snr_db: float | None, every: int) -> dict[str, Any]:
     """Return the counts of all recordings at one noise level, by kind and language."""
-    spoken = [*read_recordings(), *read_others()]
+    spoken = [*read_recordings(), *read_recordings(others=True)]
     groups = {
         "stops": [each for each in spoken if each.label == "StopMove"],
         "commands": [each for each in spoken if each.label not in ("StopMove", "other")],

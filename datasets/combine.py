@@ -12,20 +12,15 @@ import random
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from near_duplicates import essence, near_pairs, sound_bigrams, trigrams
+from validate import SIDES, Files, Row, read_files
 
 HERE = Path(__file__).parent
 NAME = "train_remote_combined"
 SEED = 20261127
 ROWS = {"several": 1500, "postponed": 450, "negated": 300}
 """How many rows of a kind are drawn in each language."""
-
-HELD_OUT = (
-    *("validation", "calibration"),
-    *("test_normal", "test_remote", "test_remote_extra", "test_extra"),
-)
 
 FIRST_WORDS = (
     "do show get shake dance give welcome stand turn go make sit roll jump cheer spin stretch play "
@@ -197,14 +192,6 @@ REFUSALS = {
     ),
 }
 
-Row = dict[str, Any]
-
-
-def read(name: str) -> list[Row]:
-    """Return the rows of a file of the dataset."""
-    lines = (HERE / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
-    return [json.loads(line) for line in lines]
-
 
 def bare(text: str, language: str) -> str | None:
     """Return a command as it stands in the middle of a sentence; None where it cannot."""
@@ -219,11 +206,11 @@ def bare(text: str, language: str) -> str | None:
     return text if fits and text[-1] not in "吧呗啊呀嘛啦了喽哈吗呢" else None
 
 
-def commands() -> dict[str, list[tuple[str, str]]]:
+def commands(files: Files) -> dict[str, list[tuple[str, str]]]:
     """Return by language the skills and texts that can be joined. Stopping is never joined."""
     found: dict[str, list[tuple[str, str]]] = {"en": [], "zh": []}
     for name in ("train_normal", "train_normal_extra"):
-        for row in read(name):
+        for row in files[name]:
             text = bare(row["text"], row["lang"])
             if text and row["label"] not in ("StopMove", "Damp") and "history" not in row:
                 found[row["lang"]].append((row["label"], text))
@@ -243,9 +230,9 @@ def draw_apart(pool: list[tuple[str, str]], count: int, drawn: random.Random) ->
     return [drawn.choice(by_skill[skill]) for skill in chosen]
 
 
-def texts(drawn: random.Random) -> Iterator[tuple[str, str, str]]:
+def texts(files: Files, drawn: random.Random) -> Iterator[tuple[str, str, str]]:
     """Yield (kind, language, text) of every row that is drawn, some of them twice."""
-    pools = commands()
+    pools = commands(files)
     frames = {"several": JOINS, "postponed": DELAYS, "negated": REFUSALS}
     for kind, count in ROWS.items():
         for language, pool in pools.items():
@@ -256,9 +243,11 @@ def texts(drawn: random.Random) -> Iterator[tuple[str, str, str]]:
                 yield kind, language, text if drawn.random() < 0.5 else text[0].upper() + text[1:]
 
 
-def held_out_near(rows: list[Row]) -> set[str]:
+def held_out_near(files: Files, rows: list[Row]) -> set[str]:
     """Return the texts that are near one of a row that is held out."""
-    sides = {"held out": [row for name in HELD_OUT for row in read(name)], "combined": rows}
+    names = [name for side in SIDES if side != "train" for name in SIDES[side]]
+    held = [row for name in names for row in files[name]]
+    sides = {"held out": held, "combined": rows}
     return {
         row["text"]
         for features in (trigrams, sound_bigrams)
@@ -268,8 +257,9 @@ def held_out_near(rows: list[Row]) -> set[str]:
 
 def main() -> None:
     """Write the file."""
+    files = read_files(HERE)
     rows: dict[str, Row] = {}
-    for kind, language, text in texts(random.Random(SEED)):
+    for kind, language, text in texts(files, random.Random(SEED)):
         rows.setdefault(
             essence(text),
             {
@@ -283,13 +273,8 @@ def main() -> None:
                 "near": kind,
             },
         )
-    near = held_out_near(list(rows.values()))
-    known = {
-        essence(row["text"])
-        for path in HERE.glob("train_*.jsonl")
-        if path.stem != NAME
-        for row in read(path.stem)
-    }
+    near = held_out_near(files, list(rows.values()))
+    known = {essence(row["text"]) for name in SIDES["train"] if name != NAME for row in files[name]}
     kept = [row for text, row in rows.items() if row["text"] not in near and text not in known]
     with (HERE / f"{NAME}.jsonl").open("w", encoding="utf-8") as stream:
         for number, row in enumerate(kept):

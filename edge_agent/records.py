@@ -82,7 +82,7 @@ class Records:
         """Empty the outbox and return how many entries it had."""
         outbox = self._outbox
         cleared = 0 if outbox is None else await self._do(outbox.clear)
-        await self.unanswered()
+        self.waiting = 0
         return cleared
 
     async def _do(self, work: Callable[[], Result]) -> Result:
