@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from shared.bundle import file_sha256
+from shared.bundle import SecondReading, file_sha256
 from shared.errors import CheckpointMismatch, ModelError
 from shared.skills import Tier
 
@@ -21,8 +21,14 @@ THRESHOLDS_NAME = "thresholds.json"
 CALIBRATION_NAME = "calibration.json"
 FIGURES_NAME = "figures.json"
 LINE_HEAD_NAME = "line_head.safetensors"
+SECOND_READER_NAME = "second_reader.npz"
+SECOND_READING_NAME = "second_reading.json"
 LOW_RANK_NAME = "adapter_model.safetensors"
 TAUGHT_NAME = "taught.json"
+
+
+LEAST_PROBABILITY = {"0": 0.3, "1": 0.3, "2": 0.3, "3": 0.95}
+"""What the shadow's own probability has to reach by tier where a second reader is asked as well."""
 
 
 class Taught(BaseModel):
@@ -81,6 +87,32 @@ def line_head_sha256(directory: Path) -> str | None:
     """Return the hash of the line head beside an adapter, None where there is none."""
     path = directory / LINE_HEAD_NAME
     return file_sha256(path) if path.is_file() else None
+
+
+def second_reader_sha256(directory: Path) -> str | None:
+    """Return the hash of the second reader beside an adapter, None where there is none."""
+    path = directory / SECOND_READER_NAME
+    return file_sha256(path) if path.is_file() else None
+
+
+def read_second_reading(directory: Path) -> SecondReading | None:
+    """Return how the second reader beside an adapter is weighed, None where there is no reader."""
+    path = directory / SECOND_READING_NAME
+    if second_reader_sha256(directory) is None:
+        return None
+    try:
+        return SecondReading.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise ModelError(
+            f"{path} cannot be read ({error}); train the second reader again"
+        ) from error
+
+
+def read_edge_thresholds(directory: Path) -> dict[str, float]:
+    """Return what an edge asks of the shadow's probability, by tier: less where it reads not alone."""
+    if read_second_reading(directory) is None:
+        return read_thresholds(directory)
+    return LEAST_PROBABILITY
 
 
 def read_object(path: Path) -> dict[str, Any]:

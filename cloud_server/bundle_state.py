@@ -3,7 +3,13 @@
 from pathlib import Path
 from typing import Literal
 
-from cloud_server.adapter_files import adapter_sha256, line_head_sha256, read_thresholds
+from cloud_server.adapter_files import (
+    adapter_sha256,
+    line_head_sha256,
+    read_edge_thresholds,
+    read_second_reading,
+    second_reader_sha256,
+)
 from shared.bundle import read_manifest
 from shared.errors import BundleError
 from shared.prompt import chat_format, prompt_sha256
@@ -23,7 +29,9 @@ def is_current(target: Path, adapter: Path, precision: Precision, coverage: Cove
     return (
         manifest.shadow_sha256 == adapter_sha256(adapter)
         and manifest.prompt_sha256 == prompt_sha256(chat_format(manifest.chat_format))
-        and manifest.thresholds == read_thresholds(adapter)
+        and manifest.thresholds == read_edge_thresholds(adapter)
+        and manifest.second_reading == read_second_reading(adapter)
+        and manifest.second_reader_sha256 == second_reader_sha256(adapter)
         and manifest.line_head_sha256 == line_head_sha256(adapter)
         and manifest.precision == precision
         and manifest.coverage == coverage

@@ -18,6 +18,7 @@ from cloud_server.making import (
     soft_targets,
     train,
     train_lines,
+    train_reader,
 )
 from cloud_server.settings import CloudSettings, Precision, ProfileName
 from cloud_server.teaching_command import teach
@@ -86,6 +87,7 @@ for command in (
     train,
     soft_targets,
     train_lines,
+    train_reader,
     pretrain_shadow,
     evaluate,
     predict,

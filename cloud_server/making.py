@@ -119,6 +119,22 @@ def train_lines(datasets: Path, adapter: Path | None, profile: str) -> None:
     click.echo(f"line head of {len(head.token_ids)} tokens at {place}")
 
 
+@click.command("train-reader")
+@click.argument("recipe", default="second-reader")
+@click.option("--datasets", type=_FOLDER, default=Path("datasets"), show_default=True)
+@click.option("--adapter", type=_FOLDER, help="Shadow's folder; default: the profile's own.")
+@_PROFILE
+def train_reader(recipe: str, datasets: Path, adapter: Path | None, profile: str) -> None:
+    """Fit the second reader that is asked how sure a trained shadow's tag is; the shadow stays as it is."""
+    from cloud_server.training.second_reader import load_reader_recipe
+    from cloud_server.training.second_reader import train_reader as run
+
+    place = adapter or shipped_adapter(profile)
+    figures = run(load_reader_recipe(_recipe_path(recipe)), profile, place, datasets)
+    click.echo(json.dumps(figures, indent=2, ensure_ascii=False))
+    click.echo(f"second reader of {figures['keys']:,} keys at {place}")
+
+
 @click.command()
 @click.option("--data", type=_FILE, required=True, help="JSON Lines with text, label, lang?.")
 @click.option("--report", type=_FILE, required=True, help="Where the report is written (JSON).")

@@ -51,6 +51,8 @@ SIDES = {
         "train_remote_shadow",
         "train_remote_extra",
         "train_remote_combined",
+        "train_normal_late",
+        "train_remote_late",
     ),
 }
 """What is kept apart: no row of a side is near one of another."""

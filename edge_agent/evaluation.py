@@ -28,6 +28,8 @@ class Judgement:
         prediction: dict[str, Any] = {"id": self.row.id, "label": self.predicted}
         if self.decision is None and self.predicted != "REMOTE":
             prediction["reflex"] = True
+        if self.decision is not None:
+            prediction["confidence"] = round(self.decision.confidence, 6)
         return {**prediction, "posterior": shorten_posterior(ranked)}
 
 

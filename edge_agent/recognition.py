@@ -14,12 +14,14 @@ class Posterior(Protocol):
 
 
 class Decision(Protocol):
-    """The tag after thresholds, and its probability."""
+    """The tag after thresholds, its probability, and how sure both readers are of it."""
 
     @property
     def tag(self) -> str: ...
     @property
     def probability(self) -> float: ...
+    @property
+    def confidence(self) -> float: ...
     @property
     def posterior(self) -> Posterior: ...
 

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from edge_agent.detached_shadow import Array, DetachedShadow, Pass
 from edge_agent.provider import ProviderOptions
-from shared.bundle import BundleManifest
+from edge_agent.second_reader import SECOND_READER_NAME, SecondReader
+from shared.bundle import BundleManifest, Thresholds
 from shared.errors import BundleError
 from shared.prompt import prompt_segments
 from shared.skills import skill
@@ -38,19 +39,25 @@ class Posterior:
 
 @dataclass(frozen=True)
 class Decision:
-    """The tag after thresholds, and the probability of the most probable tag."""
+    """The tag after thresholds, and the probability of the most probable tag.
+
+    confidence: how sure the shadow and the second reader together are of the most probable tag; the
+    same as `probability` where the bundle carries no second reader.
+    """
 
     tag: str
     probability: float
     posterior: Posterior
+    confidence: float
 
 
 class Recognizer:
     """Text to posterior; one instance serves one thread at a time. Build with `load`."""
 
-    def __init__(self, shadow: DetachedShadow) -> None:
+    def __init__(self, shadow: DetachedShadow, second_reader: SecondReader | None = None) -> None:
         manifest = shadow.manifest
         self.shadow = shadow
+        self.second_reader = second_reader
         self._tags = [each.tag for each in manifest.tags]
         self.tree: TagTree = build_tag_tree([tag.token_ids for tag in manifest.tags])
         if list(self.tree.head_token_ids) != manifest.head_token_ids:
@@ -67,7 +74,11 @@ class Recognizer:
         cls, directory: Path, threads: int = 1, options: ProviderOptions | None = None
     ) -> "Recognizer":
         """Return the recogniser of a bundle whose files match its manifest; else BundleError."""
-        return cls(DetachedShadow.load(directory, options or ProviderOptions(threads=threads)))
+        shadow = DetachedShadow.load(directory, options or ProviderOptions(threads=threads))
+        reading, tags = shadow.manifest.second_reading, len(shadow.manifest.tags)
+        if reading is None:
+            return cls(shadow)
+        return cls(shadow, SecondReader.load(directory / SECOND_READER_NAME, reading, tags))
 
     @property
     def manifest(self) -> BundleManifest:
@@ -93,22 +104,37 @@ class Recognizer:
     def decide(self, text: str) -> Decision:
         """Return the most probable tag where it clears its tier's threshold, else `[REMOTE]`.
 
+        Where the bundle carries a second reader, the confidence of both has to clear the tier's too.
         An utterance too long to be read whole is never acted on, nor one that spells a tag.
         """
         posterior = self.posterior(text)
         tag, probability = posterior.ranked[0]
-        name = parse_tag(tag)
+        name = parse_tag(tag) or "REMOTE"
+        confidence = self._confidence(text, posterior)
         readable = posterior.complete and not spells_a_tag(text)
-        if name is None or name == "REMOTE" or not readable:
-            return Decision(REMOTE, probability, posterior)
-        threshold = self.threshold(name)
-        return Decision(tag if probability >= threshold else REMOTE, probability, posterior)
+        acts = (
+            name != "REMOTE"
+            and readable
+            and probability >= self.threshold(name)
+            and confidence >= self._least_confidence(name)
+        )
+        return Decision(tag if acts else REMOTE, probability, posterior, confidence)
 
     def threshold(self, name: str) -> float:
         """Return the probability that the named skill has to reach."""
-        return {str(tier): value for tier, value in self.manifest.thresholds.items()}[
-            str(int(skill(name).tier))
-        ]
+        return _of_tier(self.manifest.thresholds, name)
+
+    def _confidence(self, text: str, posterior: Posterior) -> float:
+        tag, probability = posterior.ranked[0]
+        if self.second_reader is None:
+            return probability
+        ranked = dict(posterior.ranked)
+        joint = self.second_reader.confidence(text, np.array([ranked[each] for each in self._tags]))
+        return float(joint[self._tags.index(tag)])
+
+    def _least_confidence(self, name: str) -> float:
+        reading = self.manifest.second_reading
+        return _of_tier(reading.thresholds, name) if reading else 0.0
 
     def _room(self) -> int:
         shadow = self.shadow
@@ -134,6 +160,11 @@ class Recognizer:
         return np.exp(
             [sum(logs[branch][child] for branch, child in path) for path in self.tree.paths]
         )
+
+
+def _of_tier(thresholds: Thresholds, name: str) -> float:
+    tiers = {str(tier): value for tier, value in thresholds.items()}
+    return tiers[str(int(skill(name).tier))]
 
 
 def tree_pass(shadow: DetachedShadow, tree: TagTree, chain: list[int]) -> Pass:

@@ -35,6 +35,7 @@ class Utterance:
     route: Route = "none"
     tag: str | None = None
     probability: float | None = None
+    confidence: float | None = None
     posterior: list[tuple[str, float]] = field(default_factory=list)
     say: str = ""
     actions: int = 0
@@ -71,6 +72,7 @@ class Utterance:
             "route": self.route,
             "tag": self.tag,
             "probability": self.probability,
+            "confidence": self.confidence,
         }
 
     def hear(self, heard: Heard) -> None:

@@ -14,6 +14,7 @@ from shared.tags import REMOTE, TAGS, parse_tag
 MANIFEST_NAME = "manifest.json"
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Probability = Annotated[float, Field(ge=0, le=1)]
+Thresholds = dict[Literal["0", "1", "2", "3"], Probability]
 
 
 def file_sha256(path: Path) -> str:
@@ -76,6 +77,21 @@ class BundleCheck(BaseModel):
     probability: Probability
 
 
+class SecondReading(BaseModel):
+    """How a second reader's scores are weighed against the shadow, and how sure both must be by tier.
+
+    Source: a logarithmic opinion pool; its weights are fitted to `validation`, the thresholds chosen on
+    `calibration` (cloud_server/training/second_reader.py).
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    shadow_weight: Annotated[float, Field(ge=0)]
+    reader_weight: Annotated[float, Field(ge=0)]
+    thresholds: Thresholds
+    """What the confidence of both has to reach, by tier."""
+
+
 class BundleManifest(BaseModel):
     """What `manifest.json` holds; `fingerprint` is checked against its parts on every load."""
 
@@ -102,7 +118,12 @@ class BundleManifest(BaseModel):
     """The trained line head that the bundle's was made from; None where it carries none."""
     line_token_ids: list[int] = []
     """What each output of the line head stands for; empty where the bundle carries none."""
-    thresholds: dict[Literal["0", "1", "2", "3"], Probability]
+    thresholds: Thresholds
+    """What the shadow's probability of a skill has to reach, by tier."""
+    second_reading: SecondReading | None = None
+    """How the bundle's second reader is weighed; None where it carries none."""
+    second_reader_sha256: Sha256 | None = None
+    """The trained second reader that the bundle's was copied from."""
     checks: list[BundleCheck] = []
     files: dict[str, BundleFile]
 
@@ -114,7 +135,8 @@ class BundleManifest(BaseModel):
             raise ValueError("the fingerprint does not follow from shadow, tokenizer and prompt")
         if wrong := _differing([each.tag for each in self.tags], self.taught):
             raise ValueError(wrong)
-        if set(self.thresholds) != {"0", "1", "2", "3"}:
+        chosen = [self.thresholds, *(r.thresholds for r in [self.second_reading] if r)]
+        if any(set(each) != {"0", "1", "2", "3"} for each in chosen):
             raise ValueError("every tier needs a threshold")
         if any("/" in name or name.startswith(".") for name in self.files):
             raise ValueError("a file of the bundle lies outside it")

@@ -58,6 +58,8 @@ class EdgeDecision(Request):
     probability: Annotated[float, Field(ge=0, le=1)]
     posterior: list[tuple[str, float]]
     fingerprint: str
+    confidence: Annotated[float, Field(ge=0, le=1)] | None = None
+    """How sure both readers are of the most probable tag; None from an edge without a second reader."""
 
 
 class RobotSummary(Request):

@@ -47,13 +47,14 @@ def decide_detached(prediction: Prediction, thresholds: Mapping[str, float]) -> 
     best = max(posterior, key=posterior.__getitem__, default=REMOTE)
     name = parse_tag(best) or "REMOTE"
     clears = name != "REMOTE" and posterior[best] >= thresholds[str(int(skill(name).tier))]
-    return Decision(name if clears else "REMOTE", best_skill_probability(posterior))
+    alone = {"posterior": posterior}
+    return Decision(name if clears else "REMOTE", best_skill_probability(alone))
 
 
 def decide_edge(prediction: Prediction) -> Decision:
-    """Return the edge's own decision, reflex and thresholds included."""
+    """Return the edge's own decision: reflex, thresholds and second reader included."""
     by_reflex = bool(prediction.get("reflex"))
-    probability = 1.0 if by_reflex else best_skill_probability(prediction["posterior"])
+    probability = 1.0 if by_reflex else best_skill_probability(prediction)
     return Decision(prediction["label"], probability, by="reflex" if by_reflex else "edge")
 
 
@@ -84,6 +85,7 @@ def decide_deployed(
         probability=max([0.0, *edge["posterior"].values()]),
         posterior=list(edge["posterior"].items()),
         fingerprint="",
+        confidence=edge.get("confidence"),
     )
     answer = SpokenAnswer(
         guess_language(row.text), lambda name: may_be_meant(name, row.text, decided, None, least)
@@ -98,9 +100,15 @@ def decide_deployed(
     )
 
 
-def best_skill_probability(posterior: Mapping[str, float]) -> float:
-    """Return the probability of the most probable skill."""
-    return max((value for tag, value in posterior.items() if tag != REMOTE), default=0.0)
+def best_skill_probability(prediction: Prediction) -> float:
+    """Return how probable the most probable skill is held, both readers heard where there are two."""
+    posterior: Mapping[str, float] = prediction["posterior"]
+    best = max((value for tag, value in posterior.items() if tag != REMOTE), default=0.0)
+    if "confidence" not in prediction:
+        return best
+    is_best = best >= posterior.get(REMOTE, 0.0)
+    sure: float = prediction["confidence"] if is_best else min(best, 1 - prediction["confidence"])
+    return sure
 
 
 def find_invented(said: str) -> tuple[str, ...]:
@@ -110,7 +118,8 @@ def find_invented(said: str) -> tuple[str, ...]:
 
 
 def best_tag(prediction: Prediction, row: Row) -> tuple[float, bool]:
-    """Return the probability of a posterior's best tag, and whether it is the row's label."""
+    """Return how probable the best tag is held, and whether it is the row's label."""
     posterior: dict[str, float] = prediction["posterior"]
     best = max(posterior, key=posterior.__getitem__, default=TAGS[-1])
-    return posterior.get(best, 0.0), best == print_tag(row.label)
+    sure: float = prediction.get("confidence", posterior.get(best, 0.0))
+    return sure, best == print_tag(row.label)

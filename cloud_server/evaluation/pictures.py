@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from cloud_server.evaluation.decisions import best_skill_probability
 from cloud_server.evaluation.measures import Calibration, Counted, is_right
 from cloud_server.evaluation.rows import Sample
 from cloud_server.evaluation.statistics import risk_coverage
@@ -17,7 +18,6 @@ SHORT = {
     "attached": "attached",
     "lora": "LoRA",
     "dora": "DoRA",
-    "detached_hard": "labels alone",
     "detached_uncalibrated": "not calibrated",
     "attached_no_update": "no update",
 }
@@ -82,7 +82,7 @@ def _best_skill(system: System, sample: Sample) -> tuple[str, float]:
     posterior: Mapping[str, float] = prediction["posterior"]
     skills = {tag: value for tag, value in posterior.items() if tag.endswith("()]")}
     best = max(skills, key=skills.__getitem__, default="")
-    return best[1:-3], skills.get(best, 0.0)
+    return best[1:-3], best_skill_probability(prediction)
 
 
 def draw_reliability(path: Path, calibrations: Mapping[str, Calibration]) -> None:

@@ -19,19 +19,18 @@ from shared.predictions import read_predictions
 
 NAMES = {
     "deployed": "edge and cloud together, as deployed",
-    "edge": "edge alone: reflex, int8 bundle, thresholds",
+    "edge": "edge alone: reflex, int8 bundle, second reader",
     "detached": "detached shadow alone, fp32",
     "attached": "attached shadow alone",
     "lora": "LoRA",
     "dora": "DoRA",
-    "detached_hard": "detached shadow, taught by labels alone",
     "detached_uncalibrated": "detached shadow, not calibrated",
     "attached_no_update": "attached shadow without the update module",
 }
 """All that is measured, in the order of the tables; all but the first are files of predictions."""
 
 NEEDED = ("edge", "detached", "attached")
-POSTERIORS = ("detached", "detached_hard", "detached_uncalibrated")
+POSTERIORS = ("detached", "detached_uncalibrated")
 ANSWERING = ("attached", "lora", "dora", "attached_no_update")
 
 

@@ -16,11 +16,14 @@ from torch import Tensor, nn
 from transformers import PretrainedConfig
 
 from cloud_server.adapter_files import (
+    SECOND_READER_NAME,
     Taught,
     adapter_sha256,
     line_head_sha256,
+    read_edge_thresholds,
+    read_second_reading,
     read_taught,
-    read_thresholds,
+    second_reader_sha256,
 )
 from cloud_server.bundle_state import Coverage, Precision
 from cloud_server.modeling import ShadowModel
@@ -81,7 +84,7 @@ def export_bundle(
     loaded = load_training_base(profile, torch.float32)
     vocabulary = _choose_vocabulary(loaded, coverage, taught.texts)
     model = ShadowModel.from_pretrained(loaded.model, adapter)
-    thresholds = read_thresholds(adapter)
+    thresholds, reading = read_edge_thresholds(adapter), read_second_reading(adapter)
     checks = _checks(
         model, loaded, (*CHECK_TEXTS, *taught.texts[:1])
     )  # before the graph, whose export changes how the model attends
@@ -95,6 +98,8 @@ def export_bundle(
         print(f"2/3 exporting the graph ({precision}), about half a minute", flush=True)
         _write_graph(model, loaded, made, precision)
         line_ids = _write_line_head(adapter, made, precision, vocabulary)
+        if reading is not None:
+            shutil.copy(adapter / SECOND_READER_NAME, made)
         print("3/3 writing the manifest", flush=True)
         manifest = _manifest(
             profile, adapter, loaded, model, made, thresholds, precision, coverage, vocabulary
@@ -104,6 +109,8 @@ def export_bundle(
                 "checks": checks,
                 "line_token_ids": line_ids,
                 "line_head_sha256": line_head_sha256(adapter),
+                "second_reading": reading,
+                "second_reader_sha256": second_reader_sha256(adapter),
             }
         )
         unsaid = None if taught.skills else {"taught"}

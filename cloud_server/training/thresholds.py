@@ -63,15 +63,29 @@ def choose_thresholds(
 ) -> Choice:
     """Return the loosest thresholds whose risks are bounded; posteriors [rows, tags] are the rows'.
 
+    allowed: see `choose_for`.
+    """
+    return choose_for(*best_skills(posteriors), rows, RISKS, allowed)
+
+
+def choose_for(
+    best: Sequence[float],
+    tiers: Sequence[Tier | None],
+    rows: Sequence[Row],
+    risks: Sequence[Risk],
+    allowed: Mapping[str, int] | None = None,
+    margin: Mapping[Tier, float] = MARGIN,
+) -> Choice:
+    """Return the loosest thresholds on `best` whose risks are bounded; see `best_skills`.
+
     allowed: how many of these rows may be acted on by a risk's name, bounded or not: as many as a
     shadow that is in use already acts on.
     """
     allowed = allowed or {}
-    best, tiers = best_skills(posteriors)
     chosen: Choice | None = None
     for step in PATH:
-        thresholds = thresholds_at(step)
-        counts = count_risks(best, tiers, rows, thresholds)
+        thresholds = thresholds_at(step, margin)
+        counts = count_risks(best, tiers, rows, thresholds, risks)
         bounded = all(count["p_value"] <= 1 - CONFIDENCE for count in counts.values())
         kept = bounded or all(
             count["p_value"] <= 1 - CONFIDENCE or count["acted_on"] <= allowed.get(name, -1)
@@ -85,9 +99,9 @@ def choose_thresholds(
     return chosen
 
 
-def thresholds_at(in_place: float) -> dict[str, float]:
+def thresholds_at(in_place: float, margin: Mapping[Tier, float] = MARGIN) -> dict[str, float]:
     """Return every tier's threshold where an in-place skill's is `in_place`."""
-    return {str(int(tier)): round(1 - (1 - in_place) * MARGIN[tier], 6) for tier in Tier}
+    return {str(int(tier)): round(1 - (1 - in_place) * margin[tier], 6) for tier in Tier}
 
 
 def count_risks(
@@ -95,6 +109,7 @@ def count_risks(
     tiers: Sequence[Tier | None],
     rows: Sequence[Row],
     thresholds: Mapping[str, float],
+    risks: Sequence[Risk] = RISKS,
 ) -> dict[str, dict[str, Any]]:
     """Return per risk how many rows it concerns and how many are acted on; see `best_skills`."""
     acted = torch.tensor(
@@ -103,7 +118,7 @@ def count_risks(
             for value, tier in zip(best, tiers, strict=True)
         ]
     )
-    return {risk.name: _count(risk, rows, acted, tiers) for risk in RISKS}
+    return {risk.name: _count(risk, rows, acted, tiers) for risk in risks}
 
 
 def best_skills(posteriors: Tensor) -> tuple[list[float], list[Tier | None]]:

@@ -125,7 +125,8 @@ class FakeRecognizer:
         name = next((self.knows[word] for word in self.knows if word in text), None)
         tag = print_tag(name) if name else REMOTE
         ranked = [(tag, 0.9), ("[Tango()]", 0.1)]
-        return SimpleNamespace(tag=tag, probability=0.9, posterior=SimpleNamespace(ranked=ranked))
+        posterior = SimpleNamespace(ranked=ranked)
+        return SimpleNamespace(tag=tag, probability=0.9, confidence=0.9, posterior=posterior)
 
 
 class FakeCloud:

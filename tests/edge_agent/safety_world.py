@@ -236,7 +236,8 @@ class Recognizer:
     def decide(self, text: str) -> Any:
         name = next((WORDS[word] for word in WORDS if word in text), None)
         tag = print_tag(name) if name else REMOTE
-        return SimpleNamespace(tag=tag, probability=0.9, posterior=SimpleNamespace(ranked=[]))
+        posterior = SimpleNamespace(ranked=[])
+        return SimpleNamespace(tag=tag, probability=0.9, confidence=0.9, posterior=posterior)
 
 
 @dataclasses.dataclass

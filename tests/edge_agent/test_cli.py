@@ -124,7 +124,10 @@ def test_evaluate_writes_the_report(monkeypatch: pytest.MonkeyPatch, tmp_path: P
         def decide(self, text: str) -> Any:
             ranked = [("[Sit()]", 0.9), ("[Bark()]", 0.0999), ("[Damp()]", 0.0001)]
             return SimpleNamespace(
-                tag="[Sit()]", probability=0.9, posterior=SimpleNamespace(ranked=ranked)
+                tag="[Sit()]",
+                probability=0.9,
+                confidence=0.9,
+                posterior=SimpleNamespace(ranked=ranked),
             )
 
     monkeypatch.setitem(
@@ -152,6 +155,11 @@ def test_evaluate_writes_the_report(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     assert set(about["data"]) == {"data", "more"}
     assert (about["system"], about["thresholds"]) == ("edge", {"1": 0.5})
     assert predictions == {
-        "a": {"id": "a", "label": "Sit", "posterior": {"[Sit()]": 0.9, "[Bark()]": 0.0999}},
+        "a": {
+            "id": "a",
+            "label": "Sit",
+            "confidence": 0.9,
+            "posterior": {"[Sit()]": 0.9, "[Bark()]": 0.0999},
+        },
         "b": {"id": "b", "label": "StopMove", "reflex": True, "posterior": {}},
     }

@@ -39,12 +39,25 @@ def test_a_skill_comes_from_the_leading_tag(scripted, exchange, intent):
     assert response.json()["say"] == "As you wish, not [Bark()]."
 
 
-@pytest.mark.parametrize(("belief", "passed"), [(0.001, False), (0.4, False), (0.6, True)])
-def test_a_skill_that_the_edge_rules_out_moves_no_dog(scripted, exchange, intent, belief, passed):
+@pytest.mark.parametrize(
+    ("belief", "confidence", "passed"),
+    [
+        (0.001, None, False),
+        (0.4, None, False),
+        (0.6, None, True),
+        (0.6, 0.7, False),
+        (0.6, 0.9, True),
+        (0.4, 0.9, False),
+    ],
+)
+def test_a_skill_that_the_edge_rules_out_moves_no_dog(
+    scripted, exchange, intent, belief, confidence, passed
+):
     edge = {
         "tag": "[REMOTE]",
         "probability": 1 - belief,
         "posterior": [["[REMOTE]", 1 - belief], ["[Sit()]", belief]],
+        "confidence": confidence,
         "fingerprint": "f",
     }
     (response,) = exchange(scripted("[Sit()] Sitting."), intent(edge=edge))

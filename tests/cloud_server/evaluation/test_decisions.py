@@ -50,6 +50,21 @@ def test_the_edges_decision_is_taken_as_it_was_made() -> None:
     assert decide_edge({"label": "REMOTE", "posterior": {"[Sit()]": 0.7}}).skill_probability == 0.7
 
 
+@pytest.mark.parametrize(
+    ("posterior", "confidence", "sure"),
+    [
+        ({"[Sit()]": 0.9, "[REMOTE]": 0.1}, 0.4, 0.4),
+        ({"[Sit()]": 0.4, "[REMOTE]": 0.6}, 0.95, 0.05),
+        ({"[Sit()]": 0.1, "[REMOTE]": 0.9}, 0.5, 0.1),
+    ],
+)
+def test_the_second_reader_is_heard_in_how_sure_the_edge_is(
+    posterior: dict[str, float], confidence: float, sure: float
+) -> None:
+    prediction = {"label": "REMOTE", "posterior": posterior, "confidence": confidence}
+    assert decide_edge(prediction).skill_probability == pytest.approx(sure)
+
+
 def test_an_answering_model_does_what_its_answer_begins_with() -> None:
     sit = decide_answering({"said": "[Sit()] Sitting.", "probability": 0.9})
     assert (sit.label, sit.said, sit.skill_probability) == ("Sit", "Sitting.", 0.9)

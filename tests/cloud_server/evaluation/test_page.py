@@ -71,7 +71,7 @@ def write_world(folder: Path) -> tuple[Path, Path]:
 
     edge = [{"id": n, "label": SURE.get(n, "REMOTE"), "posterior": p} for n, p in EDGE.items()]
     write("edge", {"thresholds": THRESHOLDS}, edge)
-    for key in ("detached", "detached_hard", "detached_uncalibrated"):
+    for key in ("detached", "detached_uncalibrated"):
         predictions = [{"id": name, "posterior": posterior} for name, posterior in EDGE.items()]
         write(key, {"thresholds": THRESHOLDS, "trained_parameters": shadow}, predictions)
     for key in ("attached", "attached_no_update", "lora", "dora"):
@@ -138,7 +138,7 @@ def test_the_page_holds_every_system_and_comes_out_the_same_again(tmp_path: Path
 
 def test_what_is_not_needed_may_be_missing_and_is_said_to_be(tmp_path: Path) -> None:
     place, datasets = write_world(tmp_path)
-    for name in ("lora", "dora", "detached_hard", "detached_uncalibrated", "attached_no_update"):
+    for name in ("lora", "dora", "detached_uncalibrated", "attached_no_update"):
         (place / "predictions" / f"{name}.jsonl").unlink()
     (place / "latency.json").unlink()
     text = render(evaluate_system(place, datasets), "evaluation")

@@ -1,0 +1,114 @@
+"""The second reader of a bundle scores as the trained one does, and can only keep the dog from moving."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from cloud_server.adapter_files import LEAST_PROBABILITY
+from cloud_server.bundle_state import is_current
+from cloud_server.training.export import export_bundle
+from cloud_server.training.second_reader import Reader, ReaderRecipe, fit
+from edge_agent.recognizer import Recognizer
+from shared.bundle import MANIFEST_NAME, SecondReading, read_manifest
+from shared.errors import BundleError
+from shared.skills import SKILL_NAMES
+from shared.tags import REMOTE, TAGS
+
+TEXTS = [*(f"please {name.lower()} now" for name in SKILL_NAMES), "what is the weather"]
+RECIPE = ReaderRecipe(
+    name="test", commands=[], remote=[], validation=[], calibration=[], least_rows=1,
+    most_keys=5000, penalty=1e-5, epochs=5,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def reader() -> Reader:
+    return fit(RECIPE, TEXTS, range(len(TAGS)))
+
+
+def export_with(adapter: Path, place: Path, reader: Reader, least: float, **weights: float) -> Path:
+    """Export the adapter with a second reader whose confidence has to reach `least`."""
+    folder = place / "adapter"
+    shutil.copytree(adapter, folder)
+    (folder / "thresholds.json").write_text(json.dumps(dict.fromkeys("0123", 0.0)))
+    reader.save(folder)
+    given = {"shadow_weight": 0.5, "reader_weight": 0.5, **weights}
+    reading = SecondReading(thresholds=dict.fromkeys("0123", least), **given)  # type: ignore[arg-type]
+    (folder / "second_reading.json").write_text(reading.model_dump_json())
+    export_bundle("tiny", folder, place / "bundle", "fp32")
+    assert is_current(place / "bundle", folder, "fp32", "whole")
+    return place / "bundle"
+
+
+def test_it_learns_the_wording(reader: Reader) -> None:
+    scores = reader.scores(TEXTS)
+    assert scores.argmax(1).tolist() == list(range(len(TAGS)))
+
+
+def test_the_edge_scores_as_training_does(adapter: Path, tmp_path: Path, reader: Reader) -> None:
+    recognizer = Recognizer.load(export_with(adapter, tmp_path, reader, 0.5))
+    assert recognizer.second_reader is not None
+    for text in [*TEXTS, "坐下吧，别动", "", "a key nobody knows 龘"]:
+        found = recognizer.second_reader.scores(text)
+        assert found == pytest.approx(reader.scores([text])[0], abs=1e-4)
+
+
+def test_the_posterior_is_the_shadows_alone(
+    adapter: Path, bundles: dict[str, Path], tmp_path: Path, reader: Reader
+) -> None:
+    together = Recognizer.load(export_with(adapter, tmp_path, reader, 0.5))
+    alone = Recognizer.load(bundles["fp32"])
+    assert together.posterior("sit").ranked == alone.posterior("sit").ranked
+    decision = together.decide("sit")
+    assert decision.probability == decision.posterior.ranked[0][1]
+    assert decision.confidence != decision.probability
+    assert alone.decide("sit").confidence == alone.decide("sit").probability
+
+
+def test_it_can_keep_the_dog_from_moving_and_never_chooses_a_skill(
+    adapter: Path, tmp_path: Path, reader: Reader
+) -> None:
+    free = Recognizer.load(export_with(adapter, tmp_path / "free", reader, 0.0))
+    strict = Recognizer.load(export_with(adapter, tmp_path / "strict", reader, 1.0))
+    for text in TEXTS:
+        best, probability = free.posterior(text).ranked[0]
+        acts = best != REMOTE and probability >= free.manifest.thresholds["1"]
+        assert free.decide(text).tag == (best if acts else REMOTE)
+        assert strict.decide(text).tag == REMOTE
+
+
+def test_beside_it_the_shadow_has_thresholds_of_its_own(
+    adapter: Path, tmp_path: Path, reader: Reader
+) -> None:
+    thresholds = read_manifest(export_with(adapter, tmp_path, reader, 0.5)).thresholds
+    assert thresholds == LEAST_PROBABILITY
+
+
+def test_a_bundle_whose_reader_is_missing_is_refused(
+    adapter: Path, tmp_path: Path, reader: Reader
+) -> None:
+    bundle = export_with(adapter, tmp_path, reader, 0.5)
+    manifest = json.loads((bundle / MANIFEST_NAME).read_text())
+    del manifest["files"]["second_reader.npz"]
+    (bundle / "second_reader.npz").unlink()
+    (bundle / MANIFEST_NAME).write_text(json.dumps(manifest))
+    with pytest.raises(BundleError, match="second_reader"):
+        Recognizer.load(bundle)
+
+
+def test_the_pool_is_the_same_on_both_sides(adapter: Path, tmp_path: Path, reader: Reader) -> None:
+    from cloud_server.training.second_reader import Readings
+
+    recognizer = Recognizer.load(
+        export_with(adapter, tmp_path, reader, 0.5, shadow_weight=0.3, reader_weight=0.8)
+    )
+    ranked = dict(recognizer.posterior("sit").ranked)
+    posterior = np.array([ranked[tag] for tag in TAGS])
+    readings = Readings([], torch.tensor(posterior)[None], reader.scores(["sit"]))
+    assert recognizer.second_reader is not None
+    found = recognizer.second_reader.confidence("sit", posterior)
+    assert found == pytest.approx(readings.pool(0.3, 0.8)[0].numpy(), abs=1e-6)
