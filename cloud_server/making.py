@@ -79,6 +79,13 @@ def soft_targets(
 @click.option("--data", type=_FILE, multiple=True, required=True, help="Rows of datasets/; again.")
 @click.option("--answer-tokens", type=click.IntRange(min=1), default=48, show_default=True)
 @click.option("--uncalibrated", is_flag=True, help="Detached, without its calibration.")
+@click.option(
+    "--about",
+    "notes",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Kept with the predictions, as TOML: texts_seen=7946, learning_rate=3e-4; again.",
+)
 @click.option("--out", type=_FILE, required=True, help="JSON Lines that evaluate-system reads.")
 @_PROFILE
 def predict(
@@ -87,12 +94,17 @@ def predict(
     data: tuple[Path, ...],
     answer_tokens: int,
     uncalibrated: bool,
+    notes: tuple[str, ...],
     out: Path,
     profile: str,
 ) -> None:
     """Write what a trained SYSTEM makes of labelled rows, for evaluate-system."""
     from cloud_server.training.predictions import predict_files
+    from cloud_server.training.recipe import set_value
 
+    about: dict[str, Any] = {}
+    for note in notes:
+        set_value(about, note)
     place = adapter or shipped_adapter(profile)
     count = predict_files(
         system,
@@ -102,6 +114,7 @@ def predict(
         out,
         answer_tokens=answer_tokens,
         uncalibrated=uncalibrated,
+        notes=about,
     )
     click.echo(f"{count:,} predictions at {out}")
 

@@ -35,8 +35,10 @@ from cloud_server.evaluation.tables import (
     overall_table,
     paper_inputs_table,
 )
+from cloud_server.training.predictions import ANSWER_TOKENS
 from shared.errors import ConfigurationError
 
+_MADE_ON = ("device", "torch", "bundle", "precision")
 BELIEFS = (0.0, 0.05, 0.1, 0.2, 0.3, LEAST_BELIEF, 0.7)
 """What is tried as the cloud's least belief in a skill."""
 
@@ -79,11 +81,16 @@ def evaluate_system(folder: Path, datasets: Path) -> Evaluation:
         {
             key: measure_answers(requests, [systems[key].predictions[row.id] for row in requests])
             for key in ANSWERING
-            if key in systems
+            if key in systems and _answers_whole(systems[key])
         },
         read_latency(folder / "latency.json"),
         try_beliefs(systems["edge"], systems["attached"], samples, BELIEFS),
     )
+
+
+def _answers_whole(system: System) -> bool:
+    """Return whether a system was given the tokens that an answer needs, not just those of a tag."""
+    return int(system.about.get("answer_tokens", ANSWER_TOKENS)) >= ANSWER_TOKENS
 
 
 def write_page(evaluation: Evaluation, page: Path, folder: Path) -> None:
@@ -210,14 +217,14 @@ def _sources(systems: Mapping[str, System]) -> str:
         about = system.about
         shown = {
             name: about[name]
-            for name in ("recipe", "learning_rate", "device", "torch", "bundle", "precision")
+            for name in ("recipe", "learning_rate", "answer_tokens", *_MADE_ON)
             if name in about
         }
         text = ", ".join(f"{name} {value}" for name, value in shown.items())
         lines.append(f"- `{system.key}.jsonl`, {NAMES[system.key]}: {text}.")
         if tried := about.get("learning_rates_tried"):
             rates = "; ".join(f"{rate}: {result}" for rate, result in tried.items())
-            lines.append(f"  Learning rates tried, by what they gave on validation: {rates}.")
+            lines.append(f"  Learning rates tried: {rates}.")
     return "\n".join(lines)
 
 
@@ -229,7 +236,8 @@ by hand. The trainings behind the predictions take minutes on a GPU; their recip
 _ROUTES = """"As deployed": the edge's reflex and int8 bundle decide by thresholds; what they defer goes to the attached
 model, whose skill passes only by the rule of `cloud_server/api/answering.py`. Of {all} commands {edge} end
 on the edge and {cloud} in the cloud. LoRA and DoRA cannot be detached: every row is theirs, as in the paper's
-appendix F. The AUROC says how well the best skill's probability (for answering models: that of their first
+appendix F. Texts seen: how many training texts a system learnt from, repeats counted; **where they differ, the
+comparison is one of what a training of that length gives, not of the methods.** The AUROC says how well the best skill's probability (for answering models: that of their first
 token) tells rows out of scope from commands."""
 
 _LATENCY = """Measured on {machine}, {rows} texts, one after the other, interleaved; each runs its prompt behind

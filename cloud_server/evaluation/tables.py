@@ -92,6 +92,7 @@ def overall_table(
         f"the paper's splits right, n {first.paper_split.count}",
         "AUROC of deferral",
         "trained numbers",
+        "texts seen in training",
         "ms to a decision, mean",
     ]
     return table(
@@ -103,6 +104,7 @@ def overall_table(
                 str(each.paper_split),
                 f"{each.separation:.4f}",
                 parameters_text(systems[key], systems),
+                _texts_seen(systems[key], systems),
                 f"{means[key]:.0f}" if key in means else "–",
             ]
             for key, each in counted.items()
@@ -116,6 +118,12 @@ def parameters_text(system: System, systems: Mapping[str, System]) -> str:
     if system.key in (*POSTERIORS, "edge"):
         counted = {name: count for name, count in counted.items() if name == "shadow_model"}
     return f"{sum(counted.values()) / 1e6:.1f} M" if counted else "–"
+
+
+def _texts_seen(system: System, systems: Mapping[str, System]) -> str:
+    known = systems["detached"] if system.key == "edge" else system
+    seen = known.about.get("texts_seen")
+    return f"{seen:,}" if seen else "–"
 
 
 def latency_table(latency: Latency) -> str:

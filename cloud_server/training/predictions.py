@@ -1,6 +1,6 @@
 """What a trained system makes of rows, in the form of `shared/predictions.py`."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -169,13 +169,16 @@ def predict_files(
     *,
     answer_tokens: int = ANSWER_TOKENS,
     uncalibrated: bool = False,
+    notes: Mapping[str, Any] | None = None,
 ) -> int:
     """Write the predictions for the rows of several files to `out`; return how many rows they are.
 
-    uncalibrated: a detached shadow as it was before its temperature was folded in.
+    uncalibrated: a detached shadow as it was before its temperature was folded in. notes: what else is
+    known of the system.
     """
     rows = [row for path in files for row in read_rows(path)]
-    about = {
+    about: dict[str, Any] = {
+        **(notes or {}),
         "system": system,
         "profile": profile,
         "rows": len(rows),

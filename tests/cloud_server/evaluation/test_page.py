@@ -76,8 +76,9 @@ def write_world(folder: Path) -> tuple[Path, Path]:
         write(key, {"thresholds": THRESHOLDS, "trained_parameters": shadow}, predictions)
     for key in ("attached", "attached_no_update", "lora", "dora"):
         answers = [{"id": name, "said": said, "probability": 0.9} for name, said in SAID.items()]
-        tried = {"learning_rates_tried": {"1e-4": "90.0 %"}} if key == "lora" else {}
-        write(key, {"trained_parameters": shadow, **tried}, answers)
+        lora = {"learning_rates_tried": {"1e-4": "90.0 %"}, "answer_tokens": 16, "texts_seen": 1234}
+        more = lora if key == "lora" else {}
+        write(key, {"trained_parameters": shadow, **more}, answers)
     milliseconds = {name: {"p50": 1.0, "p95": 2.0, "mean": 10.0} for name in FORMS}
     latency = {"machine": "a slide rule", "rows": 6, "decisions": milliseconds}
     (place / "latency.json").write_text(json.dumps(latency))
@@ -127,6 +128,10 @@ def test_the_page_holds_every_system_and_comes_out_the_same_again(tmp_path: Path
     assert "2.5 M" in text
     assert "a slide rule" in text
     assert "1e-4: 90.0 %" in text
+    assert "| 1,234 |" in text
+    answers = text.partition("## Answers")[2].partition("## The ten")[0]
+    assert "| DoRA |" in answers
+    assert "| LoRA |" not in answers  # 16 tokens are enough for a tag, not for an answer
     assert "\\[PlayKungFu()] Hi-ya \\| ha!" in text
     pictures = {path.name: path.read_bytes() for path in place.glob("*.svg")}
     assert set(pictures) == {"risk_coverage.svg", "reliability.svg", "accuracy_latency.svg"}

@@ -92,8 +92,11 @@ def test_calibration_can_be_undone(data: Path, adapter: Path, tmp_path: Path) ->
 
 def test_answers_come_whole_with_what_was_cut(data: Path, adapter: Path, tmp_path: Path) -> None:
     out = tmp_path / "p.jsonl"
-    assert predict_files("attached", "tiny", adapter, [data], out, answer_tokens=3) == len(TEXTS)
+    notes = {"texts_seen": 7, "system": "another"}
+    given = {"answer_tokens": 3, "notes": notes}
+    assert predict_files("attached", "tiny", adapter, [data], out, **given) == len(TEXTS)  # type: ignore[arg-type]
     about, found = read_predictions(out)
+    assert (about["texts_seen"], about["system"]) == (7, "attached")
     assert about["answer_tokens"] == 3
     assert about["trained_parameters"] == trained_parameters(adapter)
     assert all(each.get("cut") and len(each["said"].encode()) >= 1 for each in found.values())
