@@ -37,15 +37,19 @@ class Answer:
 def load_system(
     system: System, profile: str, adapter: Path, dtype: torch.dtype
 ) -> tuple[TrainingBase, Any]:
-    """Return the base and the model of a trained adapter, on the GPU where there is one."""
-    loaded = load_training_base(profile, dtype)
+    """Return the base and the model of a trained adapter, on the GPU where there is one.
+
+    LoRA and DoRA are merged into the base, in fp32, as they would be to be served.
+    """
+    loaded = load_training_base(profile, torch.float32 if system == "low_rank" else dtype)
     if torch.cuda.is_available():
         loaded.model.to("cuda")  # type: ignore[arg-type]
     if system != "low_rank":
         return loaded, ShadowModel.from_pretrained(loaded.model, adapter).eval()
     from peft import PeftModel
 
-    return loaded, PeftModel.from_pretrained(loaded.model, str(adapter)).eval()
+    adapted: Any = PeftModel.from_pretrained(loaded.model, str(adapter))
+    return loaded, adapted.merge_and_unload().to(dtype).eval()
 
 
 def predict(
