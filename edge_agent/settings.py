@@ -130,6 +130,8 @@ class EdgeSettings(ProcessSettings):
     """Whether words of an open microphone need the wake phrase."""
     end_silence_s: Annotated[float, Field(ge=0.2, le=3)] = 0.5
     """How long nobody speaks until an open microphone's utterance has ended."""
+    early_silence_s: Annotated[float, Field(ge=0, le=3)] = 0.2
+    """From when on the agent already understands what was said; 0, or no less than `end_silence_s`: never."""
 
     journal: Path = Field(default_factory=default_journal)
     outbox: Path = Field(default_factory=default_outbox)
