@@ -256,7 +256,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--full", action="store_true", help="every recording at every noise level")
     parser.add_argument("--every", type=int, default=2, help="take each n-th recording (default 2)")
-    parser.add_argument("--live-only", action="store_true", help="only the live stream")
+    parser.add_argument(
+        "--live-only", action="store_true", help="only the streams, live and reckoned"
+    )
     parser.add_argument("--reckoned-only", action="store_true", help="only CPU seconds, no dog")
     parser.add_argument("--early", type=float, default=0.2, metavar="S", help="0: no early runs")
     given = parser.parse_args()
