@@ -72,7 +72,7 @@ class RememberingRecognizer(WhisperRecognizer):
         super().__init__(WhisperOptions(threads=1))
         self.last = Transcript("", "en")
 
-    def transcribe(self, samples: Samples) -> Transcript:
+    def transcribe(self, samples: Samples, wanted: Wanted = always) -> Transcript:
         self.last = super().transcribe(samples)
         return self.last
 
