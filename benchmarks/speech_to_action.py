@@ -2,92 +2,58 @@
 
 The committed recordings are played as a live stream, 32 ms a frame, into the microphone's own
 end-pointing; what it cuts goes through voice activity, Whisper, the reflex, the bundle and the gate
-to the mock robot over DDS. Nothing waits for the stream in real time: a frame's time of arrival is
-its place in the stream, and each stage's time on this machine is added to it. Words are compared with
-what was said, clean and in noise, side by side with faster-whisper's stock 30 s path on the same
-model. Stops are counted on their own. The last line is JSON.
+to the mock robot over DDS (`spoken_stream.py`), with early recognition and without it in turn. Words
+are compared with what was said, clean and in noise, side by side with faster-whisper's stock 30 s path
+on the same model. Stops are counted on their own. The last line is JSON.
+
+On a machine that has other work to do, waiting for a core hides everything else. So the words' time
+is also reckoned with CPU seconds in place of time, for commands alone and behind a pause.
+
+    python benchmarks/speech_to_action.py --live-only --early 0.2
+    python benchmarks/speech_to_action.py --reckoned-only
 """
 
 import argparse
-import asyncio
 import json
-import os
 import re
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from spoken_stream import (
+    LIVE_NOISE_DB,
+    THREADS,
+    CountingRecognizer,
+    Spoken,
+    end_point,
+    last_sound_s,
+    live,
+    mix,
+    percentiles,
+    read_recordings,
+    with_a_pause,
+)
+
 from edge_agent import reflex
-from edge_agent.agent import Agent
-from edge_agent.child_process import ChildProcess, child_environment
-from edge_agent.free_places import choose_domain, choose_port
 from edge_agent.preparation import prepare_bundle
-from edge_agent.process import build_agent
 from edge_agent.recognizer import Recognizer
-from edge_agent.settings import EdgeSettings, default_bundle
-from edge_agent.speech.endpointing import Endpointer, frames_of
+from edge_agent.settings import default_bundle
 from edge_agent.speech.interface import SAMPLE_RATE_HZ, Samples
 from edge_agent.speech.model_files import WHISPER_BASE, find_model
-from edge_agent.speech.recording import decode_recording
+from edge_agent.speech.recognizer import always
 from edge_agent.speech.understanding import RecordingEars
-from edge_agent.speech.voice_activity import FRAME_S, VoiceActivity
 from edge_agent.speech.whisper import WhisperOptions, WhisperRecognizer
 from shared.errors import SpeechUnavailable
 
-FOLDER = Path(__file__).resolve().parents[1] / "tests" / "edge_agent" / "speech" / "recordings"
 SNRS_DB: tuple[float | None, ...] = (None, 20.0, 10.0, 5.0)
-LIVE_NOISE_DB = 30.0
-THREADS = 1
 STOCK_BEAMS = 5
-STAGES = ("end_pointed", "asr", "intent", "acknowledged")
-MOCK_READY_S = 60.0
-
-
-@dataclass(frozen=True)
-class Spoken:
-    """One recording: its samples, and what is said in it."""
-
-    samples: Samples
-    text: str
-    lang: str
-    label: str
-
-
-def read_recordings(*, others: bool = False) -> list[Spoken]:
-    """Return the committed recordings in English and Chinese, or those in `others`' languages."""
-    lines = (FOLDER / "recordings.jsonl").read_text(encoding="utf-8").splitlines()
-    return [
-        Spoken(
-            decode_recording((FOLDER / row["file"]).read_bytes(), "wav"),
-            row["text"],
-            row["lang"],
-            row["label"],
-        )
-        for row in map(json.loads, lines)
-        if (row["label"] == "other") == others
-    ]
-
-
-def mix(samples: Samples, snr_db: float | None, seed: int) -> Samples:
-    """Return a recording with half a second around it, in white (even seed) or brown noise."""
-    rest = np.zeros(SAMPLE_RATE_HZ // 2, np.float32)
-    whole = np.concatenate([rest, samples, rest])
-    if snr_db is None:
-        return whole
-    noise = np.random.default_rng(seed).normal(size=len(whole))
-    if seed % 2:
-        frequencies = np.fft.rfftfreq(len(whole), 1 / SAMPLE_RATE_HZ)
-        noise = np.fft.irfft(np.fft.rfft(noise) / np.maximum(frequencies, 50.0), len(whole))
-    spoken = samples[np.abs(samples) > 0.02]
-    level = np.sqrt(np.mean(spoken**2)) / 10 ** (snr_db / 20) / np.sqrt(np.mean(noise**2))
-    mixed = whole + level * noise
-    return (mixed / max(1.0, float(np.abs(mixed).max()))).astype(np.float32)
 
 
 def units(text: str, lang: str) -> list[str]:
@@ -168,95 +134,6 @@ def compare(spoken: list[Spoken], ways: dict[str, Transcribe], snr_db: float | N
     return tallies
 
 
-def live(spoken: list[Spoken], recognizer: Recognizer) -> dict[str, Any]:
-    """Play recordings as streams to an agent with a mock dog; milliseconds after the last sound."""
-    domain, port = choose_domain(), choose_port(0, set())
-    place = ["--domain", str(domain), "--interface", "lo", "--port", str(port)]
-    with tempfile.TemporaryDirectory(prefix="speech-to-action-") as folder:
-        module = ["edge_agent", "mock-robot", *place]
-        log = Path(folder) / "mock-robot.log"
-        mock = ChildProcess("mock robot", module, child_environment(os.environ, {}), log)
-        settings = EdgeSettings.from_environment(
-            simulation=True,
-            robot_interface="lo",
-            robot_domain=domain,
-            confirm_dangerous=False,
-            voice="text",
-            ears="whisper",
-            speech_threads=THREADS,
-            journal=Path(folder) / "journal.jsonl",
-            cloud_url=f"http://127.0.0.1:{port}",  # no cloud is asked for anything
-        )
-        try:
-            mock.wait_until_ready(f"http://127.0.0.1:{port}/healthz", MOCK_READY_S)
-            return asyncio.run(talk(spoken, build_agent(settings, recognizer)))
-        finally:
-            mock.end()
-
-
-async def talk(spoken: list[Spoken], agent: Agent) -> dict[str, Any]:
-    """Say each recording to the agent; return percentiles by stage and what was done."""
-    stages: dict[str, list[float]] = {name: [] for name in STAGES}
-    missed, done = 0, 0
-    await agent.start()
-    try:
-        await agent.hear(spoken[0].samples)  # the first waits until the model is loaded
-        for number, each in enumerate(spoken):
-            stream = mix(each.samples, LIVE_NOISE_DB, number)
-            stream = np.concatenate([stream, stream[: SAMPLE_RATE_HZ // 2]])
-            cut = end_point(stream)
-            await settle(agent)
-            if cut is None:
-                missed += 1
-                continue
-            waited_ms = 1000 * (cut[0] - 0.5 - last_sound_s(each.samples))
-            outcome = await agent.hear(cut[1], "microphone")
-            done += outcome.execution.skill == each.label
-            times = outcome.timings_ms
-            stages["end_pointed"].append(waited_ms)
-            for name in ("asr", "intent", "acknowledged"):
-                at_ms = getattr(times, name)
-                if at_ms is not None:
-                    stages[name].append(waited_ms + at_ms)
-    finally:
-        await agent.close()
-    told = {name: percentiles(values) for name, values in stages.items() if values}
-    return {"n": len(spoken), "not_cut": missed, "right": done, **told}
-
-
-async def settle(agent: Agent) -> None:
-    """Wait until the dog is still and nothing is under way."""
-    while True:
-        state = agent.status.describe()
-        if state["action"] is None and not state["robot"]["moving"] and not state["utterances"]:
-            return
-        await asyncio.sleep(0.05)
-
-
-def last_sound_s(samples: Samples) -> float:
-    """Return when the recording last sounds, at a hundredth of its loudest."""
-    return (
-        float(np.flatnonzero(np.abs(samples) > 0.01 * np.abs(samples).max())[-1]) / SAMPLE_RATE_HZ
-    )
-
-
-def end_point(stream: Samples) -> tuple[float, Samples] | None:
-    """Return when the microphone's end-pointing cuts the stream's first utterance, and that."""
-    endpointer = Endpointer(VoiceActivity().probability)
-    for number, frame in enumerate(frames_of(stream), 1):
-        utterance = endpointer.take(frame)
-        if utterance is not None:
-            return number * FRAME_S, utterance
-    return None
-
-
-def percentiles(values: list[float]) -> dict[str, float]:
-    return {
-        "p50": round(float(np.percentile(values, 50)), 1),
-        "p95": round(float(np.percentile(values, 95)), 1),
-    }
-
-
 def show(name: str, snr_db: float | None, tallies: dict[str, Tally]) -> None:
     place = "clean" if snr_db is None else f"{snr_db:.0f} dB"
     for lang, tally in tallies.items():
@@ -270,29 +147,16 @@ def show(name: str, snr_db: float | None, tallies: dict[str, Tally]) -> None:
         )
 
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--full", action="store_true", help="every recording at every noise level")
-    parser.add_argument("--every", type=int, default=2, help="take each n-th recording (default 2)")
-    given = parser.parse_args()
-    step = 1 if given.full else given.every
-    ears = RecordingEars(WhisperRecognizer(WhisperOptions(threads=THREADS)))
-    try:
-        ears.open()
-    except SpeechUnavailable as error:
-        print(f"skipped: {error.message}", file=sys.stderr)
-        print(json.dumps({"benchmark": "speech_to_action", "skipped": error.message}))
-        return
-    prepare_bundle(default_bundle())
-    recognizer = Recognizer.load(default_bundle(), threads=THREADS)
-    spoken = read_recordings()[::step]
+def compare_with_stock(
+    ears: RecordingEars, spoken: list[Spoken], snrs_db: Sequence[float | None]
+) -> dict[str, Any]:
+    """Return errors and cost beside faster-whisper's stock path, by noise, and their ratios."""
     ways: dict[str, Transcribe] = {
         "ours": lambda samples: ears.understand(samples).text,
         "stock 30 s": stock(),
     }
-    summary: dict[str, Any] = {"benchmark": "speech_to_action", "n": len(spoken), "by_snr": {}}
-    for snr_db in SNRS_DB if given.full else (None, 10.0):
+    summary: dict[str, Any] = {"n": len(spoken), "by_snr": {}}
+    for snr_db in snrs_db:
         tallies = compare(spoken, ways, snr_db)
         place = "clean" if snr_db is None else f"{snr_db:.0f}_db"
         summary["by_snr"][place] = {
@@ -301,10 +165,6 @@ def main() -> None:
         }
         for name, each in tallies.items():
             show(name, snr_db, each)
-    wanted = [each for each in spoken if each.label not in ("REMOTE", "wake")]
-    summary["live_ms"] = live(wanted, recognizer)
-    for stage, times in summary["live_ms"].items():
-        print(f"end of speech → {stage:14} {times}")
     clean = summary["by_snr"]["clean"]
     cost = {name: sum(each["cpu_s"] * each["n"] for each in clean[name].values()) for name in clean}
     summary["cpu_ratio_vs_stock"] = round(cost["stock 30 s"] / cost["ours"], 2)
@@ -315,6 +175,106 @@ def main() -> None:
         )
         for lang in ("en", "zh")
     }
+    return summary
+
+
+@dataclass
+class Reckoning:
+    """When words would be there in one way, and what they cost."""
+
+    words_ms: list[float] = field(default_factory=list)
+    texts: dict[int, str] = field(default_factory=dict)
+    runs: int = 0
+    cpu_s: float = 0.0
+
+    def describe(self) -> dict[str, Any]:
+        n = max(1, len(self.texts))
+        return {
+            "n": len(self.texts),
+            "recognitions_each": round(self.runs / n, 2),
+            "cpu_s_each": round(self.cpu_s / n, 3),
+            "words": percentiles(self.words_ms),
+        }
+
+
+def reckon(spoken: list[Spoken], early_s: float) -> dict[str, Any]:
+    """Return when the words would be there on a core of one's own: CPU seconds stand for time.
+
+    Voice activity and Whisper really run, for what the microphone sends, one after the other; an early
+    run that is thrown away is counted to its end. Both ways are measured for each recording in turn.
+    """
+    counter = CountingRecognizer(WhisperRecognizer(WhisperOptions(threads=THREADS)))
+    ears = RecordingEars(counter)
+    ears.open()
+    ways = {"late": 0.0, "early": early_s} if early_s else {"late": 0.0}
+    told = {name: Reckoning() for name in ways}
+    for number, each in enumerate(spoken):
+        stream = mix(each.samples, LIVE_NOISE_DB, number)
+        stream = np.concatenate([stream, stream[: SAMPLE_RATE_HZ // 2]])
+        for name in list(ways) if number % 2 else list(reversed(ways)):
+            ahead, cut = end_point(stream, ways[name])
+            if cut is None:
+                continue
+            reckoning, calls, free_at_s = told[name], counter.calls, 0.0
+            for at_s, so_far in [*ahead, cut]:
+                began_s = time.process_time()
+                if so_far is cut[1]:
+                    reckoning.texts[number] = ears.understand(so_far).text
+                else:
+                    ears.anticipate(so_far, always)
+                took_s = time.process_time() - began_s
+                free_at_s = max(free_at_s, at_s) + took_s
+                reckoning.cpu_s += took_s
+            reckoning.runs += counter.calls - calls
+            reckoning.words_ms.append(1000 * (free_at_s - 0.5 - last_sound_s(each.samples)))
+    answer: dict[str, Any] = {name: each.describe() for name, each in told.items()}
+    if early_s:
+        late, early = told["late"].texts, told["early"].texts
+        answer["same_words"] = sum(late[number] == early.get(number) for number in late)
+    return answer
+
+
+def play(every: int, early_s: float, reckoned_only: bool) -> dict[str, Any]:
+    """Return what became of the commands as a stream, alone and behind a wake phrase and a pause."""
+    whole = read_recordings()
+    alone = [each for each in whole[::every] if each.label not in ("REMOTE", "wake")]
+    told = {
+        "reckoned_ms": reckon(alone, early_s),
+        "reckoned_paused_ms": reckon(with_a_pause(whole)[::every], early_s),
+    }
+    if not reckoned_only:
+        prepare_bundle(default_bundle())
+        told["live_ms"] = live(alone, Recognizer.load(default_bundle(), threads=THREADS), early_s)
+    for name, ways in told.items():
+        for way, figures in ways.items():
+            print(f"{name:18} {way:10} {figures}", flush=True)
+    return told
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--full", action="store_true", help="every recording at every noise level")
+    parser.add_argument("--every", type=int, default=2, help="take each n-th recording (default 2)")
+    parser.add_argument(
+        "--live-only", action="store_true", help="only the streams, live and reckoned"
+    )
+    parser.add_argument("--reckoned-only", action="store_true", help="only CPU seconds, no dog")
+    parser.add_argument("--early", type=float, default=0.2, metavar="S", help="0: no early runs")
+    given = parser.parse_args()
+    step = 1 if given.full else given.every
+    ears = RecordingEars(WhisperRecognizer(WhisperOptions(threads=THREADS)))
+    try:
+        ears.open()
+    except SpeechUnavailable as error:
+        print(f"skipped: {error.message}", file=sys.stderr)
+        print(json.dumps({"benchmark": "speech_to_action", "skipped": error.message}))
+        return
+    summary: dict[str, Any] = {"benchmark": "speech_to_action"}
+    if not (given.live_only or given.reckoned_only):
+        snrs_db = SNRS_DB if given.full else (None, 10.0)
+        summary |= compare_with_stock(ears, read_recordings()[::step], snrs_db)
+    summary |= play(step, given.early, given.reckoned_only)
     print(json.dumps(summary))
 
 

@@ -31,8 +31,8 @@ from edge_agent.preparation import prepare_bundle  # noqa: E402
 from edge_agent.recognition import Recognition  # noqa: E402
 from edge_agent.recognizer import Decision, Posterior, Recognizer  # noqa: E402
 from edge_agent.settings import default_bundle  # noqa: E402
-from edge_agent.speech.interface import Samples  # noqa: E402
-from edge_agent.speech.recognizer import Transcript  # noqa: E402
+from edge_agent.speech.interface import Samples, Wanted  # noqa: E402
+from edge_agent.speech.recognizer import Transcript, always  # noqa: E402
 from edge_agent.speech.recording import decode_recording  # noqa: E402
 from edge_agent.speech.understanding import RecordingEars  # noqa: E402
 from edge_agent.speech.whisper import WhisperOptions, WhisperRecognizer  # noqa: E402
@@ -72,8 +72,8 @@ class RememberingRecognizer(WhisperRecognizer):
         super().__init__(WhisperOptions(threads=1))
         self.last = Transcript("", "en")
 
-    def transcribe(self, samples: Samples) -> Transcript:
-        self.last = super().transcribe(samples)
+    def transcribe(self, samples: Samples, wanted: Wanted = always) -> Transcript:
+        self.last = super().transcribe(samples, wanted)
         return self.last
 
 

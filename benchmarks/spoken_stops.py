@@ -27,8 +27,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from speech_to_action import Spoken, distance, mix, read_recordings, units
 
 from edge_agent import reflex
-from edge_agent.speech.interface import SAMPLE_RATE_HZ, Heard, Samples
-from edge_agent.speech.recognizer import Transcript
+from edge_agent.speech.interface import SAMPLE_RATE_HZ, Heard, Samples, Wanted
+from edge_agent.speech.recognizer import Transcript, always
 from edge_agent.speech.understanding import RecordingEars
 from edge_agent.speech.whisper import WhisperOptions, WhisperRecognizer
 from shared.errors import SpeechUnavailable
@@ -51,7 +51,7 @@ class OnceRecognizer:
     def open(self) -> None:
         self._whisper.open()
 
-    def transcribe(self, samples: Samples) -> Transcript:
+    def transcribe(self, samples: Samples, wanted: Wanted = always) -> Transcript:
         key = samples.tobytes()
         if self._last is None or self._last[0] != key:
             self._last = key, self._whisper.transcribe(samples)

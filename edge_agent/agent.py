@@ -214,6 +214,13 @@ class Agent:
                 outcome = await self._settle(utterance, busy, request_id is not None)
             return _note(span, outcome)
 
+    def anticipate(self, samples: Samples) -> bool:
+        """Begin to understand a recording that may go on; nothing is done or noted because of it.
+
+        Whether it has begun: where the ears have other work it has not, and nothing is lost.
+        """
+        return self._hearing.anticipate(samples)
+
     def _arrive(self, source: Source, session_id: str | None, request_id: str | None) -> Utterance:
         """Return the record of an utterance that arrives now, its words still unknown."""
         utterance = Utterance(

@@ -17,6 +17,7 @@ from shared.text import Language
 UTTERANCE_TIMEOUT_S = 180.0
 """An utterance is answered when its action has ended: a deadline and the longest dance."""
 STOP_TIMEOUT_S = 5.0
+AHEAD_TIMEOUT_S = 5.0
 CONNECT_TIMEOUT_S = 3.0
 
 
@@ -83,6 +84,17 @@ class AgentClient:
         return _outcome(
             self._send("POST", "/v1/audio", content=recording, params=query, headers=headers)
         )
+
+    def anticipate(self, recording: bytes) -> bool:
+        """Let the agent begin to understand a WAV that may go on: `POST /v1/audio/early`.
+
+        Nothing is done because of it; whether the agent has begun.
+        """
+        headers = {"Content-Type": "audio/wav"}
+        answer = self._send(
+            "POST", "/v1/audio/early", AHEAD_TIMEOUT_S, content=recording, headers=headers
+        )
+        return answer.get("begun") is True
 
     def stop(self) -> dict[str, Any]:
         """Stop all motion at once; the calls that were made, as `POST /v1/stop` tells them."""

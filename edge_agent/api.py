@@ -38,7 +38,7 @@ def create_app(agent: Agent, settings: EdgeSettings) -> FastAPI:
         Guard,
         settings=settings,
         open_folder=OPEN_FOLDER,
-        larger_bodies={recordings.PATH: MAX_RECORDING_BYTES},
+        larger_bodies=dict.fromkeys((recordings.PATH, recordings.EARLY_PATH), MAX_RECORDING_BYTES),
     )
     install_refusals(app)
     _add_commands(app, agent)

@@ -1,4 +1,7 @@
-"""`POST /v1/audio`: a recording as a body becomes an outcome; nothing of it is kept."""
+"""`POST /v1/audio`: a recording as a body becomes an outcome; nothing of it is kept.
+
+`POST /v1/audio/early`: what was said so far, from a caller whose speaker pauses; it becomes no outcome.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -15,6 +18,7 @@ from shared.messages import Name, RequestId
 from shared.outcome import Outcome
 
 PATH = "/v1/audio"
+EARLY_PATH = "/v1/audio/early"
 MAX_AT_ONCE = 4
 """Recordings that are received and decoded at once; each may hold its bound in memory."""
 RECEIVE_TIMEOUT_S = 20.0
@@ -29,14 +33,15 @@ CONTAINERS: dict[str, Container] = {
 class Desk:
     """Receives and decodes a few recordings at once, off the event loop."""
 
-    def __init__(self) -> None:
+    def __init__(self, places: int = MAX_AT_ONCE) -> None:
+        self._places = places
         self._receive_timeout_s = RECEIVE_TIMEOUT_S
         self._taken = 0
 
     @asynccontextmanager
     async def place(self) -> AsyncIterator[None]:
         """Hold one of the places; Busy where all are taken."""
-        if self._taken >= MAX_AT_ONCE:
+        if self._taken >= self._places:
             raise Busy("too many recordings arrive at once; try again in a moment")
         self._taken += 1
         try:
@@ -57,8 +62,8 @@ class Desk:
 
 
 def add_recordings(app: FastAPI, agent: Agent) -> None:
-    """Serve PATH."""
-    desk = Desk()
+    """Serve PATH and EARLY_PATH."""
+    desk, early_desk = Desk(), Desk(1)  # what is early takes no place from what is whole
 
     @app.post(PATH)
     async def hear_recording(
@@ -83,6 +88,14 @@ def add_recordings(app: FastAPI, agent: Agent) -> None:
             request_id=request_id,
             stopped=stopped,
         )
+
+    @app.post(EARLY_PATH, status_code=202)
+    async def anticipate_recording(request: Request) -> dict[str, bool]:
+        container = _container(request.headers.get("content-type", ""))
+        async with early_desk.place():
+            data = await early_desk.receive(request)
+            samples = await asyncio.to_thread(decode_recording, data, container)
+        return {"begun": agent.anticipate(samples)}
 
 
 def _container(content_type: str) -> Container:

@@ -19,6 +19,8 @@ from shared.taught_skill import split_folders
 
 LOOPBACK_INTERFACES = ("lo", "lo0")
 MINIMUM_TOKEN_CHARACTERS = 8
+MINIMUM_EARLY_SILENCE_S = 0.2
+"""What `speech/understanding.py` takes of the silence after the words (AFTER_S), and a frame to spare."""
 
 
 def is_loopback(host: str) -> bool:
@@ -130,6 +132,9 @@ class EdgeSettings(ProcessSettings):
     """Whether words of an open microphone need the wake phrase."""
     end_silence_s: Annotated[float, Field(ge=0.2, le=3)] = 0.5
     """How long nobody speaks until an open microphone's utterance has ended."""
+    early_silence_s: Annotated[float, Field(ge=0, le=3)] = 0.2
+    """After how long a silence the agent already begins to understand what was said; 0, or no less than
+    `end_silence_s`: never."""
 
     journal: Path = Field(default_factory=default_journal)
     outbox: Path = Field(default_factory=default_outbox)
@@ -158,6 +163,16 @@ class EdgeSettings(ProcessSettings):
     @classmethod
     def _split(cls, given: Any) -> Any:
         return split_folders(given) if isinstance(given, str) else given
+
+    @field_validator("early_silence_s")
+    @classmethod
+    def _of_use(cls, value: float) -> float:
+        if 0 < value < MINIMUM_EARLY_SILENCE_S:
+            raise ValueError(
+                f"0 switches it off; else use at least {MINIMUM_EARLY_SILENCE_S}: what is recognised "
+                "before can never be used"
+            )
+        return value
 
     @field_validator("pairing_token")
     @classmethod

@@ -19,7 +19,8 @@ ShadowdogError
 │   ├── CloudRefused          cloud_refused           an HTTP error answer
 │   └── CloudProtocolError    cloud_protocol          an answer that is not what CONTRACT.md says
 ├── SpeechError               speech_error
-│   └── SpeechUnavailable     speech_unavailable      a model, a package or a device of speech is missing (503)
+│   ├── SpeechUnavailable     speech_unavailable      a model, a package or a device of speech is missing (503)
+│   └── SpeechAbandoned       speech_abandoned        nobody wants these words any more; stays inside the agent
 └── RequestError              request_invalid         what a caller sent is refused, with an HTTP status
     ├── Unauthorized          unauthorized            401
     ├── Forbidden             forbidden               403
@@ -140,6 +141,10 @@ class SpeechError(ShadowdogError):
 
 class SpeechUnavailable(SpeechError):
     code = "speech_unavailable"
+
+
+class SpeechAbandoned(SpeechError):
+    code = "speech_abandoned"
 
 
 class RequestError(ShadowdogError):

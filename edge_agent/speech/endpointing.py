@@ -15,9 +15,14 @@ PRE_ROLL_S = 0.32
 
 @dataclass(frozen=True)
 class EndpointOptions:
-    """`silence_s` of no speech end an utterance; shorter answers sooner and cuts more sentences."""
+    """`silence_s` of no speech end an utterance; shorter answers sooner and cuts more sentences.
+
+    `early_s` of no speech may be the end already (`Endpointer.pause`); 0, or no less than
+    `silence_s`: such pauses are not told of.
+    """
 
     silence_s: float = 0.5
+    early_s: float = 0.0
     longest_s: float = MAX_SPEECH_S - 1.0
     shortest_s: float = 0.1
 
@@ -67,14 +72,28 @@ class Endpointer:
             return None
         return self._finish()
 
+    def pause(self) -> Samples | None:
+        """Return what was said so far, where the frame taken last made a silence `early_s` long.
+
+        To be asked after each `take`. The utterance begins with exactly these samples.
+        """
+        early_s = self._options.early_s
+        lasts = (self._silent - 1) * FRAME_S < early_s <= self._silent * FRAME_S
+        if not self._frames or not self._silent or not lasts or not self._long_enough():
+            return None
+        return np.concatenate(self._frames)
+
     def finish(self) -> Samples | None:
         """Return the utterance under way at the stream's end."""
         return self._finish() if self._frames else None
 
     def _finish(self) -> Samples | None:
-        utterance, spoken_s = np.concatenate(self._frames), self._spoken * FRAME_S
+        utterance = np.concatenate(self._frames)
         self._frames = []
-        return utterance if spoken_s >= self._options.shortest_s else None
+        return utterance if self._long_enough() else None
+
+    def _long_enough(self) -> bool:
+        return self._spoken * FRAME_S >= self._options.shortest_s
 
 
 def frames_of(samples: Samples) -> list[Samples]:

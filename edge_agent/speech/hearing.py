@@ -1,18 +1,45 @@
-"""The agent's hearing: one thread in which recordings are understood, one after the other."""
+"""The agent's hearing: one thread in which recordings are understood, one after the other.
+
+Where nothing else is to be done, it begins on a recording that may go on: once the end is certain, the
+words are known already. What goes on is given up; nothing is ever done because of it.
+"""
 
 import asyncio
 import logging
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
+import numpy as np
+
 from edge_agent.speech.interface import MAX_SPEECH_S, SAMPLE_RATE_HZ, Ears, Heard, Samples
-from shared.errors import Busy, SpeechUnavailable
+from shared.errors import Busy, SpeechAbandoned, SpeechUnavailable
 
 MAX_WAITING = 4
 """Recordings that are or wait to be understood at once."""
 NO_EARS = "this agent has no ears: install shadowdog[speech], or set EDGE_EARS; text works without"
 
 logger = logging.getLogger(__name__)
+
+
+class EarlyRun:
+    """The understanding of a recording that may go on."""
+
+    def __init__(self, ears: Ears, samples: Samples, thread: ThreadPoolExecutor) -> None:
+        self._samples = samples
+        self._given_up = threading.Event()
+        self._future = thread.submit(ears.anticipate, samples, lambda: not self._given_up.is_set())
+        self._future.add_done_callback(_note_failure)
+
+    def make_way_for(self, samples: Samples) -> None:
+        """Give it up, except where it runs and is of use to a recording that begins like this."""
+        if self._future.cancel() or not _begins_with(samples, self._samples):
+            self.give_up()
+
+    def give_up(self) -> None:
+        """End before the next step, or before the first."""
+        self._future.cancel()
+        self._given_up.set()
 
 
 class Hearing:
@@ -24,6 +51,7 @@ class Hearing:
         self._missing: str | None = None if ears else missing
         self._opening: asyncio.Future[None] | None = None
         self._waiting = 0
+        self._early: EarlyRun | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="hearing")
 
     def start(self) -> None:
@@ -45,6 +73,9 @@ class Hearing:
         if self._waiting >= MAX_WAITING:
             raise Busy("too many recordings wait to be understood; try again in a moment")
         self._waiting += 1
+        early, self._early = self._early, None
+        if early is not None:
+            early.make_way_for(samples)
         try:
             loop = asyncio.get_running_loop()
             ears = self._ears
@@ -54,17 +85,37 @@ class Hearing:
         finally:
             self._waiting -= 1
 
+    def anticipate(self, samples: Samples) -> bool:
+        """Begin to understand a recording that may go on, in place of an earlier such one.
+
+        False where it has not begun, because the ears are not open or have a whole recording to
+        understand; `understand` gives the same either way.
+        """
+        too_long = len(samples) > MAX_SPEECH_S * SAMPLE_RATE_HZ
+        if self._ears is None or not self._ready or self._waiting or too_long:
+            return False
+        if self._early is not None:
+            self._early.give_up()
+        self._early = EarlyRun(self._ears, samples, self._thread)
+        return True
+
+    @property
+    def _ready(self) -> bool:
+        return self._opening is not None and self._opening.done() and self._missing is None
+
     def describe(self) -> dict[str, Any]:
         """Return what the state shows of the ears: which, whether they are open, what is missing."""
-        opened = self._opening is not None and self._opening.done() and self._missing is None
         return {
             "through": self._ears.name if self._ears else None,
-            "ready": opened,
+            "ready": self._ready,
             "missing": self._missing,
         }
 
     def close(self) -> None:
         """Let go of the thread; what is being understood ends by itself."""
+        if self._early is not None:
+            self._early.give_up()
+            self._early = None
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     def _open(self, ears: Ears) -> None:
@@ -73,3 +124,14 @@ class Hearing:
         except SpeechUnavailable as error:
             self._missing = error.message
             logger.warning("the dog cannot hear: %s", error.message)
+
+
+def _begins_with(samples: Samples, first: Samples) -> bool:
+    return np.array_equal(samples[: len(first)], first)
+
+
+def _note_failure(early: Future[None]) -> None:
+    """Log what went wrong: the whole recording is understood anew, and tells of it if it goes wrong."""
+    error = None if early.cancelled() else early.exception()
+    if error is not None and not isinstance(error, SpeechAbandoned):
+        logger.warning("what was said so far could not be understood: %s", error)

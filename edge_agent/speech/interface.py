@@ -1,5 +1,6 @@
 """What a recogniser of speech takes and gives: samples at 16 kHz in, words or a reason out."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -14,6 +15,9 @@ MAX_SPEECH_S = 15.0
 
 Samples = NDArray[np.float32]
 """Mono samples of shape (n,) at SAMPLE_RATE_HZ, in -1 to 1."""
+
+Wanted = Callable[[], bool]
+"""Asked between the steps of a long work, from any thread: False once its result is of no use."""
 
 Reason = Literal[
     "silence",
@@ -68,4 +72,11 @@ class Ears(Protocol):
         """Return what is said in one recording; SpeechUnavailable where that cannot be asked.
 
         `push_to_talk`: a person says that this is speech. Noise still gives no words.
+        """
+
+    def anticipate(self, samples: Samples, wanted: Wanted) -> None:
+        """Do what can be done of a recording that may go on, for an `understand` that comes at once.
+
+        The whole recording begins with these samples. What it gives is the same with and without
+        this, and errors are: SpeechAbandoned once no longer `wanted`, else as in `understand`.
         """

@@ -65,7 +65,8 @@ def listen_to_microphone(
 ) -> None:
     """Listen until Ctrl-C."""
     activity = VoiceActivity()
-    endpointer = Endpointer(activity.probability, EndpointOptions(settings.end_silence_s))
+    options = EndpointOptions(settings.end_silence_s, settings.early_silence_s)
+    endpointer = Endpointer(activity.probability, options)
     with Microphone(device) as microphone, _client(settings) as agent:
         if text_only:
             send = _understand_here(settings)
@@ -78,7 +79,8 @@ def listen_to_microphone(
                 )
 
         quiet = not (push_to_talk or text_only)
-        listener = Listener(endpointer, send, lambda came: show(came, as_json, quiet))
+        send_ahead = None if text_only else agent.anticipate
+        listener = Listener(endpointer, send, lambda came: show(came, as_json, quiet), send_ahead)
         if not push_to_talk:
             click.echo(HELLO, err=True)
             listener.listen(microphone.frames())

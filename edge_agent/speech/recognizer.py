@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from edge_agent.speech.interface import Reason, Samples
+from edge_agent.speech.interface import Reason, Samples, Wanted
 from shared.text import Language, guess_language
 
 SpokenLanguage = Literal["auto", "en", "zh"]
@@ -44,6 +44,11 @@ class Transcript:
     readings: tuple[Reading, ...] = ()
 
 
+def always() -> bool:
+    """The Wanted of what is to be finished in any case."""
+    return True
+
+
 class SpeechRecognizer(Protocol):
     """A back end; blocking, used from one thread."""
 
@@ -54,8 +59,11 @@ class SpeechRecognizer(Protocol):
     def open(self) -> None:
         """Load what it needs; SpeechUnavailable tells what is missing and what to do."""
 
-    def transcribe(self, samples: Samples) -> Transcript:
-        """Return what is said; SpeechUnavailable where it cannot be asked."""
+    def transcribe(self, samples: Samples, wanted: Wanted = always) -> Transcript:
+        """Return what is said; SpeechUnavailable where it cannot be asked.
+
+        SpeechAbandoned where it works in several steps and is no longer `wanted` after one of them.
+        """
 
 
 def read_foreign_transcript(text: str, language: str | None) -> Transcript:

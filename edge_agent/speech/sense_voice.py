@@ -4,9 +4,14 @@ import importlib
 from pathlib import Path
 from typing import Any
 
-from edge_agent.speech.interface import SAMPLE_RATE_HZ, Samples
+from edge_agent.speech.interface import SAMPLE_RATE_HZ, Samples, Wanted
 from edge_agent.speech.model_files import SENSE_VOICE_SMALL, find_model
-from edge_agent.speech.recognizer import SpokenLanguage, Transcript, read_foreign_transcript
+from edge_agent.speech.recognizer import (
+    SpokenLanguage,
+    Transcript,
+    always,
+    read_foreign_transcript,
+)
 from shared.errors import SpeechUnavailable
 
 
@@ -44,7 +49,7 @@ class SenseVoiceRecognizer:
         except (RuntimeError, ValueError) as error:
             raise SpeechUnavailable(f"{folder} is no SenseVoice ({error})") from error
 
-    def transcribe(self, samples: Samples) -> Transcript:
+    def transcribe(self, samples: Samples, wanted: Wanted = always) -> Transcript:
         """Return what is said."""
         if self._recognizer is None:
             self.open()

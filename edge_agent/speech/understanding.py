@@ -1,13 +1,14 @@
 """From a recording to words that may be believed: where somebody speaks, what, and how surely."""
 
 import re
+from typing import NamedTuple
 
 import numpy as np
 
 from edge_agent import reflex
 from edge_agent.speech import homophones, stop_readings
-from edge_agent.speech.interface import SAMPLE_RATE_HZ, Heard, Samples
-from edge_agent.speech.recognizer import Reading, SpeechRecognizer, Transcript
+from edge_agent.speech.interface import SAMPLE_RATE_HZ, Heard, Samples, Wanted
+from edge_agent.speech.recognizer import Reading, SpeechRecognizer, Transcript, always
 from edge_agent.speech.voice_activity import Activity, VoiceActivity
 
 QUIET_RMS = 10 ** (-60 / 20)
@@ -16,14 +17,22 @@ SHORTEST_SPEECH_S = 0.12
 SUREST_SPEECH = 0.75
 """The probability of speech that some frame has to reach; a wavering tone reached 0.61."""
 BEFORE_S = 0.25
-AFTER_S = 0.3
-"""What the recogniser hears around the words."""
-PADDING = round(0.2 * SAMPLE_RATE_HZ)
+AFTER_S = 0.16
+"""What the recogniser hears around the words. The shorter the latter, the sooner it may begin: it is
+given nothing that an early silence (EDGE_EARLY_SILENCE_S) does not hold already."""
+PADDING = (round(0.2 * SAMPLE_RATE_HZ), round(0.34 * SAMPLE_RATE_HZ))
 """Silence before and after that: a button pressed late leaves the first sound at the very start."""
 LOOPS = 5
 """So often a phrase stands only in a text that a recogniser has run away with."""
 
 _PIECE = re.compile(r"[\u3400-\u9fff]|[^\W_\u3400-\u9fff]+(?:['’][^\W_\u3400-\u9fff]+)*")
+
+
+class EarlyTranscript(NamedTuple):
+    """What a back end wrote of exactly these samples."""
+
+    spoken: Samples
+    transcript: Transcript
 
 
 class RecordingEars:
@@ -32,6 +41,7 @@ class RecordingEars:
     def __init__(self, recognizer: SpeechRecognizer) -> None:
         self._recognizer = recognizer
         self._activity: VoiceActivity | None = None
+        self._early: EarlyTranscript | None = None
 
     @property
     def name(self) -> str:
@@ -46,15 +56,15 @@ class RecordingEars:
 
     def understand(self, samples: Samples, *, push_to_talk: bool = True) -> Heard:
         """Return the words of a recording, or why there are none."""
-        if self._activity is None:
-            self.open()
-        assert self._activity is not None
-        activity = self._activity.examine(samples)
-        surest = float(activity.probabilities.max(initial=0.0))
-        if activity.speech_s < SHORTEST_SPEECH_S or surest < SUREST_SPEECH:
+        early, self._early = self._early, None
+        activity = self._examine(samples)
+        if not _is_speech(activity):
             return Heard.nothing("silence" if level(samples) < QUIET_RMS else "noise")
         spoken = samples[activity.span(BEFORE_S, AFTER_S)]
-        transcript = self._recognizer.transcribe(np.pad(spoken, PADDING))
+        if early is not None and np.array_equal(early.spoken, spoken):
+            transcript = early.transcript  # the back end would be given the very same
+        else:
+            transcript = self._transcribe(spoken)
         text, loops = collapse(transcript.text)
         stop = _find_stop(transcript, samples, activity)
         if stop is not None and not reflex.is_stop(text, moving=False):
@@ -68,6 +78,34 @@ class RecordingEars:
         if transcript.lang == "zh" and doubt is None:
             text = homophones.mend(text)
         return Heard(text, transcript.lang, transcript.probability, doubt=doubt)
+
+    def anticipate(self, samples: Samples, wanted: Wanted) -> None:
+        """Let the back end write what was said so far, in case that nothing more is said.
+
+        `understand` uses it where the whole recording holds exactly the same words and AFTER_S of
+        what follows them; it keeps one transcript at the most, until the next recording.
+        """
+        self._early = None
+        activity = self._examine(samples)
+        span = activity.span(BEFORE_S, AFTER_S)
+        if not _is_speech(activity) or span.stop > len(samples):
+            return
+        spoken = samples[span]
+        self._early = EarlyTranscript(spoken, self._transcribe(spoken, wanted))
+
+    def _examine(self, samples: Samples) -> Activity:
+        if self._activity is None:
+            self.open()
+        assert self._activity is not None
+        return self._activity.examine(samples)
+
+    def _transcribe(self, spoken: Samples, wanted: Wanted = always) -> Transcript:
+        return self._recognizer.transcribe(np.pad(spoken, PADDING), wanted)
+
+
+def _is_speech(activity: Activity) -> bool:
+    surest = float(activity.probabilities.max(initial=0.0))
+    return activity.speech_s >= SHORTEST_SPEECH_S and surest >= SUREST_SPEECH
 
 
 def _find_stop(transcript: Transcript, samples: Samples, activity: Activity) -> Reading | None:

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from edge_agent.speech.interface import MAX_SPEECH_S, Samples
+from edge_agent.speech.interface import MAX_SPEECH_S, Samples, Wanted
 from edge_agent.speech.log_mel import FRAMES_A_SECOND, log_mel
 from edge_agent.speech.model_files import WHISPER_BASE, find_model
-from edge_agent.speech.recognizer import Reading, SpokenLanguage, Transcript
-from shared.errors import SpeechUnavailable
+from edge_agent.speech.recognizer import Reading, SpokenLanguage, Transcript, always
+from shared.errors import SpeechAbandoned, SpeechUnavailable
 
 Spoken = Literal["en", "zh"]
 
@@ -116,11 +116,16 @@ class WhisperRecognizer:
             raise SpeechUnavailable(f"{folder} is an English-only Whisper; Chinese is spoken too")
         self._prompts = {lang: self._encode_prompt(lang) for lang in ("en", "zh")}
 
-    def transcribe(self, samples: Samples) -> Transcript:
-        """Return what is said, in whichever of the two languages is likelier."""
+    def transcribe(self, samples: Samples, wanted: Wanted = always) -> Transcript:
+        """Return what is said, in whichever of the two languages is likelier.
+
+        CTranslate2 cannot be interrupted: SpeechAbandoned comes after the encoder's pass or a text's
+        search at the earliest.
+        """
         if self._model is None:
             self.open()
         heard = self._encode(samples)
+        _go_on(wanted)
         shares = {token[2:-2]: share for token, share in self._model.detect_language(heard)[0]}
         english, chinese = shares.get("en", 0.0), shares.get("zh", 0.0)
         languages: tuple[Spoken, ...] = ("en", "zh")
@@ -128,7 +133,10 @@ class WhisperRecognizer:
             languages = (self._options.language,)
         elif english + chinese >= CLEAR_SHARE:
             languages = ("en",) if english >= chinese else ("zh",)
-        written = [self._write(heard, lang) for lang in languages]
+        written = []
+        for lang in languages:
+            _go_on(wanted)
+            written.append(self._write(heard, lang))
         best = max(written, key=lambda each: each.score)
         likelier = max(english, chinese)
         readings = tuple(
@@ -177,6 +185,11 @@ class WhisperRecognizer:
             return tokens
         before = self._tokenizer.encode(f" {words.strip()}", add_special_tokens=False).ids
         return [self._tokenizer.token_to_id("<|startofprev|>"), *before, *tokens]
+
+
+def _go_on(wanted: Wanted) -> None:
+    if not wanted():
+        raise SpeechAbandoned("nobody wants these words any more")
 
 
 def judge(writing: Writing, share: float) -> Transcript:

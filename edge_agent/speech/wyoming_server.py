@@ -5,8 +5,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edge_agent.speech.interface import SAMPLE_RATE_HZ, Samples
-from edge_agent.speech.recognizer import SpokenLanguage, Transcript, read_foreign_transcript
+from edge_agent.speech.interface import SAMPLE_RATE_HZ, Samples, Wanted
+from edge_agent.speech.recognizer import (
+    SpokenLanguage,
+    Transcript,
+    always,
+    read_foreign_transcript,
+)
 from shared.errors import SpeechUnavailable
 
 if TYPE_CHECKING:
@@ -39,7 +44,7 @@ class WyomingRecognizer:
                 "wyoming is missing: `pip install 'shadowdog[speech-wyoming]'`"
             ) from error
 
-    def transcribe(self, samples: Samples) -> Transcript:
+    def transcribe(self, samples: Samples, wanted: Wanted = always) -> Transcript:
         """Return what the server heard; SpeechUnavailable where it does not answer."""
         pcm = np.round(np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes()
         try:

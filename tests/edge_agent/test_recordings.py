@@ -16,7 +16,7 @@ from edge_agent.agent import Agent
 from edge_agent.api import create_app
 from edge_agent.settings import EdgeSettings
 from edge_agent.speech.hearing import Hearing
-from edge_agent.speech.interface import Heard, Samples
+from edge_agent.speech.interface import Heard, Samples, Wanted
 from edge_agent.speech.recording import MAX_RECORDING_BYTES
 
 pytest.importorskip("av", reason="PyAV (shadowdog[speech]) is not installed")
@@ -32,6 +32,7 @@ class Ears:
     def __init__(self) -> None:
         self.says = Heard("sit", "en", 0.9)
         self.given: list[tuple[Samples, bool]] = []
+        self.ahead: list[Samples] = []
         self.go_on = threading.Event()
         self.go_on.set()
 
@@ -41,6 +42,9 @@ class Ears:
         self.given.append((samples, push_to_talk))
         assert self.go_on.wait(TIME_LIMIT_S)
         return self.says
+
+    def anticipate(self, samples: Samples, wanted: Wanted) -> None:
+        self.ahead.append(samples)
 
 
 def record(seconds: float = 0.5) -> bytes:
@@ -272,5 +276,64 @@ def test_too_many_at_once_and_too_slow_ones(serve: Any, monkeypatch: pytest.Monk
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as slow:
             answer = await slow.post("/v1/audio", content=never(), headers=WAV)
             assert_refused(answer, 504, "deadline_passed")
+
+    serve(test)
+
+
+@pytest.mark.parametrize("words", ["sit", "stop"])
+def test_what_comes_early_is_understood_and_nothing_is_done(serve: Any, words: str) -> None:
+    async def test(http: httpx.AsyncClient, parts: Any) -> None:
+        parts.ears.says = Heard(words, "en", 0.9)
+        early = await http.post("/v1/audio/early", content=record(), headers=WAV)
+        assert (early.status_code, early.json()) == (202, {"begun": False})  # the ears are not open
+        await http.post("/v1/audio", content=record(), headers=WAV)
+        done, stops = list(parts.robot.performed), parts.robot.stops
+        subscription = parts.agent.events.subscribe()
+        early = await http.post("/v1/audio/early", content=record(), headers=WAV)
+        assert (early.status_code, early.json()) == (202, {"begun": True})
+        while not parts.ears.ahead:
+            await asyncio.sleep(0)
+        assert (len(parts.ears.given), parts.ears.ahead[0].shape) == (1, (8000,))
+        assert (parts.robot.performed, parts.robot.stops) == (done, stops)
+        assert subscription._queue.empty()
+        assert (await http.get("/v1/state")).json()["under_way"] == []
+
+    serve(test)
+
+
+def test_what_comes_early_is_refused_like_a_whole_recording(serve: Any) -> None:
+    async def test(http: httpx.AsyncClient, parts: Any) -> None:
+        for kind, body, status, code in (
+            ("text/plain", record(), 415, "audio_unsupported"),
+            ("audio/wav", b"RIFF and no more", 422, "audio_invalid"),
+            ("audio/wav", record(15.2), 413, "audio_too_long"),
+            ("audio/wav", record(100.0), 413, "too_large"),
+        ):
+            headers = {"Content-Type": kind}
+            answer = await http.post("/v1/audio/early", content=body, headers=headers)
+            assert_refused(answer, status, code)
+        assert (parts.ears.ahead, parts.ears.given) == ([], [])
+
+    serve(test)
+
+
+def test_only_one_early_recording_arrives_at_once(serve: Any) -> None:
+    async def test(http: httpx.AsyncClient, parts: Any) -> None:
+        begun, go_on = asyncio.Event(), asyncio.Event()
+
+        async def slowly() -> AsyncIterator[bytes]:
+            yield record()[:1000]
+            begun.set()
+            await go_on.wait()
+            yield record()[1000:]
+
+        early = "/v1/audio/early"
+        sending = asyncio.create_task(http.post(early, content=slowly(), headers=WAV))
+        await begun.wait()
+        assert_refused(await http.post(early, content=record(), headers=WAV), 503, "busy")
+        whole = await http.post("/v1/audio", content=record(), headers=WAV)
+        assert whole.status_code == 200  # and takes no place from a whole one
+        go_on.set()
+        assert (await sending).status_code == 202
 
     serve(test)

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.settings import EdgeSettings
+from edge_agent.settings import MINIMUM_EARLY_SILENCE_S, EdgeSettings
+from edge_agent.speech.understanding import AFTER_S
+from edge_agent.speech.voice_activity import FRAME_S
 from shared.errors import ConfigurationError
 
 
@@ -76,3 +78,16 @@ def test_an_unknown_setting_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EDGE_PROT", "1")
     with pytest.raises(ConfigurationError, match="EDGE_PROT"):
         EdgeSettings.from_environment()
+
+
+@pytest.mark.parametrize("silence_s", [0.0, 0.2, 0.5, 3.0])
+def test_an_early_silence_that_is_of_use_or_none(silence_s: float) -> None:
+    settings = EdgeSettings.from_environment(early_silence_s=silence_s)
+    assert settings.early_silence_s == silence_s
+    assert AFTER_S + FRAME_S < MINIMUM_EARLY_SILENCE_S  # what it has to hold
+
+
+@pytest.mark.parametrize("silence_s", [0.1, -1.0, 4.0])
+def test_another_early_silence_is_refused(silence_s: float) -> None:
+    with pytest.raises(ConfigurationError, match="EDGE_EARLY_SILENCE_S"):
+        EdgeSettings.from_environment(early_silence_s=silence_s)

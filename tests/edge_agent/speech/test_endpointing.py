@@ -53,6 +53,41 @@ def test_a_click_is_no_utterance() -> None:
     assert utterances([0.1] * 10 + [0.9] * 2 + [0.1] * 40) == []
 
 
+def pauses(values: Iterable[float], **options: float) -> list[tuple[int, Samples]]:
+    """Return after which frame a pause was told of, and what was said so far."""
+    endpointer = Endpointer(lambda each: float(each[0]), EndpointOptions(**options))
+    found = []
+    for number, value in enumerate(values, 1):
+        endpointer.take(frame(value))
+        so_far = endpointer.pause()
+        if so_far is not None:
+            found.append((number, so_far))
+    return found
+
+
+SPOKEN = [0.1] * 20 + [0.9] * 20
+
+
+def test_a_pause_is_told_of_once_and_again_after_more_speech() -> None:
+    values = [*SPOKEN, *[0.1] * 10, *[0.9] * 5, *[0.1] * 40]
+    first, second = pauses(values, early_s=0.2)
+    assert (first[0], second[0]) == (40 + 7, 40 + 10 + 5 + 7)  # 7 frames are the first above 0.2 s
+    (whole,) = utterances(values)
+    for _, so_far in (first, second):
+        assert np.array_equal(whole[: len(so_far)], so_far)
+        assert len(whole) > len(so_far)
+
+
+@pytest.mark.parametrize("early_s", [0.0, 0.5, 0.6])
+def test_no_pause_is_told_of_where_that_is_switched_off(early_s: float) -> None:
+    assert pauses([*SPOKEN, *[0.1] * 40], early_s=early_s) == []
+
+
+def test_neither_silence_nor_a_click_is_a_pause() -> None:
+    assert pauses([0.1] * 60, early_s=0.2) == []
+    assert pauses([*[0.1] * 10, 0.9, 0.9, *[0.1] * 40], early_s=0.2) == []
+
+
 def test_noise_is_no_utterance() -> None:
     pytest.importorskip("silero_vad", reason="requirements/speech.txt is not installed")
     endpointer = Endpointer(VoiceActivity().probability)

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edge_agent.speech.endpointing import Endpointer
+from edge_agent.speech.endpointing import Endpointer, EndpointOptions
 from edge_agent.speech.interface import Samples
 from edge_agent.speech.listening import Listener, to_wav
 from edge_agent.speech.microphone import Microphone, list_inputs
+from edge_agent.speech.recording import decode_recording
 from edge_agent.speech.voice_activity import FRAME
-from shared.errors import Busy, ShadowdogError, SpeechUnavailable
+from shared.errors import Busy, RequestError, ShadowdogError, SpeechUnavailable
 from shared.outcome import Outcome, now_rfc3339
 
 LIMIT_S = 20
@@ -84,6 +85,77 @@ def test_a_refusal_is_told_and_the_listening_goes_on() -> None:
 
     Listener(endpointer(), send, told.append).listen(frames(TWO_UTTERANCES))
     assert [type(each) for each in told] == [Busy, Busy]
+
+
+ONE_WITH_A_PAUSE = [0.9] * 20 + [0.0] * 8 + [0.9] * 20 + [0.0] * 30
+
+
+def early_endpointer() -> Endpointer:
+    return Endpointer(lambda frame: float(frame[0]), EndpointOptions(early_s=0.2))
+
+
+def test_what_was_said_so_far_goes_ahead_in_every_pause() -> None:
+    ahead: list[bytes] = []
+    sent: list[bytes] = []
+    gone_ahead = threading.Semaphore(0)
+
+    def send(recording: bytes) -> Outcome:
+        sent.append(recording)
+        return outcome(1)
+
+    def send_ahead(recording: bytes) -> None:
+        ahead.append(recording)
+        gone_ahead.release()
+
+    listener = Listener(early_endpointer(), send, lambda _: None, send_ahead)
+
+    def paced() -> Any:  # as long as a pause takes, the agent has what came before it
+        for number, each in enumerate(frames(ONE_WITH_A_PAUSE)):
+            if number == 40:
+                assert gone_ahead.acquire(timeout=LIMIT_S)
+                assert listener._ahead is not None
+                listener._ahead.join(LIMIT_S)
+            yield each
+
+    listener.listen(paced())
+    first, second = (decode_recording(each, "wav") for each in ahead)
+    (whole,) = (decode_recording(each, "wav") for each in sent)
+    assert len(first) < len(second) < len(whole)
+    for so_far in (first, second):
+        assert np.array_equal(whole[: len(so_far)], so_far)
+
+
+def test_a_slow_agent_is_given_one_at_a_time() -> None:
+    ahead: list[bytes] = []
+    go_on = threading.Event()
+
+    def send_ahead(recording: bytes) -> None:
+        ahead.append(recording)
+        assert go_on.wait(LIMIT_S)
+
+    def send(recording: bytes) -> Outcome:  # the utterance does not wait for what went ahead
+        go_on.set()
+        return outcome(1)
+
+    Listener(early_endpointer(), send, lambda _: None, send_ahead).listen(frames(ONE_WITH_A_PAUSE))
+    assert len(ahead) == 1
+
+
+def test_what_cannot_go_ahead_is_told_of_nobody_and_the_utterance_is_sent() -> None:
+    told: list[Any] = []
+
+    def refuse(recording: bytes) -> None:
+        raise RequestError("an older agent has no such path")
+
+    listener = Listener(early_endpointer(), lambda _: outcome(1), told.append, refuse)
+    listener.listen(frames(ONE_WITH_A_PAUSE))
+    assert [each.request_id for each in told] == ["1"]
+
+
+def test_nothing_goes_ahead_where_nobody_takes_it() -> None:
+    told: list[Any] = []
+    Listener(early_endpointer(), lambda _: outcome(1), told.append).listen(frames(ONE_WITH_A_PAUSE))
+    assert len(told) == 1
 
 
 def test_one_utterance_can_be_taken() -> None:

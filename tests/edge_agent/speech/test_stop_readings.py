@@ -57,7 +57,7 @@ class Reader:
 
     def open(self) -> None: ...
 
-    def transcribe(self, samples: object) -> Transcript:
+    def transcribe(self, samples: object, wanted: object = None) -> Transcript:
         return self.transcript
 
 

@@ -3,9 +3,12 @@
 import numpy as np
 import pytest
 
-from edge_agent.speech.interface import Samples
-from edge_agent.speech.recognizer import Transcript
-from edge_agent.speech.understanding import RecordingEars, collapse
+from edge_agent.speech.endpointing import Endpointer, EndpointOptions, frames_of
+from edge_agent.speech.interface import Samples, Wanted
+from edge_agent.speech.recognizer import Transcript, always
+from edge_agent.speech.understanding import AFTER_S, RecordingEars, collapse
+from edge_agent.speech.voice_activity import VoiceActivity
+from shared.errors import SpeechAbandoned
 from tests.edge_agent.speech.conftest import all_recordings, mix, noise
 
 pytest.importorskip("silero_vad", reason="requirements/speech.txt is not installed")
@@ -22,8 +25,10 @@ class Gullible:
 
     def open(self) -> None: ...
 
-    def transcribe(self, samples: Samples) -> Transcript:
+    def transcribe(self, samples: Samples, wanted: Wanted = always) -> Transcript:
         self.given.append(samples)
+        if not wanted():
+            raise SpeechAbandoned("nobody wants it")
         return self.transcript
 
 
@@ -133,3 +138,85 @@ def test_chinese_is_mended_and_doubtful_chinese_is_not(
 )
 def test_repeated_phrases_are_said_once(text: str, said: str, times: int) -> None:
     assert collapse(text) == (said, times)
+
+
+def speak(label: str = "Sit") -> Samples:
+    """Return a recording as a microphone hears it: half a second of a soft hiss around it."""
+    spoken = next(each for each in all_recordings() if each.label == label).samples()
+    rest = np.zeros(8_000, np.float32)
+    whole = np.concatenate([rest, spoken, rest])
+    return whole + 5e-4 * noise("white", 10)[: len(whole)]
+
+
+def cut(stream: Samples) -> tuple[list[Samples], Samples]:
+    """Return what the microphone sends ahead, and the first utterance."""
+    endpointer = Endpointer(VoiceActivity().probability, EndpointOptions(early_s=0.2))
+    ahead = []
+    for each in frames_of(np.concatenate([stream, np.zeros(16_000, np.float32)])):
+        utterance = endpointer.take(each)
+        if utterance is not None:
+            return ahead, utterance
+        so_far = endpointer.pause()
+        if so_far is not None:
+            ahead.append(so_far)
+    raise AssertionError("no utterance")
+
+
+def test_what_was_recognised_early_is_used_and_the_same(
+    ears: RecordingEars, gullible: Gullible
+) -> None:
+    ahead, whole = cut(speak())
+    ears.anticipate(ahead[-1], always)
+    assert len(gullible.given) == 1
+    heard = ears.understand(whole)
+    assert len(gullible.given) == 1
+    assert ears.understand(whole) == heard  # now without anything early
+    early, alone = gullible.given
+    assert np.array_equal(early, alone)  # to the last sample, trailing silence included
+
+
+def test_the_early_words_count_once(ears: RecordingEars, gullible: Gullible) -> None:
+    ahead, whole = cut(speak())
+    ears.anticipate(ahead[-1], always)
+    for asked in (1, 2, 3):
+        ears.understand(whole)
+        assert len(gullible.given) == asked
+
+
+def test_where_speech_goes_on_the_early_words_are_thrown_away(
+    ears: RecordingEars, gullible: Gullible
+) -> None:
+    first, second = speak("wake"), speak("Sit")
+    ahead, whole = cut(np.concatenate([first[:-8_000], second[8_000:]]))
+    assert len(ahead) == 2
+    ears.anticipate(ahead[0], always)
+    gullible.transcript = Transcript("the whole", "en", 0.99)
+    assert ears.understand(whole).text == "the whole"
+    assert len(gullible.given) == 2
+    assert len(gullible.given[1]) > len(gullible.given[0])
+
+
+def test_other_words_than_those_before_are_recognised(
+    ears: RecordingEars, gullible: Gullible
+) -> None:
+    ears.anticipate(cut(speak("Sit"))[0][-1], always)
+    ears.understand(cut(speak("StopMove"))[1])
+    assert len(gullible.given) == 2
+
+
+def test_early_is_nothing_begun_that_cannot_be_used(
+    ears: RecordingEars, gullible: Gullible
+) -> None:
+    for nothing in NOTHING.values():
+        ears.anticipate(nothing, always)
+    so_far = cut(speak())[0][-1]
+    ears.anticipate(so_far[: -round(AFTER_S * 16_000)], always)  # the words may yet go on
+    assert gullible.given == []
+
+
+def test_an_early_error_leaves_nothing_behind(ears: RecordingEars, gullible: Gullible) -> None:
+    ahead, whole = cut(speak())
+    with pytest.raises(SpeechAbandoned):
+        ears.anticipate(ahead[-1], lambda: False)
+    assert ears.understand(whole).text == "front flip"
+    assert len(gullible.given) == 2

@@ -2,12 +2,16 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from edge_agent import reflex
+from edge_agent.speech.endpointing import Endpointer, EndpointOptions, frames_of
+from edge_agent.speech.recognizer import always
 from edge_agent.speech.understanding import RecordingEars
+from edge_agent.speech.voice_activity import VoiceActivity
 from edge_agent.speech.whisper import WhisperOptions, WhisperRecognizer, Writing, judge
-from shared.errors import SpeechUnavailable
+from shared.errors import SpeechAbandoned, SpeechUnavailable
 from tests.edge_agent.speech.conftest import Recording, all_recordings, mix
 
 STOPS = [each for each in all_recordings() if each.label == "StopMove"]
@@ -59,6 +63,39 @@ def test_both_languages_are_understood(real_ears: RecordingEars, file: str, word
     heard = real_ears.understand(recording.samples())
     assert words in heard.text.lower()
     assert (heard.lang, heard.doubt, heard.reason) == (recording.lang, None, None)
+
+
+@pytest.mark.parametrize("file", ["en-24-sit-slt.wav", "zh-24-sit-jm-kumo.wav"])
+def test_early_words_are_those_of_the_whole(real_ears: RecordingEars, file: str) -> None:
+    recording = next(each for each in all_recordings() if each.file == file)
+    stream = mix(recording.samples(), "white", 30)
+    endpointer = Endpointer(VoiceActivity().probability, EndpointOptions(early_s=0.2))
+    whole = None
+    for frame in frames_of(np.pad(stream, (0, 8_000))):
+        whole = endpointer.take(frame)
+        if whole is not None:
+            break
+        so_far = endpointer.pause()
+        if so_far is not None:
+            real_ears.anticipate(so_far, always)
+    assert whole is not None
+    assert real_ears._early is not None
+    early = real_ears.understand(whole)
+    assert early.text
+    assert early == real_ears.understand(whole)  # the second time it is recognised as a whole
+
+
+def test_what_nobody_wants_any_more_is_not_finished(real_ears: RecordingEars) -> None:
+    asked = []
+
+    def wanted() -> bool:
+        asked.append(True)
+        return len(asked) < 2
+
+    samples = next(each for each in all_recordings() if each.label == "Sit").samples()
+    with pytest.raises(SpeechAbandoned):
+        real_ears._recognizer.transcribe(samples, wanted)
+    assert len(asked) == 2  # after the encoder, and before the words
 
 
 @pytest.mark.parametrize("recording", [each for each in all_recordings() if each.label == "other"])
