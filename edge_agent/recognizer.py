@@ -68,6 +68,8 @@ class Recognizer:
             for branch in self.tree.branches
         ]
         self.posterior("hello")  # the first pass is slower: it belongs to the start
+        if second_reader is not None:
+            second_reader.scores("你好")  # loads the tables of Chinese sounds
 
     @classmethod
     def load(

@@ -69,6 +69,17 @@ def test_the_posterior_is_the_shadows_alone(
     assert alone.decide("sit").confidence == alone.decide("sit").probability
 
 
+def test_the_tables_of_chinese_sounds_are_loaded_at_the_start(
+    adapter: Path, tmp_path: Path, reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    monkeypatch.setattr(
+        "edge_agent.second_reader.wording_keys", lambda text: read.append(text) or [1]
+    )
+    Recognizer.load(export_with(adapter, tmp_path, reader, 0.5))
+    assert any(character > "\u33ff" for text in read for character in text)
+
+
 def test_it_can_keep_the_dog_from_moving_and_never_chooses_a_skill(
     adapter: Path, tmp_path: Path, reader: Reader
 ) -> None:
