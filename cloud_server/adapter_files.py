@@ -85,20 +85,22 @@ def trained_parameters(directory: Path) -> dict[str, int]:
 
 def line_head_sha256(directory: Path) -> str | None:
     """Return the hash of the line head beside an adapter, None where there is none."""
-    path = directory / LINE_HEAD_NAME
-    return file_sha256(path) if path.is_file() else None
+    return _sha256_if_there(directory / LINE_HEAD_NAME)
 
 
 def second_reader_sha256(directory: Path) -> str | None:
     """Return the hash of the second reader beside an adapter, None where there is none."""
-    path = directory / SECOND_READER_NAME
+    return _sha256_if_there(directory / SECOND_READER_NAME)
+
+
+def _sha256_if_there(path: Path) -> str | None:
     return file_sha256(path) if path.is_file() else None
 
 
 def read_second_reading(directory: Path) -> SecondReading | None:
     """Return how the second reader beside an adapter is weighed, None where there is no reader."""
     path = directory / SECOND_READING_NAME
-    if second_reader_sha256(directory) is None:
+    if not (directory / SECOND_READER_NAME).is_file():
         return None
     try:
         return SecondReading.model_validate_json(path.read_bytes())

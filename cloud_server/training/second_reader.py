@@ -5,7 +5,7 @@ mistakes are others than the shadow's, so that the two together know better when
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Annotated, Any
@@ -223,9 +223,7 @@ class Readings:
     def choose(self, shadow_weight: float, reader_weight: float) -> Choice:
         """Return the loosest thresholds on the confidence whose risks are bounded."""
         risks = [
-            risk
-            if risk.name != "near misses"
-            else type(risk)(risk.name, NEAR_MISSES, risk.concerns)
+            replace(risk, most=NEAR_MISSES) if risk.name == "near misses" else risk
             for risk in RISKS
         ]
         best, tiers = self.best(shadow_weight, reader_weight)
