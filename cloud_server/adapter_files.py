@@ -15,6 +15,7 @@ from shared.skills import Tier
 
 CONFIG_NAME = "shadow_config.json"
 ADAPTER_NAME = "shadow_adapter.safetensors"
+CHANGE_NAME = "shadow_change.safetensors"
 MODULES_NAME = "shadow_modules.safetensors"
 FORM_NAME = "shadow_form.json"
 THRESHOLDS_NAME = "thresholds.json"
@@ -43,9 +44,9 @@ class Taught(BaseModel):
 def adapter_sha256(directory: Path) -> str:
     """Return one hash over the adapter's configuration and tensors; ModelError where one is missing.
 
-    Trained heads and the form count where the adapter has them.
+    A change, trained heads and the form count where the adapter has them.
     """
-    more = [name for name in (MODULES_NAME, FORM_NAME) if (directory / name).exists()]
+    more = [name for name in (CHANGE_NAME, MODULES_NAME, FORM_NAME) if (directory / name).exists()]
     try:
         hashes = [file_sha256(directory / name) for name in (CONFIG_NAME, ADAPTER_NAME, *more)]
     except OSError as error:

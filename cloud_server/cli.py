@@ -15,6 +15,7 @@ from cloud_server.making import (
     predict,
     prepare,
     pretrain_shadow,
+    ship_change,
     soft_targets,
     train,
     train_lines,
@@ -85,6 +86,7 @@ def serve(**given: Any) -> None:
 for command in (
     prepare,
     train,
+    ship_change,
     soft_targets,
     train_lines,
     train_reader,

@@ -8,14 +8,19 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from cloud_server.adapter_files import ADAPTER_NAME, CONFIG_NAME, MODULES_NAME
+from cloud_server.adapter_files import ADAPTER_NAME, CHANGE_NAME, CONFIG_NAME, MODULES_NAME
+from cloud_server.modeling.change import Change
 from shared.errors import CheckpointForeign, CheckpointMismatch
 
 Modules = dict[str, nn.Module]
 
 
 def save_tensors(modules: Modules, directory: Path, heads: Modules | None = None) -> None:
-    """Write every tensor of `modules` as `<module>.<name>`, and those of `heads` into their own file."""
+    """Write every tensor of `modules` as `<module>.<name>`, and those of `heads` into their own file.
+
+    They are whole, so a change that lay beside the tensors before is removed.
+    """
+    (directory / CHANGE_NAME).unlink(missing_ok=True)
     save_file(_flatten(modules), str(directory / ADAPTER_NAME), metadata={"format": "pt"})
     if heads:
         save_file(_flatten(heads), str(directory / MODULES_NAME), metadata={"format": "pt"})
@@ -31,7 +36,7 @@ def load_tensors(
     CheckpointMismatch lists what is missing, unexpected or mis-shaped. Tensors take the modules'
     number format. partly: the adapter's other modules are left alone.
     """
-    found = read_tensors(directory / ADAPTER_NAME)
+    found = read_adapter(directory)
     if partly:
         found = {
             name: tensor for name, tensor in found.items() if name.partition(".")[0] in modules
@@ -55,6 +60,13 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         return load_file(str(path))
     except (SafetensorError, OSError) as error:
         raise CheckpointMismatch(f"{path} cannot be read as safetensors: {error}") from error
+
+
+def read_adapter(directory: Path) -> dict[str, Tensor]:
+    """Return an adapter's tensors, with the change beside them where there is one."""
+    found = read_tensors(directory / ADAPTER_NAME)
+    path = directory / CHANGE_NAME
+    return Change.read(path).apply(found, directory / ADAPTER_NAME) if path.exists() else found
 
 
 def _named(modules: Modules) -> dict[str, Tensor]:

@@ -43,7 +43,7 @@ WEIGHTS = tuple(round(0.1 * step, 1) for step in range(11))
 """What is tried as the weight of either reader."""
 NEAR_MISSES = 0.03
 """What share of near-misses both readers together may act on, at most, with the thresholds' confidence."""
-MARGIN = {Tier.SAFE: 1.0, Tier.IN_PLACE: 1.0, Tier.NEEDS_SPACE: 0.75, Tier.DANGEROUS: 0.5}
+MARGIN = {Tier.SAFE: 1.0, Tier.IN_PLACE: 1.0, Tier.NEEDS_SPACE: 0.75, Tier.DANGEROUS: 0.05}
 """What share of the doubt allowed in place is allowed in a tier; tier 3 also has its least probability."""
 _LEAST = 1e-5
 

@@ -200,6 +200,15 @@ def _finish(
     for stage in recipe.stages:
         if stage.calibrate:
             shutil.copy(run_directory / stage.name / "adapter" / CALIBRATION_NAME, adapter)
+    write_thresholds(model, recipe, encoder, datasets, adapter)
+    plot_log(run_directory / "log.jsonl", adapter / "loss.png")
+    return adapter
+
+
+def write_thresholds(
+    model: ShadowModel, recipe: Recipe, encoder: Any, datasets: Path, adapter: Path
+) -> None:
+    """Choose thresholds on the recipe's calibration rows, and write them and the validation's figures."""
     data = recipe.stages[-1].data
     choosing = read_files(datasets, data.calibration or data.validation)
     choice = choose_thresholds(tag_posteriors(model, encoder, [r.text for r in choosing]), choosing)
@@ -211,8 +220,6 @@ def _finish(
     figures["chosen_by"] = {"certified": choice.certified, "risks": choice.counts}
     (adapter / FIGURES_NAME).write_text(json.dumps(figures, indent=2, ensure_ascii=False) + "\n")
     print(json.dumps(figures, ensure_ascii=False), flush=True)
-    plot_log(run_directory / "log.jsonl", adapter / "loss.png")
-    return adapter
 
 
 def validation_figures(

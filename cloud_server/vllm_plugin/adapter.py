@@ -11,9 +11,9 @@ from torch import Tensor
 from transformers import PretrainedConfig
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
-from cloud_server.adapter_files import ADAPTER_NAME, MODULES_NAME
+from cloud_server.adapter_files import MODULES_NAME
 from cloud_server.modeling.adapter_shape import AdapterShape
-from cloud_server.modeling.checkpoint import read_tensors, refuse_foreign
+from cloud_server.modeling.checkpoint import read_adapter, read_tensors, refuse_foreign
 from cloud_server.modeling.config import ShadowConfig
 from cloud_server.modeling.projected import PROJECTED_KIND, model_kind
 from cloud_server.modeling.shadow_backbone import shadow_decoder_config
@@ -62,7 +62,7 @@ class Adapter:
 
     def tensors(self) -> Iterator[tuple[str, Tensor]]:
         """Yield the network's tensors by their names in the library's files."""
-        yield from read_tensors(self.directory / ADAPTER_NAME).items()
+        yield from read_adapter(self.directory).items()
 
     def head_tensors(self) -> Iterator[tuple[str, Tensor]]:
         """Yield the trained head's tensors, named as within a head."""

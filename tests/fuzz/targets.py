@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from cloud_server.adapter_files import (
     ADAPTER_NAME,
+    CHANGE_NAME,
     CONFIG_NAME,
     FORM_NAME,
     LINE_HEAD_NAME,
@@ -22,6 +23,7 @@ from cloud_server.adapter_files import (
     read_thresholds,
 )
 from cloud_server.modeling.adapter_shape import AdapterShape
+from cloud_server.modeling.change import Change
 from cloud_server.modeling.checkpoint import read_tensors, refuse_foreign
 from cloud_server.modeling.config import ShadowConfig
 from cloud_server.modeling.shadow_form import ShadowForm
@@ -143,6 +145,7 @@ def read_adapter(data: bytes) -> None:
     _in_folder(THRESHOLDS_NAME, data, read_thresholds, ModelError)
     _in_folder(ADAPTER_NAME, data, AdapterShape.read, ModelError)
     _in_folder(ADAPTER_NAME, data, lambda folder: read_tensors(folder / ADAPTER_NAME), ModelError)
+    _in_folder(CHANGE_NAME, data, lambda folder: Change.read(folder / CHANGE_NAME), ModelError)
     _in_folder(LINE_HEAD_NAME, data, LineHead.load, ModelError)
     _in_folder("adapter_config.json", data, refuse_foreign, ModelError)
 

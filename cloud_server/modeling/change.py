@@ -1,0 +1,97 @@
+"""A change of an adapter's tensors, some megabytes beside the file that it changes.
+
+A shadow that was trained further is shipped as what became of the one shipped before: every matrix's
+difference as a product of two thin ones, `<name>.up` [rows, rank] @ `<name>.down` [rank, columns],
+and all else as it is now. The repository's history keeps every version of every file, so that a
+whole adapter can be replaced only rarely (docs/decisions/0014).
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from shared.bundle import file_sha256
+from shared.errors import CheckpointMismatch
+
+UP, DOWN = ".up", ".down"
+_CHANGES = "changes_sha256"
+
+
+@dataclass(frozen=True)
+class Change:
+    """What became of a file's tensors: whole ones and pairs of factors; `changes` is the file's hash."""
+
+    tensors: dict[str, Tensor]
+    changes: str
+
+    @classmethod
+    def between(
+        cls, before: dict[str, Tensor], now: dict[str, Tensor], changes: str, *, rank: int
+    ) -> "Change":
+        """Return what makes `now` of `before`, matrices by the best difference of that rank.
+
+        Both have the same names and shapes. A matrix too small to gain is kept whole.
+        """
+        tensors: dict[str, Tensor] = {}
+        for name, tensor in now.items():
+            difference = tensor.double() - before[name].double()
+            if not difference.any():
+                continue
+            if tensor.dim() != 2 or sum(tensor.shape) * rank >= tensor.numel():
+                tensors[name] = tensor.contiguous()
+                continue
+            left, values, right = torch.linalg.svd(difference, full_matrices=False)
+            root = values[:rank].sqrt()
+            up, down = left[:, :rank] * root, root[:, None] * right[:rank]
+            tensors[name + UP] = up.to(tensor.dtype).contiguous()
+            tensors[name + DOWN] = down.to(tensor.dtype).contiguous()
+        return cls(tensors, changes)
+
+    def save(self, path: Path) -> None:
+        """Write the change as safetensors; its metadata says which file it changes."""
+        save_file(self.tensors, str(path), metadata={"format": "pt", _CHANGES: self.changes})
+
+    @classmethod
+    def read(cls, path: Path) -> "Change":
+        """Return a written change; CheckpointMismatch where the file is none."""
+        try:
+            with safe_open(str(path), framework="pt") as stream:
+                changes = (stream.metadata() or {}).get(_CHANGES)
+                tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
+        except (SafetensorError, OSError) as error:
+            raise CheckpointMismatch(f"{path} cannot be read as safetensors: {error}") from error
+        if changes is None:
+            raise CheckpointMismatch(f"{path} does not say which adapter it changes")
+        return cls(tensors, changes)
+
+    def apply(self, before: dict[str, Tensor], file: Path) -> dict[str, Tensor]:
+        """Return the changed tensors of `file`, which holds `before`; CheckpointMismatch where the
+        change is one of another file or fits its tensors not.
+
+        The products are summed in double precision and rounded once, so that every machine gets the same.
+        """
+        if file_sha256(file) != self.changes:
+            raise CheckpointMismatch(
+                f"the change beside {file} is one of another adapter; take both from one version"
+            )
+        now = dict(before)
+        for name, tensor in self.tensors.items():
+            target = name.removesuffix(UP)
+            if name.endswith(DOWN):
+                continue
+            if target not in before:
+                raise CheckpointMismatch(f"the change beside {file} names no tensor of it: {name}")
+            if name.endswith(UP):
+                down = self.tensors.get(target + DOWN)
+                if down is None or tensor.shape[1:] != down.shape[:1]:
+                    raise CheckpointMismatch(f"the change beside {file} lacks half of {target}")
+                tensor = tensor.double() @ down.double()
+            if tensor.shape != before[target].shape:
+                raise CheckpointMismatch(f"the change beside {file} has {target} in another shape")
+            whole = before[target].double() + tensor if name.endswith(UP) else tensor
+            now[target] = whole.to(before[target].dtype)
+        return now

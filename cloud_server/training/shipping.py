@@ -1,0 +1,36 @@
+"""`cloud-server ship-change`: a trained shadow into a shipped one's place, as a change of its file."""
+
+import shutil
+from pathlib import Path
+
+import torch
+
+from cloud_server.adapter_files import ADAPTER_NAME, CALIBRATION_NAME, CHANGE_NAME
+from cloud_server.modeling import ShadowModel
+from cloud_server.modeling.change import Change
+from cloud_server.modeling.checkpoint import read_adapter, read_tensors
+from cloud_server.training.base import load_training_base
+from cloud_server.training.recipe import Recipe
+from cloud_server.training.train import write_thresholds
+from shared.bundle import file_sha256
+
+
+def ship_change(run: Path, profile: str, shipped: Path, datasets: Path, *, rank: int) -> int:
+    """Write the change from `shipped`'s tensors to those of a finished run; return its bytes.
+
+    The thresholds are chosen with the changed tensors, rounded as they are; recipe, calibration and
+    plot come along. `shadow_adapter.safetensors` itself stays as it is.
+    """
+    trained, file = run / "adapter", shipped / ADAPTER_NAME
+    now = read_adapter(trained)
+    change = Change.between(read_tensors(file), now, file_sha256(file), rank=rank)
+    change.save(shipped / CHANGE_NAME)
+    shutil.copy(run / "recipe.json", shipped)
+    for name in (CALIBRATION_NAME, "loss.png"):
+        if (trained / name).exists():
+            shutil.copy(trained / name, shipped)
+    recipe = Recipe.model_validate_json((run / "recipe.json").read_bytes())
+    loaded = load_training_base(profile, torch.float32)
+    model = ShadowModel.from_pretrained(loaded.model, shipped).eval()
+    write_thresholds(model, recipe, loaded.encoder, datasets, shipped)
+    return (shipped / CHANGE_NAME).stat().st_size

@@ -1,0 +1,129 @@
+"""A change: exact where its rank is enough, close where it is not, refused beside another file."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from cloud_server.adapter_files import ADAPTER_NAME, CHANGE_NAME, adapter_sha256
+from cloud_server.modeling import ShadowModel
+from cloud_server.modeling.change import Change
+from cloud_server.modeling.checkpoint import read_adapter
+from shared.bundle import file_sha256
+from shared.errors import CheckpointMismatch
+
+
+@pytest.fixture
+def shipped(model: ShadowModel, tmp_path: Path) -> Path:
+    model.save_pretrained(tmp_path / "shipped")
+    return tmp_path / "shipped"
+
+
+def trained_further(before: dict[str, Tensor], rank: int) -> dict[str, Tensor]:
+    """Every matrix moved by a difference of that rank, everything else anyhow."""
+    generator = torch.Generator().manual_seed(3)
+
+    def draw(*shape: int) -> Tensor:
+        return 0.1 * torch.randn(*shape, generator=generator)
+
+    return {
+        name: tensor
+        + (
+            draw(tensor.shape[0], rank) @ draw(rank, tensor.shape[1])
+            if tensor.dim() == 2
+            else draw(*tensor.shape)
+        )
+        for name, tensor in before.items()
+    }
+
+
+def write_change(shipped: Path, now: dict[str, Tensor], rank: int) -> Change:
+    file = shipped / ADAPTER_NAME
+    change = Change.between(load_file(file), now, file_sha256(file), rank=rank)
+    change.save(shipped / CHANGE_NAME)
+    return change
+
+
+def test_a_change_of_its_rank_is_read_back_whole(shipped: Path) -> None:
+    now = trained_further(load_file(shipped / ADAPTER_NAME), 2)
+    change = write_change(shipped, now, 2)
+    assert any(name.endswith(".up") for name in change.tensors)
+    assert sum(each.numel() for each in change.tensors.values()) < sum(
+        each.numel() for each in now.values()
+    )
+    read = read_adapter(shipped)
+    assert read.keys() == now.keys()
+    for name, tensor in now.items():
+        torch.testing.assert_close(read[name], tensor, atol=1e-5, rtol=1e-4, msg=name)
+
+
+def test_less_rank_comes_nearer_with_more(shipped: Path) -> None:
+    now = trained_further(load_file(shipped / ADAPTER_NAME), 4)
+
+    def distance(rank: int) -> float:
+        write_change(shipped, now, rank)
+        read = read_adapter(shipped)
+        return sum(float((read[name] - tensor).norm()) for name, tensor in now.items())
+
+    assert distance(1) > distance(2) > distance(3) > 0
+
+
+def test_what_did_not_change_takes_no_room(shipped: Path) -> None:
+    before = load_file(shipped / ADAPTER_NAME)
+    name = next(iter(before))
+    change = write_change(shipped, {**before, name: before[name] + 1}, 1)
+    assert {each.removesuffix(".up").removesuffix(".down") for each in change.tensors} == {name}
+
+
+def test_a_loaded_model_has_it_and_saves_it_whole(
+    model: ShadowModel, shipped: Path, tmp_path: Path
+) -> None:
+    hash_before = adapter_sha256(shipped)
+    write_change(shipped, trained_further(load_file(shipped / ADAPTER_NAME), 1), 1)
+    assert adapter_sha256(shipped) != hash_before
+    loaded = ShadowModel.from_pretrained(model.base, shipped)
+    loaded.save_pretrained(tmp_path / "whole")
+    wanted, found = read_adapter(shipped), load_file(tmp_path / "whole" / ADAPTER_NAME)
+    assert all(torch.equal(found[name], tensor) for name, tensor in wanted.items())
+    loaded.save_pretrained(shipped)
+    assert not (shipped / CHANGE_NAME).exists(), "a whole adapter needs no change beside it"
+
+
+def test_a_change_of_another_adapter_is_refused(shipped: Path) -> None:
+    write_change(shipped, trained_further(load_file(shipped / ADAPTER_NAME), 1), 1)
+    tensors = load_file(shipped / ADAPTER_NAME)
+    save_file({name: tensor + 1 for name, tensor in tensors.items()}, shipped / ADAPTER_NAME)
+    with pytest.raises(CheckpointMismatch, match="another adapter"):
+        read_adapter(shipped)
+
+
+@pytest.mark.parametrize(
+    ("damage", "complaint"),
+    [
+        (lambda name, tensors: tensors.pop(f"{name}.down"), "lacks half"),
+        (lambda name, tensors: tensors.update({"other.up": torch.ones(2, 1)}), "names no tensor"),
+        (
+            lambda name, tensors: tensors.update({f"{name}.up": tensors[f"{name}.up"][:-1]}),
+            "another shape",
+        ),
+    ],
+)
+def test_damaged_changes_are_refused(shipped: Path, damage: object, complaint: str) -> None:
+    change = write_change(shipped, trained_further(load_file(shipped / ADAPTER_NAME), 1), 1)
+    name = next(each for each in change.tensors if each.endswith(".up")).removesuffix(".up")
+    assert callable(damage)
+    damage(name, change.tensors)
+    change.save(shipped / CHANGE_NAME)
+    with pytest.raises(CheckpointMismatch, match=complaint):
+        read_adapter(shipped)
+
+
+def test_a_file_without_its_hash_is_no_change(shipped: Path) -> None:
+    save_file({"x": torch.ones(1)}, shipped / CHANGE_NAME)
+    with pytest.raises(CheckpointMismatch, match="which adapter"):
+        read_adapter(shipped)
+    (shipped / CHANGE_NAME).write_bytes(b"\x00" * 40)
+    with pytest.raises(CheckpointMismatch, match="cannot be read"):
+        read_adapter(shipped)
