@@ -23,6 +23,7 @@ import os
 import platform
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from importlib.metadata import version
@@ -62,7 +63,10 @@ class Decoders:
         self.packed.pack_heads()
         # The library rewires its base in place, so it gets one of its own.
         for_library: Any = load_training_base("gemma-270m", dtype).model.eval()
-        self.library: Any = shadow_peft.ShadowForCausalLM.from_pretrained(for_library, adapter)
+        # It knows no change beside an adapter (docs/decisions/0014), so it gets ours saved whole.
+        with tempfile.TemporaryDirectory() as whole:
+            self.ours.save_pretrained(whole)
+            self.library: Any = shadow_peft.ShadowForCausalLM.from_pretrained(for_library, whole)
         self.library.to(dtype).eval()
         self.prompt = torch.tensor([loaded.encoder.encode_plain(TEXT * 4)[:PROMPT_TOKENS]])
 
