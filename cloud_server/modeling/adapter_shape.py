@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from safetensors import SafetensorError, safe_open
 from torch import nn
 from transformers import PreTrainedModel
 
@@ -17,6 +16,7 @@ from cloud_server.modeling.shadow_backbone import (
     build_implicit_shadow,
     embeddings_name,
 )
+from cloud_server.modeling.tensor_file import open_tensors
 from shared.errors import CheckpointMismatch
 
 _LAYER = re.compile(r"shadow_model\.(?:[a-z_]+\.)*(\d+)\.")
@@ -35,15 +35,11 @@ class AdapterShape:
     @classmethod
     def read(cls, directory: Path) -> "AdapterShape":
         """Read the shapes; CheckpointMismatch where the file is no safetensors file."""
-        path = directory / ADAPTER_NAME
-        try:
-            with safe_open(str(path), framework="pt") as stream:
-                names = stream.keys()
-                return cls(
-                    directory, {name: tuple(stream.get_slice(name).get_shape()) for name in names}
-                )
-        except (SafetensorError, OSError) as error:
-            raise CheckpointMismatch(f"{path} cannot be read as safetensors: {error}") from error
+        with open_tensors(directory / ADAPTER_NAME) as stream:
+            names = stream.keys()
+            return cls(
+                directory, {name: tuple(stream.get_slice(name).get_shape()) for name in names}
+            )
 
     def describe(self) -> str:
         """Return what the adapter is, in words: for which base, and with what kind of shadow."""

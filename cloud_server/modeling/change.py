@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from cloud_server.modeling.tensor_file import open_tensors
 from shared.bundle import file_sha256
 from shared.errors import CheckpointMismatch
 
@@ -34,8 +34,17 @@ class Change:
     ) -> "Change":
         """Return what makes `now` of `before`, matrices by the best difference of that rank.
 
-        Both have the same names and shapes. A matrix too small to gain is kept whole.
+        A matrix too small to gain is kept whole. CheckpointMismatch where the two have other names
+        or shapes.
         """
+        shapes, wanted = (
+            {name: tensor.shape for name, tensor in each.items()} for each in (now, before)
+        )
+        if shapes != wanted:
+            raise CheckpointMismatch(
+                "a change is between two adapters of one base and configuration; these differ in "
+                "their tensors' names or shapes"
+            )
         tensors: dict[str, Tensor] = {}
         for name, tensor in now.items():
             difference = tensor.double() - before[name].double()
@@ -58,12 +67,9 @@ class Change:
     @classmethod
     def read(cls, path: Path) -> "Change":
         """Return a written change; CheckpointMismatch where the file is none."""
-        try:
-            with safe_open(str(path), framework="pt") as stream:
-                changes = (stream.metadata() or {}).get(_CHANGES)
-                tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
-        except (SafetensorError, OSError) as error:
-            raise CheckpointMismatch(f"{path} cannot be read as safetensors: {error}") from error
+        with open_tensors(path) as stream:
+            changes = (stream.metadata() or {}).get(_CHANGES)
+            tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
         if changes is None:
             raise CheckpointMismatch(f"{path} does not say which adapter it changes")
         return cls(tensors, changes)
@@ -79,19 +85,21 @@ class Change:
                 f"the change beside {file} is one of another adapter; take both from one version"
             )
         now = dict(before)
-        for name, tensor in self.tensors.items():
-            target = name.removesuffix(UP)
-            if name.endswith(DOWN):
-                continue
+        for target in {name.removesuffix(UP).removesuffix(DOWN) for name in self.tensors}:
             if target not in before:
-                raise CheckpointMismatch(f"the change beside {file} names no tensor of it: {name}")
-            if name.endswith(UP):
-                down = self.tensors.get(target + DOWN)
-                if down is None or tensor.shape[1:] != down.shape[:1]:
-                    raise CheckpointMismatch(f"the change beside {file} lacks half of {target}")
-                tensor = tensor.double() @ down.double()
-            if tensor.shape != before[target].shape:
+                raise CheckpointMismatch(
+                    f"the change beside {file} names no tensor of it: {target}"
+                )
+            whole = target in self.tensors
+            found = self.tensors[target] if whole else self._difference(target, file)
+            if found.shape != before[target].shape:
                 raise CheckpointMismatch(f"the change beside {file} has {target} in another shape")
-            whole = before[target].double() + tensor if name.endswith(UP) else tensor
-            now[target] = whole.to(before[target].dtype)
+            changed = found if whole else before[target].double() + found
+            now[target] = changed.to(before[target].dtype)
         return now
+
+    def _difference(self, target: str, file: Path) -> Tensor:
+        up, down = self.tensors.get(target + UP), self.tensors.get(target + DOWN)
+        if up is None or down is None or up.dim() != 2 or up.shape[1:] != down.shape[:1]:
+            raise CheckpointMismatch(f"the change beside {file} lacks half of {target}")
+        return up.double() @ down.double()

@@ -4,12 +4,12 @@ import json
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from cloud_server.adapter_files import ADAPTER_NAME, CHANGE_NAME, CONFIG_NAME, MODULES_NAME
 from cloud_server.modeling.change import Change
+from cloud_server.modeling.tensor_file import open_tensors
 from shared.errors import CheckpointForeign, CheckpointMismatch
 
 Modules = dict[str, nn.Module]
@@ -18,10 +18,11 @@ Modules = dict[str, nn.Module]
 def save_tensors(modules: Modules, directory: Path, heads: Modules | None = None) -> None:
     """Write every tensor of `modules` as `<module>.<name>`, and those of `heads` into their own file.
 
-    They are whole, so a change that lay beside the tensors before is removed.
+    They are whole, so a change that lay beside the tensors before is removed; last, since beside a
+    half-written file it is refused, where without it the file from before would pass for the newest.
     """
-    (directory / CHANGE_NAME).unlink(missing_ok=True)
     save_file(_flatten(modules), str(directory / ADAPTER_NAME), metadata={"format": "pt"})
+    (directory / CHANGE_NAME).unlink(missing_ok=True)
     if heads:
         save_file(_flatten(heads), str(directory / MODULES_NAME), metadata={"format": "pt"})
     else:
@@ -56,10 +57,8 @@ def load_tensors(
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """Return a safetensors file's tensors; CheckpointMismatch where it cannot be read."""
-    try:
-        return load_file(str(path))
-    except (SafetensorError, OSError) as error:
-        raise CheckpointMismatch(f"{path} cannot be read as safetensors: {error}") from error
+    with open_tensors(path) as stream:
+        return {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
 
 
 def read_adapter(directory: Path) -> dict[str, Tensor]:

@@ -21,15 +21,15 @@ def ship_change(run: Path, profile: str, shipped: Path, datasets: Path, *, rank:
     The thresholds are chosen with the changed tensors, rounded as they are; recipe, calibration and
     plot come along. `shadow_adapter.safetensors` itself stays as it is.
     """
+    recipe = Recipe.model_validate_json((run / "recipe.json").read_bytes())
     trained, file = run / "adapter", shipped / ADAPTER_NAME
-    now = read_adapter(trained)
-    change = Change.between(read_tensors(file), now, file_sha256(file), rank=rank)
+    before, now = read_tensors(file), read_adapter(trained)
+    change = Change.between(before, now, file_sha256(file), rank=rank)
     change.save(shipped / CHANGE_NAME)
     shutil.copy(run / "recipe.json", shipped)
     for name in (CALIBRATION_NAME, "loss.png"):
         if (trained / name).exists():
             shutil.copy(trained / name, shipped)
-    recipe = Recipe.model_validate_json((run / "recipe.json").read_bytes())
     loaded = load_training_base(profile, torch.float32)
     model = ShadowModel.from_pretrained(loaded.model, shipped).eval()
     write_thresholds(model, recipe, loaded.encoder, datasets, shipped)

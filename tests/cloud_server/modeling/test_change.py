@@ -1,5 +1,6 @@
 """A change: exact where its rank is enough, close where it is not, refused beside another file."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -59,7 +60,7 @@ def test_a_change_of_its_rank_is_read_back_whole(shipped: Path) -> None:
         torch.testing.assert_close(read[name], tensor, atol=1e-5, rtol=1e-4, msg=name)
 
 
-def test_less_rank_comes_nearer_with_more(shipped: Path) -> None:
+def test_more_rank_comes_nearer(shipped: Path) -> None:
     now = trained_further(load_file(shipped / ADAPTER_NAME), 4)
 
     def distance(rank: int) -> float:
@@ -99,10 +100,23 @@ def test_a_change_of_another_adapter_is_refused(shipped: Path) -> None:
         read_adapter(shipped)
 
 
+def test_another_networks_tensors_are_no_change_of_these(shipped: Path) -> None:
+    before = load_file(shipped / ADAPTER_NAME)
+    name = next(iter(before))
+    for now in (
+        {each: tensor for each, tensor in before.items() if each != name},
+        {**before, name: torch.zeros(7)},
+    ):
+        with pytest.raises(CheckpointMismatch, match="names or shapes"):
+            Change.between(before, now, "", rank=1)
+
+
 @pytest.mark.parametrize(
     ("damage", "complaint"),
     [
         (lambda name, tensors: tensors.pop(f"{name}.down"), "lacks half"),
+        (lambda name, tensors: tensors.pop(f"{name}.up"), "lacks half"),
+        (lambda name, tensors: tensors.update({f"{name}.up": torch.ones(3)}), "lacks half"),
         (lambda name, tensors: tensors.update({"other.up": torch.ones(2, 1)}), "names no tensor"),
         (
             lambda name, tensors: tensors.update({f"{name}.up": tensors[f"{name}.up"][:-1]}),
@@ -110,10 +124,11 @@ def test_a_change_of_another_adapter_is_refused(shipped: Path) -> None:
         ),
     ],
 )
-def test_damaged_changes_are_refused(shipped: Path, damage: object, complaint: str) -> None:
+def test_damaged_changes_are_refused(
+    shipped: Path, damage: Callable[[str, dict[str, Tensor]], object], complaint: str
+) -> None:
     change = write_change(shipped, trained_further(load_file(shipped / ADAPTER_NAME), 1), 1)
     name = next(each for each in change.tensors if each.endswith(".up")).removesuffix(".up")
-    assert callable(damage)
     damage(name, change.tensors)
     change.save(shipped / CHANGE_NAME)
     with pytest.raises(CheckpointMismatch, match=complaint):
