@@ -15,7 +15,8 @@ from shared.skills import Tier
 
 CONFIG_NAME = "shadow_config.json"
 ADAPTER_NAME = "shadow_adapter.safetensors"
-CHANGE_NAME = "shadow_change.safetensors"
+_CHANGE_STEM = "shadow_change"
+CHANGE_NAME = f"{_CHANGE_STEM}.safetensors"
 MODULES_NAME = "shadow_modules.safetensors"
 FORM_NAME = "shadow_form.json"
 THRESHOLDS_NAME = "thresholds.json"
@@ -44,14 +45,28 @@ class Taught(BaseModel):
 def adapter_sha256(directory: Path) -> str:
     """Return one hash over the adapter's configuration and tensors; ModelError where one is missing.
 
-    A change, trained heads and the form count where the adapter has them.
+    Changes, trained heads and the form count where the adapter has them.
     """
-    more = [name for name in (CHANGE_NAME, MODULES_NAME, FORM_NAME) if (directory / name).exists()]
+    more = [directory / name for name in (MODULES_NAME, FORM_NAME) if (directory / name).exists()]
+    always = [directory / name for name in (CONFIG_NAME, ADAPTER_NAME)]
     try:
-        hashes = [file_sha256(directory / name) for name in (CONFIG_NAME, ADAPTER_NAME, *more)]
+        hashes = [file_sha256(path) for path in (*always, *change_files(directory), *more)]
     except OSError as error:
         raise ModelError(f"{directory} is no shadow adapter ({error})") from error
     return hashlib.sha256("".join(hashes).encode()).hexdigest()
+
+
+def change_files(directory: Path) -> list[Path]:
+    """Return the changes beside an adapter, in their order: each changes what those before it made."""
+    return sorted(
+        directory.glob(f"{_CHANGE_STEM}*.safetensors"), key=lambda path: (len(path.name), path.name)
+    )
+
+
+def next_change_file(directory: Path) -> Path:
+    """Return where a further change of an adapter belongs: `shadow_change_2.safetensors` is the second."""
+    number = len(change_files(directory)) + 1
+    return directory / (CHANGE_NAME if number == 1 else f"{_CHANGE_STEM}_{number}.safetensors")
 
 
 def read_temperature(directory: Path) -> float:

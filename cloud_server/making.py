@@ -61,15 +61,15 @@ def train(recipe: str, datasets: Path, out: Path | None, changes: tuple[str, ...
 @click.argument("run", type=_FOLDER)
 @click.option("--datasets", type=_FOLDER, default=Path("datasets"), show_default=True)
 @click.option("--adapter", type=_FOLDER, help="What is changed; default: the profile's own shadow.")
-@click.option("--rank", type=click.IntRange(min=1), default=48, show_default=True)
+@click.option("--rank", type=click.IntRange(min=1), default=20, show_default=True)
 @_PROFILE
 def ship_change(run: Path, datasets: Path, adapter: Path | None, rank: int, profile: str) -> None:
-    """Put the shadow that RUN trained into the place of a shipped one, as a small change of its file."""
+    """Put the shadow that RUN trained into the place of a shipped one, as a small change beside its file."""
     from cloud_server.training.shipping import ship_change as ship
 
     place = adapter or shipped_adapter(profile)
-    size = ship(run, profile, place, datasets, rank=rank)
-    click.echo(f"change of {size / 1e6:.1f} MB at {place}; next: train-lines, train-reader")
+    file = ship(run, profile, place, datasets, rank=rank)
+    click.echo(f"{file}, {file.stat().st_size / 1e6:.2f} MB; next: train-reader, train-lines")
 
 
 @click.command("soft-targets")

@@ -2,8 +2,9 @@
 
 A shadow that was trained further is shipped as what became of the one shipped before: every matrix's
 difference as a product of two thin ones, `<name>.up` [rows, rank] @ `<name>.down` [rank, columns],
-and all else as it is now. The repository's history keeps every version of every file, so that a
-whole adapter can be replaced only rarely (docs/decisions/0014).
+and all else as it is now. The factors are int8, with `<name>.scale` [rank] for the product of both; without
+it they are floating-point numbers, as in the first change shipped. The repository's history keeps every version
+of every file, so that a whole adapter can be replaced only rarely (docs/decisions/0014).
 """
 
 from dataclasses import dataclass
@@ -17,13 +18,16 @@ from cloud_server.modeling.tensor_file import open_tensors
 from shared.bundle import file_sha256
 from shared.errors import CheckpointMismatch
 
-UP, DOWN = ".up", ".down"
+UP, DOWN, SCALE = ".up", ".down", ".scale"
 _CHANGES = "changes_sha256"
 
 
 @dataclass(frozen=True)
 class Change:
-    """What became of a file's tensors: whole ones and pairs of factors; `changes` is the file's hash."""
+    """What became of a file's tensors: whole ones and pairs of factors; `changes` is the file's hash.
+
+    The file is an adapter's or that of the change before.
+    """
 
     tensors: dict[str, Tensor]
     changes: str
@@ -56,8 +60,9 @@ class Change:
             left, values, right = torch.linalg.svd(difference, full_matrices=False)
             root = values[:rank].sqrt()
             up, down = left[:, :rank] * root, root[:, None] * right[:rank]
-            tensors[name + UP] = up.to(tensor.dtype).contiguous()
-            tensors[name + DOWN] = down.to(tensor.dtype).contiguous()
+            tensors[name + UP], up_scale = _to_int8(up, 0)
+            tensors[name + DOWN], down_scale = _to_int8(down, 1)
+            tensors[name + SCALE] = (up_scale.flatten() * down_scale.flatten()).float()
         return cls(tensors, changes)
 
     def save(self, path: Path) -> None:
@@ -85,7 +90,9 @@ class Change:
                 f"the change beside {file} is one of another adapter; take both from one version"
             )
         now = dict(before)
-        for target in {name.removesuffix(UP).removesuffix(DOWN) for name in self.tensors}:
+        for target in {
+            name.removesuffix(UP).removesuffix(DOWN).removesuffix(SCALE) for name in self.tensors
+        }:
             if target not in before:
                 raise CheckpointMismatch(
                     f"the change beside {file} names no tensor of it: {target}"
@@ -102,4 +109,15 @@ class Change:
         up, down = self.tensors.get(target + UP), self.tensors.get(target + DOWN)
         if up is None or down is None or up.dim() != 2 or up.shape[1:] != down.shape[:1]:
             raise CheckpointMismatch(f"the change beside {file} lacks half of {target}")
-        return up.double() @ down.double()
+        scale = self.tensors.get(target + SCALE, torch.ones(len(down)))
+        if scale.shape != (len(down),) or (up.dtype == torch.int8) != (
+            target + SCALE in self.tensors
+        ):
+            raise CheckpointMismatch(f"the change beside {file} lacks the scale of {target}")
+        return (up.double() * scale.double()) @ down.double()
+
+
+def _to_int8(factor: Tensor, dim: int) -> tuple[Tensor, Tensor]:
+    """Return a factor in steps of a 127th of its greatest number along `dim`, and the steps."""
+    steps = (factor.abs().amax(dim, keepdim=True) / 127).clamp_min(torch.finfo(torch.float64).tiny)
+    return (factor / steps).round().to(torch.int8).contiguous(), steps

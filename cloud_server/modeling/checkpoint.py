@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from cloud_server.adapter_files import ADAPTER_NAME, CHANGE_NAME, CONFIG_NAME, MODULES_NAME
+from cloud_server.adapter_files import ADAPTER_NAME, CONFIG_NAME, MODULES_NAME, change_files
 from cloud_server.modeling.change import Change
 from cloud_server.modeling.tensor_file import open_tensors
 from shared.errors import CheckpointForeign, CheckpointMismatch
@@ -18,11 +18,12 @@ Modules = dict[str, nn.Module]
 def save_tensors(modules: Modules, directory: Path, heads: Modules | None = None) -> None:
     """Write every tensor of `modules` as `<module>.<name>`, and those of `heads` into their own file.
 
-    They are whole, so a change that lay beside the tensors before is removed; last, since beside a
-    half-written file it is refused, where without it the file from before would pass for the newest.
+    They are whole, so changes that lay beside the tensors before are removed; last, since beside a
+    half-written file they are refused, where without them the file from before would pass for the newest.
     """
     save_file(_flatten(modules), str(directory / ADAPTER_NAME), metadata={"format": "pt"})
-    (directory / CHANGE_NAME).unlink(missing_ok=True)
+    for path in change_files(directory):
+        path.unlink()
     if heads:
         save_file(_flatten(heads), str(directory / MODULES_NAME), metadata={"format": "pt"})
     else:
@@ -62,10 +63,12 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def read_adapter(directory: Path) -> dict[str, Tensor]:
-    """Return an adapter's tensors, with the change beside them where there is one."""
-    found = read_tensors(directory / ADAPTER_NAME)
-    path = directory / CHANGE_NAME
-    return Change.read(path).apply(found, directory / ADAPTER_NAME) if path.exists() else found
+    """Return an adapter's tensors, with the changes beside them where there are any."""
+    file = directory / ADAPTER_NAME
+    found = read_tensors(file)
+    for path in change_files(directory):
+        found, file = Change.read(path).apply(found, file), path
+    return found
 
 
 def _named(modules: Modules) -> dict[str, Tensor]:

@@ -5,27 +5,35 @@ from pathlib import Path
 
 import torch
 
-from cloud_server.adapter_files import ADAPTER_NAME, CALIBRATION_NAME, CHANGE_NAME
+from cloud_server.adapter_files import (
+    ADAPTER_NAME,
+    CALIBRATION_NAME,
+    change_files,
+    next_change_file,
+)
 from cloud_server.modeling import ShadowModel
 from cloud_server.modeling.change import Change
-from cloud_server.modeling.checkpoint import read_adapter, read_tensors
+from cloud_server.modeling.checkpoint import read_adapter
 from cloud_server.training.base import load_training_base
 from cloud_server.training.recipe import Recipe
 from cloud_server.training.train import write_thresholds
 from shared.bundle import file_sha256
 
 
-def ship_change(run: Path, profile: str, shipped: Path, datasets: Path, *, rank: int) -> int:
-    """Write the change from `shipped`'s tensors to those of a finished run; return its bytes.
+def ship_change(run: Path, profile: str, shipped: Path, datasets: Path, *, rank: int) -> Path:
+    """Write the change from `shipped`'s tensors to those of a finished run; return its file.
 
     The thresholds are chosen with the changed tensors, rounded as they are; recipe, calibration and
-    plot come along. `shadow_adapter.safetensors` itself stays as it is.
+    plot come along. `shadow_adapter.safetensors` and the changes before stay as they are.
     """
     recipe = Recipe.model_validate_json((run / "recipe.json").read_bytes())
-    trained, file = run / "adapter", shipped / ADAPTER_NAME
-    before, now = read_tensors(file), read_adapter(trained)
-    change = Change.between(before, now, file_sha256(file), rank=rank)
-    change.save(shipped / CHANGE_NAME)
+    trained = run / "adapter"
+    changed = [shipped / ADAPTER_NAME, *change_files(shipped)][-1]
+    change = Change.between(
+        read_adapter(shipped), read_adapter(trained), file_sha256(changed), rank=rank
+    )
+    file = next_change_file(shipped)
+    change.save(file)
     shutil.copy(run / "recipe.json", shipped)
     for name in (CALIBRATION_NAME, "loss.png"):
         if (trained / name).exists():
@@ -33,4 +41,4 @@ def ship_change(run: Path, profile: str, shipped: Path, datasets: Path, *, rank:
     loaded = load_training_base(profile, torch.float32)
     model = ShadowModel.from_pretrained(loaded.model, shipped).eval()
     write_thresholds(model, recipe, loaded.encoder, datasets, shipped)
-    return (shipped / CHANGE_NAME).stat().st_size
+    return file

@@ -23,12 +23,22 @@ def test_the_changed_adapter_is_the_trained_one(tmp_path: Path) -> None:
     second = train(recipe(seed=2), tmp_path, tmp_path / "second")
     before = (shipped / ADAPTER_NAME).read_bytes()
 
-    size = ship_change(tmp_path / "second", "tiny", shipped, tmp_path, rank=1000)
+    file = ship_change(tmp_path / "second", "tiny", shipped, tmp_path, rank=1000)
 
-    assert size == (shipped / CHANGE_NAME).stat().st_size
+    assert file == shipped / CHANGE_NAME
     assert (shipped / ADAPTER_NAME).read_bytes() == before
     wanted, found = load_file(second / ADAPTER_NAME), read_adapter(shipped)
     assert all(torch.equal(found[name], tensor) for name, tensor in wanted.items())
     assert json.loads((shipped / "recipe.json").read_text())["seed"] == 2
     assert read_thresholds(shipped) == read_thresholds(second)
     assert (shipped / "figures.json").read_text() == (second / "figures.json").read_text()
+
+    third = train(recipe(seed=3), tmp_path, tmp_path / "third")
+    change = file.read_bytes()
+    assert (
+        ship_change(tmp_path / "third", "tiny", shipped, tmp_path, rank=1000)
+        == shipped / "shadow_change_2.safetensors"
+    )
+    assert file.read_bytes() == change
+    wanted, found = load_file(third / ADAPTER_NAME), read_adapter(shipped)
+    assert all(torch.equal(found[name], tensor) for name, tensor in wanted.items())
