@@ -51,15 +51,16 @@ def teach(
     warnings.simplefilter("ignore")  # the exporter's own deprecations
     from cloud_server.training.export import bundle_name, export_bundle
     from cloud_server.training.recipe import load_recipe
+    from cloud_server.training.second_reader import load_reader_recipe
     from cloud_server.training.teaching import MOST_LOST, REPORT_NAME, lost, render
     from cloud_server.training.teaching import teach as run
 
     name = bundle_name(profile, [each.name for each in taught])
     run_directory = run_directory or Path("runs") / f"teach-{name}"
     recipe = load_recipe(RECIPES / "teach.toml", (f'profile="{profile}"', *changes))
-    report = run(
-        taught, folders, recipe, datasets, adapter or shipped_adapter(profile), run_directory
-    )
+    reader_recipe = load_reader_recipe(RECIPES / "second-reader.toml")
+    place = adapter or shipped_adapter(profile)
+    report = run(taught, folders, recipe, reader_recipe, datasets, place, run_directory)
     (run_directory / "teaching.md").write_text(render(report) + "\n", encoding="utf-8")
     click.echo(json.dumps(report, ensure_ascii=False) if as_json else render(report))
     if (points := lost(report)) > MOST_LOST:

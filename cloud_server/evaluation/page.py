@@ -243,7 +243,7 @@ token) tells rows out of scope from commands."""
 _LATENCY = """Measured on {machine}, {rows} texts, one after the other, interleaved; each runs its prompt behind
 a cached system prompt and as many greedy steps as the right tag has tokens, the edge its one pass. The network
 between edge and cloud comes on top, for every row of LoRA and DoRA, and for the deferred rows of the deployed
-system. LoRA can be merged into the base without a trace; so can DoRA, once it is trained."""
+system. LoRA and DoRA can be merged into the base without a trace."""
 
 _MISTAKES = """A row out of scope that a system acts on moves a real dog. A skill is invented where an answer
 holds a name in brackets that the catalogue does not have; it moves nothing, and is shown because the paper

@@ -50,10 +50,8 @@ def prepare_lesson(
     set_aside: list[Row] = []
 
     def unclaimed(names: Sequence[str]) -> list[Row]:
-        kept: list[Row] = []
-        for row in (each for each in read_files(datasets, names) if not each.history):
-            claimed = row.label == "REMOTE" and any(each.claims_text(row.text) for each in taught)
-            (set_aside if claimed else kept).append(row)
+        kept, claimed = read_unclaimed(taught, datasets, names)
+        set_aside.extend(claimed)
         return kept
 
     commands, remote = unclaimed(data.commands), unclaimed([*data.answers, *data.remote])
@@ -71,6 +69,18 @@ def prepare_lesson(
         unclaimed(data.calibration),
         set_aside,
     )
+
+
+def read_unclaimed(
+    taught: Sequence[TaughtSkill], datasets: Path, names: Sequence[str]
+) -> tuple[list[Row], list[Row]]:
+    """Return the files' single-turn rows, those apart that are requests with a taught skill's words."""
+    kept: list[Row] = []
+    claimed: list[Row] = []
+    for row in (each for each in read_files(datasets, names) if not each.history):
+        claims = row.label == "REMOTE" and any(each.claims_text(row.text) for each in taught)
+        (claimed if claims else kept).append(row)
+    return kept, claimed
 
 
 def read_utterances(skill: TaughtSkill, folder: Path) -> list[Row]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Annotated, Any
-from zipfile import ZIP_LZMA, ZipFile
+from zipfile import ZIP_LZMA, BadZipFile, ZipFile
 
 import numpy as np
 import torch
@@ -33,7 +33,7 @@ from cloud_server.training.recipe import Augmentation, Section
 from cloud_server.training.thresholds import RISKS, Choice, best_skills, choose_for
 from cloud_server.training.train import validation_figures
 from shared.bundle import SecondReading
-from shared.errors import ConfigurationError, DataError
+from shared.errors import ConfigurationError, DataError, ModelError
 from shared.skills import Tier
 from shared.tags import TAGS, print_tag
 from shared.toml_file import read_toml
@@ -47,6 +47,8 @@ NEAR_MISSES = 0.03
 MARGIN = {Tier.SAFE: 1.0, Tier.IN_PLACE: 1.0, Tier.NEEDS_SPACE: 0.75, Tier.DANGEROUS: 0.05}
 """What share of the doubt allowed in place is allowed in a tier; tier 3 also has its least probability."""
 _LEAST = 1e-5
+_NEVER = -1e3
+"""The score of a tag that a reader does not know."""
 
 
 class ReaderRecipe(Section):
@@ -90,6 +92,31 @@ class Reader:
         scores: Numbers = found @ (self.weights * self.scales) + self.bias
         return scores
 
+    def widened(self, known: Sequence[str]) -> "Reader":
+        """Return the reader over all of today's tags; those that are not among its `known` never score."""
+        columns = [known.index(tag) if tag in known else None for tag in TAGS]
+
+        def spread(array: NDArray[Any], missing: float) -> NDArray[Any]:
+            empty = np.full_like(array[..., 0], missing)
+            return np.stack([empty if at is None else array[..., at] for at in columns], -1)
+
+        return replace(
+            self,
+            weights=spread(self.weights, 0),
+            scales=spread(self.scales, 1),
+            bias=spread(self.bias, _NEVER),
+        )
+
+    @classmethod
+    def load(cls, adapter: Path) -> "Reader":
+        """Return the reader beside an adapter; ModelError where it cannot be read."""
+        path = adapter / SECOND_READER_NAME
+        try:
+            with np.load(path, allow_pickle=False) as found:
+                return cls(**{name: found[name] for name in found.files})
+        except (OSError, ValueError, TypeError, BadZipFile) as error:
+            raise ModelError(f"{path} cannot be read ({error}); train the reader again") from error
+
     def save(self, adapter: Path) -> None:
         """Write the reader beside an adapter: an `npz` packed by LZMA, a third smaller than numpy's own."""
         with ZipFile(adapter / SECOND_READER_NAME, "w", ZIP_LZMA) as packed:
@@ -111,10 +138,7 @@ def train_reader(
         row for row in read_files(datasets, [*recipe.commands, *recipe.remote]) if not row.history
     ]
     augmenter = Augmenter(recipe.augmentation, rows, recipe.seed)
-    texts = [text for row in rows for text in (row.text, augmenter.disturb(row))]
-    labels = [TAGS.index(print_tag(row.label)) for row in rows for _ in range(2)]
-    print(f"{len(rows):,} rows, {len(texts):,} texts", flush=True)
-    reader = fit(recipe, texts, labels)
+    reader = fit(recipe, *lay_out(rows, augmenter))
     seen = {}
     for name, files in (("validation", recipe.validation), ("calibration", recipe.calibration)):
         chosen = read_files(datasets, files)
@@ -139,6 +163,19 @@ def train_reader(
     }
 
 
+def lay_out(
+    rows: Sequence[Row], augmenter: Augmenter, disturbed: int = 1
+) -> tuple[list[str], list[int]]:
+    """Return every row's text as it is and `disturbed` times disturbed, and their labels in `TAGS`."""
+    texts = [
+        text
+        for row in rows
+        for text in (row.text, *(augmenter.disturb(row) for _ in range(disturbed)))
+    ]
+    labels = [TAGS.index(print_tag(row.label)) for row in rows for _ in range(1 + disturbed)]
+    return texts, labels
+
+
 def fit(recipe: ReaderRecipe, texts: Sequence[str], labels: Sequence[int]) -> Reader:
     """Return a reader of the texts' labels, indices of `TAGS`; DataError where a tag has no text."""
     if missing := sorted(set(range(len(TAGS))) - set(labels)):
@@ -146,7 +183,7 @@ def fit(recipe: ReaderRecipe, texts: Sequence[str], labels: Sequence[int]) -> Re
     keys, rows = _frequent_keys(texts, recipe.least_rows)
     rarity = (np.log((1 + len(texts)) / (1 + rows)) + 1).astype(np.float32)
     inputs = weigh(count_keys(texts, keys), rarity)
-    print(f"{len(keys):,} keys", flush=True)
+    print(f"{len(texts):,} texts, {len(keys):,} keys", flush=True)
     model = SGDClassifier(
         loss="log_loss",
         alpha=recipe.penalty,
@@ -235,12 +272,16 @@ class Readings:
 
     def figures(self, reading: SecondReading) -> dict[str, Any]:
         """Return shares right and wrong after thresholds; see `validation_figures`."""
+        thresholds = {str(tier): value for tier, value in reading.thresholds.items()}
+        return validation_figures(self.judge(reading), self.rows, thresholds)
+
+    def judge(self, reading: SecondReading) -> Tensor:
+        """Return [rows, tags]: the confidence in the shadow's best tag, all else 0."""
         sure, _ = self.best(reading.shadow_weight, reading.reader_weight)
         tags = self.posteriors.argmax(1)
         chosen = torch.zeros_like(self.posteriors)
         chosen[torch.arange(len(tags)), tags] = torch.tensor(sure)
-        thresholds = {str(tier): value for tier, value in reading.thresholds.items()}
-        return validation_figures(chosen, self.rows, thresholds)
+        return chosen
 
 
 def choose_weights(readings: Readings) -> tuple[float, float]:

@@ -11,7 +11,7 @@ import math
 import random
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,17 +20,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cloud_server.adapter_files import TAUGHT_NAME, THRESHOLDS_NAME, Taught, read_taught
-from cloud_server.adapter_files import read_thresholds as thresholds_of
+from cloud_server.adapter_files import TAUGHT_NAME, Taught, read_taught
 from cloud_server.modeling import ShadowModel
 from cloud_server.training.augmentation import Augmenter
 from cloud_server.training.base import TrainingBase, load_training_base
 from cloud_server.training.data import Example, Row, hard_target
+from cloud_server.training.judge import Judge
 from cloud_server.training.lesson import Lesson, prepare_lesson
 from cloud_server.training.matching import Kind, count_wrong, match_thresholds
 from cloud_server.training.objective import BatchBuilder
 from cloud_server.training.posterior import tag_posteriors
 from cloud_server.training.recipe import Recipe, Stage
+from cloud_server.training.second_reader import ReaderRecipe
 from cloud_server.training.thresholds import decide
 from cloud_server.training.train import validation_figures
 from cloud_server.training.trainer import LOG_NAME, ShadowTrainer, run_stage
@@ -63,13 +64,14 @@ def teach(
     taught: Sequence[TaughtSkill],
     folders: Sequence[Path],
     recipe: Recipe,
+    reader_recipe: ReaderRecipe,
     datasets: Path,
     adapter: Path,
     run_directory: Path,
 ) -> dict[str, Any]:
     """Teach `adapter`'s shadow the skills, which the catalogue holds already, and return the report.
 
-    The new adapter lies in `run_directory/adapter`, the report beside it. ModelError where the
+    Its second reader, where it has one, is fitted anew by `reader_recipe` with the new rows. The new adapter lies in `run_directory/adapter`, the report beside it. ModelError where the
     shadow was taught before.
     """
     if read_taught(adapter).skills:
@@ -85,20 +87,20 @@ def teach(
     model = ShadowModel.from_pretrained(loaded.model, adapter).eval()
     print(f"1/3 what the shadow makes of {len(lesson.replayed)} rows before", flush=True)
     examples = lay_out(lesson, partial(_old_posteriors, model, loaded), stage, recipe.seed)
-    thresholds = thresholds_of(adapter)
-    before = _measure(model, loaded, lesson, thresholds, knows_new=False)
-    known = _look_before(model, loaded, lesson, thresholds)
+    judge = Judge.of(adapter, _OLD_TAGS)
+    before = _measure(model, loaded, lesson, judge, knows_new=False)
+    known = _look_before(model, loaded, lesson, judge)
     print(f"2/3 learning from {len(examples)} rows, {len(lesson.new)} of them new", flush=True)
     _learn(model, loaded, examples, recipe, run_directory)
     print("3/3 choosing thresholds and measuring", flush=True)
-    share, thresholds = _settle(model, loaded, lesson, known)
-    made = _save(model, taught, lesson, run_directory)
-    (made / THRESHOLDS_NAME).write_text(json.dumps(thresholds, indent=2) + "\n")
+    judge = judge.taught(reader_recipe, taught, lesson, datasets)
+    share, judge = _settle(model, loaded, lesson, known, judge)
+    judge.save(_save(model, taught, lesson, run_directory))
     report = {
         "taught": [each.name for each in taught],
         "rows": _count(lesson, examples),
         "before": before,
-        "after": _measure(model, loaded, lesson, thresholds, knows_new=True),
+        "after": _measure(model, loaded, lesson, judge, knows_new=True),
         "kept_share": share,
         "seconds": {
             "wall": round(time.perf_counter() - wall_s, 1),
@@ -131,9 +133,10 @@ def _settle(
     loaded: TrainingBase,
     lesson: Lesson,
     before: _Before,
-) -> tuple[float, dict[str, float]]:
+    judge: Judge,
+) -> tuple[float, Judge]:
     """Take back as much of what was learnt as the old commands of the calibration split need, and
-    return the share of it that stays, and the thresholds. The weights are then as they are saved."""
+    return the share of it that stays, and the judge with its thresholds. The weights are then as saved."""
     rows = [*lesson.calibration, *lesson.held_out]
     learnt = {name: each.clone() for name, each in model.shadow_model.state_dict().items()}
     for share in SHARES:
@@ -141,30 +144,28 @@ def _settle(
         model.shadow_model.load_state_dict(
             {name: each.to(torch.bfloat16).float() for name, each in mixed.items()}
         )
-        posteriors = _posteriors(model, loaded, rows)
-        thresholds = match_thresholds(posteriors, rows, before.wrong)
-        right = _right(posteriors[: len(lesson.calibration)], lesson.calibration, thresholds)
+        sure = judge.judge(rows, _posteriors(model, loaded, rows))
+        thresholds = match_thresholds(sure, rows, before.wrong)
+        right = _right(sure[: len(lesson.calibration)], lesson.calibration, thresholds)
         print(f"    {share:.0%} of it: {right:.1%} of {before.right:.1%} old commands", flush=True)
         if before.right - right <= MOST_LOST / 2:
             break
-    return share, thresholds
+    return share, judge.with_thresholds(thresholds)
 
 
 @torch.no_grad()
-def _look_before(
-    model: ShadowModel, loaded: TrainingBase, lesson: Lesson, thresholds: dict[str, float]
-) -> _Before:
+def _look_before(model: ShadowModel, loaded: TrainingBase, lesson: Lesson, judge: Judge) -> _Before:
     rows = [*lesson.calibration, *lesson.held_out]
     posteriors = torch.tensor(_old_posteriors(model, loaded, [row.text for row in rows]))
-    known = posteriors[: len(lesson.calibration)]
+    sure = judge.judge(rows, posteriors)
     return _Before(
         {name: each.clone() for name, each in model.shadow_model.state_dict().items()},
-        count_wrong(posteriors, rows, thresholds),
-        _right(known, lesson.calibration, thresholds),
+        count_wrong(sure, rows, judge.thresholds),
+        _right(sure[: len(lesson.calibration)], lesson.calibration, judge.thresholds),
     )
 
 
-def _right(posteriors: Tensor, rows: Sequence[Row], thresholds: dict[str, float]) -> float:
+def _right(posteriors: Tensor, rows: Sequence[Row], thresholds: Mapping[str, float]) -> float:
     """Return the share of commands that are right after thresholds."""
     right = [
         decide(posterior, thresholds)[0] == row.label
@@ -271,7 +272,7 @@ def _measure(
     model: ShadowModel,
     loaded: TrainingBase,
     lesson: Lesson,
-    thresholds: dict[str, float],
+    judge: Judge,
     *,
     knows_new: bool,
 ) -> dict[str, Any]:
@@ -282,14 +283,19 @@ def _measure(
             posteriors = _posteriors(model, loaded, rows)
         else:
             posteriors = torch.tensor(_old_posteriors(model, loaded, [row.text for row in rows]))
-        figures = validation_figures(posteriors, rows, thresholds)
+        sure = judge.judge(rows, posteriors)
+        figures = validation_figures(sure, rows, judge.thresholds)
         figures["best_tag_right"] = _best_tag_right(posteriors, rows)
         shares[name] = figures
         if name == "new":
             figures["split"] = "held out"
             figures["items"] = [
-                {"text": row.text, "label": row.label, "predicted": decide(each, thresholds)[0]}
-                for row, each in zip(rows, posteriors, strict=True)
+                {
+                    "text": row.text,
+                    "label": row.label,
+                    "predicted": decide(each, judge.thresholds)[0],
+                }
+                for row, each in zip(rows, sure, strict=True)
             ]
     return shares
 

@@ -152,7 +152,7 @@ def binomial_tail(successes: int, trials: int, probability: float) -> float:
     )
 
 
-def decide(posterior: Tensor, thresholds: dict[str, float]) -> tuple[str, float]:
+def decide(posterior: Tensor, thresholds: Mapping[str, float]) -> tuple[str, float]:
     """Return (label after thresholds, best tag's probability) of one row's posterior [35]."""
     probability, index = posterior.max(dim=0)
     value, tag_index = float(probability), int(index)

@@ -4,7 +4,7 @@ import json
 import math
 import random
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -223,7 +223,7 @@ def write_thresholds(
 
 
 def validation_figures(
-    posteriors: torch.Tensor, rows: list[Row], thresholds: dict[str, float]
+    posteriors: torch.Tensor, rows: list[Row], thresholds: Mapping[str, float]
 ) -> dict[str, Any]:
     """Return shares right and wrong on the validation split, after thresholds."""
     decided = [decide(posterior, thresholds)[0] for posterior in posteriors]

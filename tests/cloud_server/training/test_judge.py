@@ -1,0 +1,145 @@
+"""The second reader learns a taught skill too, keeps the old ones, and is weighed as before."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from cloud_server.training.data import Row
+from cloud_server.training.judge import Judge
+from cloud_server.training.lesson import prepare_lesson
+from cloud_server.training.recipe import DataSection
+from cloud_server.training.second_reader import Reader, ReaderRecipe, fit
+from shared.bundle import SecondReading
+from shared.errors import ModelError
+from shared.skills import BUILT_IN, remove_taught_skills
+from shared.tags import REMOTE, TAGS
+from shared.taught_skill import TaughtSkill, learn_skills
+
+EXAMPLE = Path("examples/push-ups")
+OLD_TAGS = (*(f"[{skill.name}()]" for skill in BUILT_IN), REMOTE)
+THRESHOLDS = {"0": 0.4, "1": 0.5, "2": 0.6, "3": 0.97}
+READING = SecondReading.model_validate(
+    {"shadow_weight": 0.4, "reader_weight": 0.8, "thresholds": THRESHOLDS}
+)
+RECIPE = ReaderRecipe(
+    name="test",
+    commands=["rows.jsonl"],
+    remote=["remote.jsonl"],
+    validation=["rows.jsonl"],
+    calibration=["rows.jsonl"],
+    least_rows=1,
+    most_keys=20000,
+    penalty=1e-4,
+    epochs=10,
+)
+DATA = DataSection(
+    commands=RECIPE.commands,
+    answers=[],
+    remote=RECIPE.remote,
+    validation=RECIPE.validation,
+    calibration=RECIPE.calibration,
+)
+
+
+@pytest.fixture(autouse=True)
+def built_in_catalogue() -> Iterator[None]:
+    remove_taught_skills()
+    yield
+    remove_taught_skills()
+
+
+@pytest.fixture
+def datasets(tmp_path: Path) -> Path:
+    def line(text: str, label: str) -> str:
+        row = {"id": text, "text": text, "lang": "en", "label": label, "source": "test"}
+        return json.dumps({**row, "license": "none", "synthetic": True})
+
+    rows = [line(f"{skill.name} now {n}", skill.name) for skill in BUILT_IN for n in range(3)]
+    remote = [line(f"what will the weather be {n}", "REMOTE") for n in range(20)]
+    (tmp_path / "rows.jsonl").write_text("\n".join(rows) + "\n")
+    (tmp_path / "remote.jsonl").write_text("\n".join([*remote, line("do push-ups", "REMOTE")]))
+    return tmp_path
+
+
+@pytest.fixture
+def adapter(datasets: Path) -> Path:
+    """A folder with a second reader of the built-in skills."""
+    rows = [Row.model_validate_json(each) for each in (datasets / "rows.jsonl").open()]
+    texts = [*(row.text for row in rows), "what will the weather be", "is it far"]
+    labels = [*(OLD_TAGS.index(f"[{row.label}()]") for row in rows), 34, 34]
+    Judge(THRESHOLDS, READING, fit(RECIPE, texts, labels)).save(datasets)
+    return datasets
+
+
+@pytest.fixture
+def taught(adapter: Path) -> list[TaughtSkill]:
+    return learn_skills([EXAMPLE])
+
+
+def row(text: str, label: str = "REMOTE") -> Row:
+    fields = {"id": text, "text": text, "lang": "en", "label": label, "source": "test"}
+    return Row.model_validate({**fields, "license": "none", "synthetic": True})
+
+
+def test_a_reader_from_before_is_never_for_a_skill_that_it_does_not_know(
+    adapter: Path, taught: list[TaughtSkill]
+) -> None:
+    old = Reader.load(adapter)
+    reader = Judge.of(adapter, OLD_TAGS).reader
+    assert reader is not None
+    new = TAGS.index("[PushUps()]")
+    scores = reader.scores(["Sit now", "do ten push-ups"])
+    assert scores.shape == (2, 36)
+    assert (scores[:, new] < -100).all()
+    known = [TAGS.index(tag) for tag in OLD_TAGS]
+    np.testing.assert_allclose(scores[:, known], old.scores(["Sit now", "do ten push-ups"]))
+
+
+def test_the_reader_learns_the_skill_and_keeps_the_old_ones(
+    adapter: Path, datasets: Path, taught: list[TaughtSkill], tmp_path: Path
+) -> None:
+    lesson = prepare_lesson(taught, [EXAMPLE], DATA, datasets, 0.2, 1)
+    judge = Judge.of(adapter, OLD_TAGS).taught(RECIPE, taught, lesson, datasets)
+    rows = [row(each.text, each.label) for each in lesson.held_out if each.label == "PushUps"]
+    old = [row(f"{skill.name} now", skill.name) for skill in BUILT_IN]
+
+    def sure(rows: list[Row], tag: str) -> list[float]:
+        """How sure the two are of `tag` where the shadow is."""
+        posteriors = torch.full((len(rows), len(TAGS)), 0.04 / 35)
+        posteriors[:, TAGS.index(tag)] = 0.96
+        return judge.judge(rows, posteriors)[:, TAGS.index(tag)].tolist()
+
+    assert np.median(sure(rows, "[PushUps()]")) > 0.7
+    assert min(sure([each], f"[{each.label}()]")[0] for each in old) > 0.4
+    assert max(sure([row("what will the weather be 3")], "[PushUps()]")) < 0.3
+
+    made = tmp_path / "made"
+    made.mkdir()
+    judge.with_thresholds({**THRESHOLDS, "1": 0.55}).save(made)
+    read = Judge.of(made, TAGS)
+    assert read.thresholds == {**THRESHOLDS, "1": 0.55}
+    assert read.reading is not None
+    assert read.reading.reader_weight == 0.8
+    texts = [each.text for each in rows]
+    assert judge.reader is not None
+    assert read.reader is not None
+    np.testing.assert_allclose(read.reader.scores(texts), judge.reader.scores(texts), rtol=1e-6)
+
+
+def test_a_shadow_alone_is_judged_by_its_own_thresholds(tmp_path: Path) -> None:
+    thresholds = {"0": 0.4, "1": 0.5, "2": 0.6, "3": 0.9}
+    Judge(thresholds).save(tmp_path)
+    judge = Judge.of(tmp_path, OLD_TAGS)
+    assert judge == Judge(thresholds)
+    posteriors = torch.rand(2, 35)
+    assert torch.equal(judge.judge([row("a"), row("b")], posteriors), posteriors)
+
+
+def test_a_damaged_reader_says_what_to_do(adapter: Path) -> None:
+    (adapter / "second_reader.npz").write_bytes(b"no zip")
+    with pytest.raises(ModelError, match="train the reader again"):
+        Judge.of(adapter, OLD_TAGS)
