@@ -257,8 +257,10 @@ chosen there by Learn-then-Test (`cloud_server/training/thresholds.py`). In the 
 system's own thresholds put it; a curve stands for the bare posterior, so that tiers' different thresholds
 may put the dot beside it."""
 
-_ABLATIONS = """Each has the same data, base and seed as the shipped shadow, and lacks one thing. Detached ones use their own
-thresholds, chosen by the same rule, so that compare both the commands right and the acts out of scope."""
+_ABLATIONS = """Each has the same recipe, base and seed as the shipped shadow, and lacks one thing. **Where the texts seen differ, it
+stands on the shadow shipped before, and the comparison is not one of that thing alone**; docs/training-log.md has the like
+with the like. Detached ones use their own thresholds, chosen by the same rule, so that compare both the commands right and the acts
+out of scope."""
 
 _ANSWERS = """To the {n} general requests of the tests, by code (`cloud_server/evaluation/answers.py`): the language by
 script; a loop is a piece of four characters or more three times in a row, or a sentence three times; a sane

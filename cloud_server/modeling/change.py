@@ -1,8 +1,8 @@
 """A change of an adapter's tensors, some megabytes beside the file that it changes.
 
 A shadow that was trained further is shipped as what became of the one shipped before: every matrix's
-difference as a product of two thin ones, `<name>.up` [rows, rank] @ `<name>.down` [rank, columns],
-and all else as it is now. The factors are int8, with `<name>.scale` [rank] for the product of both; without
+difference as a product of two thin ones, `<name>.up` [..., rows, rank] @ `<name>.down` [..., rank, columns],
+and all else as it is now. The factors are int8, with `<name>.scale` [..., rank] for the product of both; without
 it they are floating-point numbers, as in the first change shipped. The repository's history keeps every version
 of every file, so that a whole adapter can be replaced only rarely (docs/decisions/0014).
 """
@@ -54,15 +54,16 @@ class Change:
             difference = tensor.double() - before[name].double()
             if not difference.any():
                 continue
-            if tensor.dim() != 2 or sum(tensor.shape) * rank >= tensor.numel():
+            size = tensor.shape[-2:]
+            if tensor.dim() < 2 or sum(size) * rank >= size.numel():
                 tensors[name] = tensor.contiguous()
                 continue
             left, values, right = torch.linalg.svd(difference, full_matrices=False)
-            root = values[:rank].sqrt()
-            up, down = left[:, :rank] * root, root[:, None] * right[:rank]
-            tensors[name + UP], up_scale = _to_int8(up, 0)
-            tensors[name + DOWN], down_scale = _to_int8(down, 1)
-            tensors[name + SCALE] = (up_scale.flatten() * down_scale.flatten()).float()
+            root = values[..., :rank].sqrt()
+            up, up_scale = _to_int8(left[..., :rank] * root[..., None, :], -2)
+            down, down_scale = _to_int8(root[..., None] * right[..., :rank, :], -1)
+            tensors[name + UP], tensors[name + DOWN] = up, down
+            tensors[name + SCALE] = (up_scale * down_scale).float()
         return cls(tensors, changes)
 
     def save(self, path: Path) -> None:
@@ -107,17 +108,21 @@ class Change:
 
     def _difference(self, target: str, file: Path) -> Tensor:
         up, down = self.tensors.get(target + UP), self.tensors.get(target + DOWN)
-        if up is None or down is None or up.dim() != 2 or up.shape[1:] != down.shape[:1]:
+        if up is None or down is None or min(up.dim(), down.dim()) < 2:
             raise CheckpointMismatch(f"the change beside {file} lacks half of {target}")
-        scale = self.tensors.get(target + SCALE, torch.ones(len(down)))
-        if scale.shape != (len(down),) or (up.dtype == torch.int8) != (
-            target + SCALE in self.tensors
-        ):
+        if (*up.shape[:-2], up.shape[-1]) != down.shape[:-1]:
+            raise CheckpointMismatch(f"the change beside {file} lacks half of {target}")
+        scale = self.tensors.get(target + SCALE)
+        if (scale is None) == (up.dtype == torch.int8):
             raise CheckpointMismatch(f"the change beside {file} lacks the scale of {target}")
-        return (up.double() * scale.double()) @ down.double()
+        if scale is None:
+            return up.double() @ down.double()
+        if scale.shape != down.shape[:-1]:
+            raise CheckpointMismatch(f"the change beside {file} lacks the scale of {target}")
+        return (up.double() * scale.double()[..., None, :]) @ down.double()
 
 
 def _to_int8(factor: Tensor, dim: int) -> tuple[Tensor, Tensor]:
     """Return a factor in steps of a 127th of its greatest number along `dim`, and the steps."""
     steps = (factor.abs().amax(dim, keepdim=True) / 127).clamp_min(torch.finfo(torch.float64).tiny)
-    return (factor / steps).round().to(torch.int8).contiguous(), steps
+    return (factor / steps).round().to(torch.int8).contiguous(), steps.squeeze(dim)

@@ -33,16 +33,20 @@ class LineHead:
         """Return the head beside an adapter; CheckpointMismatch where its parts do not fit."""
         tensors = read_tensors(adapter / LINE_HEAD_NAME)
         dimensions = {name: tensor.dim() for name, tensor in tensors.items()}
-        if dimensions != {"weight": 2, "token_ids": 1} or len(tensors["weight"]) != len(
-            tensors["token_ids"]
+        if (
+            dimensions != {"weight": 2, "scale": 1, "token_ids": 1}
+            or len({len(tensor) for tensor in tensors.values()}) > 1
         ):
             raise CheckpointMismatch(f"{adapter / LINE_HEAD_NAME} is no line head; train it again")
-        return cls(tensors["weight"].float(), tuple(int(each) for each in tensors["token_ids"]))
+        weight = tensors["weight"].float() * tensors["scale"].float()[:, None]
+        return cls(weight, tuple(int(each) for each in tensors["token_ids"]))
 
     def save(self, adapter: Path) -> None:
-        """Write the head beside an adapter, in fp16."""
+        """Write the head beside an adapter, in int8 with a scale a token."""
         ids = torch.tensor(self.token_ids, dtype=torch.int32)
-        tensors = {"weight": self.weight.half().contiguous(), "token_ids": ids}
+        scale = self.weight.abs().amax(1).clamp_min(1e-12) / 127
+        steps = (self.weight / scale[:, None]).round().to(torch.int8)
+        tensors = {"weight": steps.contiguous(), "scale": scale, "token_ids": ids}
         save_file(tensors, str(adapter / LINE_HEAD_NAME), metadata={"format": "pt"})
 
     def export(self, path: Path) -> None:
