@@ -45,9 +45,16 @@ def count_wrong(
 
 
 def match_thresholds(
-    posteriors: Tensor, rows: Sequence[Row], allowed: Mapping[Kind, int]
+    posteriors: Tensor,
+    rows: Sequence[Row],
+    allowed: Mapping[Kind, int],
+    floors: Mapping[str, float] | None = None,
 ) -> dict[str, float]:
-    """Return the loosest thresholds by tier with which no count of `allowed` is exceeded."""
+    """Return the loosest thresholds by tier with which no count of `allowed` is exceeded.
+
+    floors: by tier, below which no threshold may come; LOOSEST for the others.
+    """
+    floors = floors or {}
     wrong = wrong_probabilities(posteriors, rows)
     chosen = {}
     for tier in Tier:
@@ -56,5 +63,6 @@ def match_thresholds(
             for near in (False, True)
             if len(wrong[tier, near]) > allowed[tier, near]
         ]
-        chosen[str(int(tier))] = round(min(max([LOOSEST, *needed]), STRICTEST), 6)
+        floor = floors.get(str(int(tier)), LOOSEST)
+        chosen[str(int(tier))] = round(min(max([floor, *needed]), STRICTEST), 6)
     return chosen

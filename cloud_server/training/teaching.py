@@ -36,7 +36,7 @@ from cloud_server.training.thresholds import decide
 from cloud_server.training.train import validation_figures
 from cloud_server.training.trainer import LOG_NAME, ShadowTrainer, run_stage
 from shared.errors import ModelError
-from shared.skills import BUILT_IN
+from shared.skills import BUILT_IN, Tier
 from shared.tags import REMOTE, TAGS, print_tag
 from shared.taught_skill import TaughtSkill
 
@@ -138,6 +138,10 @@ def _settle(
     """Take back as much of what was learnt as the old commands of the calibration split need, and
     return the share of it that stays, and the judge with its thresholds. The weights are then as saved."""
     rows = [*lesson.calibration, *lesson.held_out]
+    dangerous = str(int(Tier.DANGEROUS))
+    floors = {
+        dangerous: judge.thresholds[dangerous]
+    }  # what few rows bear is not enough to loosen it
     learnt = {name: each.clone() for name, each in model.shadow_model.state_dict().items()}
     for share in SHARES:
         mixed = {name: torch.lerp(before.weights[name], learnt[name], share) for name in learnt}
@@ -145,7 +149,7 @@ def _settle(
             {name: each.to(torch.bfloat16).float() for name, each in mixed.items()}
         )
         sure = judge.judge(rows, _posteriors(model, loaded, rows))
-        thresholds = match_thresholds(sure, rows, before.wrong)
+        thresholds = match_thresholds(sure, rows, before.wrong, floors)
         right = _right(sure[: len(lesson.calibration)], lesson.calibration, thresholds)
         print(f"    {share:.0%} of it: {right:.1%} of {before.right:.1%} old commands", flush=True)
         if before.right - right <= MOST_LOST / 2:

@@ -69,3 +69,12 @@ def test_the_loosest_thresholds_that_keep_every_count_are_taken() -> None:
 def test_a_wrong_row_that_is_certain_leaves_the_strictest() -> None:
     certain = posteriors(("[FrontFlip()]", 1.0))
     assert match_thresholds(certain, ROWS[:1], allowed())["3"] == STRICTEST
+
+
+def test_no_threshold_comes_below_its_floor() -> None:
+    limits = allowed(requests=2, near=1)
+    floors = {"1": 0.75, "3": 0.97}
+    assert match_thresholds(POSTERIORS, ROWS, limits)["1"] == LOOSEST
+    chosen = match_thresholds(POSTERIORS, ROWS, limits, floors)
+    assert chosen == {**floors, "0": LOOSEST, "2": 0.9501}
+    assert match_thresholds(POSTERIORS, ROWS, allowed(), floors)["1"] == 0.9001
