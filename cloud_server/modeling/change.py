@@ -108,9 +108,12 @@ class Change:
 
     def _difference(self, target: str, file: Path) -> Tensor:
         up, down = self.tensors.get(target + UP), self.tensors.get(target + DOWN)
-        if up is None or down is None or min(up.dim(), down.dim()) < 2:
-            raise CheckpointMismatch(f"the change beside {file} lacks half of {target}")
-        if (*up.shape[:-2], up.shape[-1]) != down.shape[:-1]:
+        if (
+            up is None
+            or down is None
+            or min(up.dim(), down.dim()) < 2
+            or (*up.shape[:-2], up.shape[-1]) != down.shape[:-1]
+        ):
             raise CheckpointMismatch(f"the change beside {file} lacks half of {target}")
         scale = self.tensors.get(target + SCALE)
         if (scale is None) == (up.dtype == torch.int8):

@@ -1,7 +1,6 @@
 """The second reader learns a taught skill too, keeps the old ones, and is weighed as before."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +14,11 @@ from cloud_server.training.recipe import DataSection
 from cloud_server.training.second_reader import Reader, ReaderRecipe, fit
 from shared.bundle import SecondReading
 from shared.errors import ModelError
-from shared.skills import BUILT_IN, remove_taught_skills
+from shared.skills import BUILT_IN
 from shared.tags import REMOTE, TAGS
 from shared.taught_skill import TaughtSkill, learn_skills
+
+pytestmark = pytest.mark.usefixtures("built_in_catalogue")
 
 EXAMPLE = Path("examples/push-ups")
 OLD_TAGS = (*(f"[{skill.name}()]" for skill in BUILT_IN), REMOTE)
@@ -43,13 +44,6 @@ DATA = DataSection(
     validation=RECIPE.validation,
     calibration=RECIPE.calibration,
 )
-
-
-@pytest.fixture(autouse=True)
-def built_in_catalogue() -> Iterator[None]:
-    remove_taught_skills()
-    yield
-    remove_taught_skills()
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """A shadow is taught one more skill from a folder: it keeps the old ones, or there is no bundle."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ from shared.tags import REMOTE, TAGS
 from shared.taught_skill import TaughtSkill, learn_skills
 from tests.cloud_server.modeling.conftest import shake
 
+pytestmark = pytest.mark.usefixtures("built_in_catalogue")
+
 EXAMPLE = Path("examples/push-ups")
 DEFAULT = {"Sit": "sit", "TurnLeft": "left", "REMOTE": "weather"}
 QUICK = (
@@ -33,13 +35,6 @@ QUICK = (
     'stages.0.data={commands=["rows.jsonl"], answers=[], remote=["remote.jsonl"], '
     'validation=["rows.jsonl", "remote.jsonl"], calibration=["rows.jsonl", "remote.jsonl"]}',
 )
-
-
-@pytest.fixture(autouse=True)
-def built_in_catalogue() -> Iterator[None]:
-    remove_taught_skills()
-    yield
-    remove_taught_skills()
 
 
 @pytest.fixture
