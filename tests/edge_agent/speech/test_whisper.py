@@ -10,7 +10,7 @@ from edge_agent.speech.endpointing import Endpointer, EndpointOptions, frames_of
 from edge_agent.speech.recognizer import always
 from edge_agent.speech.understanding import RecordingEars
 from edge_agent.speech.voice_activity import VoiceActivity
-from edge_agent.speech.whisper import WhisperOptions, WhisperRecognizer, Writing, judge
+from edge_agent.speech.whisper import WhisperOptions, WhisperRecognizer, Writing, judge, mend_marks
 from shared.errors import SpeechAbandoned, SpeechUnavailable
 from tests.edge_agent.speech.conftest import Recording, all_recordings, mix
 
@@ -125,3 +125,19 @@ def test_spoken_stops_are_heard(real_ears: RecordingEars) -> None:
 @pytest.mark.slow
 def test_spoken_stops_are_heard_in_noise(real_ears: RecordingEars) -> None:
     assert recall(real_ears, 10) >= LEAST_AT_10_DB
+
+
+@pytest.mark.parametrize(
+    ("written", "mended"),
+    [
+        ("前面路口Ｇ是左转Ｇ還是直走Ｇ", "前面路口，是左转，還是直走"),
+        ("小狗１华尔兹１三个字怎么写?", "小狗，华尔兹，三个字怎么写?"),
+        ("坐下\ufffd", "坐下"),
+        ("坐下＂", "坐下"),
+        ("坐下，停！", "坐下，停！"),
+        ("往前跳？好：三次；停。", "往前跳？好：三次；停。"),
+        ("Turn left, please.", "Turn left, please."),
+    ],
+)
+def test_marks_whose_last_byte_is_wrong_are_commas(written: str, mended: str) -> None:
+    assert mend_marks(written) == mended
