@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+import re
 import struct
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ from shared.skills import Tier
 CONFIG_NAME = "shadow_config.json"
 ADAPTER_NAME = "shadow_adapter.safetensors"
 _CHANGE_STEM = "shadow_change"
-CHANGE_NAME = f"{_CHANGE_STEM}.safetensors"
+CHANGE_NAME = f"{_CHANGE_STEM}.safetensors.xz"
+_CHANGE_FILE = re.compile(rf"{_CHANGE_STEM}(?:_(\d+))?\.safetensors(?:\.xz)?")
 MODULES_NAME = "shadow_modules.safetensors"
 FORM_NAME = "shadow_form.json"
 THRESHOLDS_NAME = "thresholds.json"
@@ -58,15 +60,18 @@ def adapter_sha256(directory: Path) -> str:
 
 def change_files(directory: Path) -> list[Path]:
     """Return the changes beside an adapter, in their order: each changes what those before it made."""
-    return sorted(
-        directory.glob(f"{_CHANGE_STEM}*.safetensors"), key=lambda path: (len(path.name), path.name)
-    )
+    found = [
+        (_CHANGE_FILE.fullmatch(path.name), path) for path in directory.glob(f"{_CHANGE_STEM}*")
+    ]
+    return [
+        path for _, path in sorted((int(match[1] or 1), path) for match, path in found if match)
+    ]
 
 
 def next_change_file(directory: Path) -> Path:
-    """Return where a further change of an adapter belongs: `shadow_change_2.safetensors` is the second."""
+    """Return where a further change of an adapter belongs: `shadow_change_2.safetensors.xz` is the second."""
     number = len(change_files(directory)) + 1
-    return directory / (CHANGE_NAME if number == 1 else f"{_CHANGE_STEM}_{number}.safetensors")
+    return directory / (CHANGE_NAME if number == 1 else f"{_CHANGE_STEM}_{number}.safetensors.xz")
 
 
 def read_temperature(directory: Path) -> float:

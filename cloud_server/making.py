@@ -62,14 +62,19 @@ def train(recipe: str, datasets: Path, out: Path | None, changes: tuple[str, ...
 @click.option("--datasets", type=_FOLDER, default=Path("datasets"), show_default=True)
 @click.option("--adapter", type=_FOLDER, help="What is changed; default: the profile's own shadow.")
 @click.option("--rank", type=click.IntRange(min=1), default=20, show_default=True)
+@click.option(
+    "--steps", type=click.IntRange(1, 127), default=127, show_default=True, help="Of a number."
+)
 @_PROFILE
-def ship_change(run: Path, datasets: Path, adapter: Path | None, rank: int, profile: str) -> None:
+def ship_change(
+    run: Path, datasets: Path, adapter: Path | None, rank: int, steps: int, profile: str
+) -> None:
     """Put the shadow that RUN trained into the place of a shipped one, as a small change beside its file."""
     from cloud_server.training.shipping import ship_change as ship
 
     place = adapter or shipped_adapter(profile)
-    file = ship(run, profile, place, datasets, rank=rank)
-    click.echo(f"{file}, {file.stat().st_size / 1e6:.2f} MB; next: train-reader, train-lines")
+    file = ship(run, profile, place, datasets, rank=rank, steps=steps)
+    click.echo(f"{file}, {file.stat().st_size / 1e6:.2f} MB; next: train-lines, export-edge")
 
 
 @click.command("soft-targets")

@@ -9,7 +9,13 @@ from pathlib import Path
 from shared.bundle import file_sha256
 from shared.errors import CheckpointForeign, ConfigurationError, ModelError
 
-ADAPTER_PATTERNS = ("shadow_*.json", "shadow_*.safetensors", "thresholds.json", "figures.json")
+ADAPTER_PATTERNS = (
+    "shadow_*.json",
+    "shadow_*.safetensors",
+    "shadow_*.safetensors.xz",
+    "thresholds.json",
+    "figures.json",
+)
 CONFIGURATION_PATTERNS = ("*.json",)
 MODEL_PATTERNS = ("*.json", "*.safetensors")
 

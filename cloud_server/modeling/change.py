@@ -1,10 +1,11 @@
-"""A change of an adapter's tensors, some megabytes beside the file that it changes.
+"""A change of an adapter's tensors, a small file beside the one that it changes.
 
 A shadow that was trained further is shipped as what became of the one shipped before: every matrix's
 difference as a product of two thin ones, `<name>.up` [..., rows, rank] @ `<name>.down` [..., rank, columns],
 and all else as it is now. The factors are int8, with `<name>.scale` [..., rank] for the product of both; without
-it they are floating-point numbers, as in the first change shipped. The repository's history keeps every version
-of every file, so that a whole adapter can be replaced only rarely (docs/decisions/0014).
+it they are floating-point numbers, as in the first change shipped. Few `steps` pack well (`.xz`). The
+repository's history keeps every version of every file, so that a whole adapter can be replaced only rarely
+(docs/decisions/0014).
 """
 
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from cloud_server.modeling.tensor_file import open_tensors
+from cloud_server.modeling.tensor_file import PACKED, open_tensors, pack
 from shared.bundle import file_sha256
 from shared.errors import CheckpointMismatch
 
@@ -34,11 +35,17 @@ class Change:
 
     @classmethod
     def between(
-        cls, before: dict[str, Tensor], now: dict[str, Tensor], changes: str, *, rank: int
+        cls,
+        before: dict[str, Tensor],
+        now: dict[str, Tensor],
+        changes: str,
+        *,
+        rank: int,
+        steps: int = 127,
     ) -> "Change":
         """Return what makes `now` of `before`, matrices by the best difference of that rank.
 
-        A matrix too small to gain is kept whole. CheckpointMismatch where the two have other names
+        steps: in how many of them a factor's greatest number is, 127 at most. A matrix too small to gain is kept whole. CheckpointMismatch where the two have other names
         or shapes.
         """
         shapes, wanted = (
@@ -60,15 +67,17 @@ class Change:
                 continue
             left, values, right = torch.linalg.svd(difference, full_matrices=False)
             root = values[..., :rank].sqrt()
-            up, up_scale = _to_int8(left[..., :rank] * root[..., None, :], -2)
-            down, down_scale = _to_int8(root[..., None] * right[..., :rank, :], -1)
+            up, up_scale = _to_int8(left[..., :rank] * root[..., None, :], -2, steps)
+            down, down_scale = _to_int8(root[..., None] * right[..., :rank, :], -1, steps)
             tensors[name + UP], tensors[name + DOWN] = up, down
             tensors[name + SCALE] = (up_scale * down_scale).float()
         return cls(tensors, changes)
 
     def save(self, path: Path) -> None:
-        """Write the change as safetensors; its metadata says which file it changes."""
+        """Write the change as safetensors, packed for `.xz`; its metadata says which file it changes."""
         save_file(self.tensors, str(path), metadata={"format": "pt", _CHANGES: self.changes})
+        if path.suffix == PACKED:
+            pack(path)
 
     @classmethod
     def read(cls, path: Path) -> "Change":
@@ -125,7 +134,8 @@ class Change:
         return (up.double() * scale.double()[..., None, :]) @ down.double()
 
 
-def _to_int8(factor: Tensor, dim: int) -> tuple[Tensor, Tensor]:
-    """Return a factor in steps of a 127th of its greatest number along `dim`, and the steps."""
-    steps = (factor.abs().amax(dim, keepdim=True) / 127).clamp_min(torch.finfo(torch.float64).tiny)
-    return (factor / steps).round().to(torch.int8).contiguous(), steps.squeeze(dim)
+def _to_int8(factor: Tensor, dim: int, steps: int) -> tuple[Tensor, Tensor]:
+    """Return a factor in steps of a share of its greatest number along `dim`, and the steps' size."""
+    greatest = factor.abs().amax(dim, keepdim=True)
+    size = (greatest / steps).clamp_min(torch.finfo(torch.float64).tiny)
+    return (factor / size).round().to(torch.int8).contiguous(), size.squeeze(dim)

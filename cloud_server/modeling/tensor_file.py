@@ -1,20 +1,42 @@
-"""A safetensors file, opened so that one that cannot be read is refused by name."""
+"""A safetensors file, packed (`.xz`) or not, opened so that one that cannot be read is refused by name."""
 
+import lzma
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
 from shared.errors import CheckpointMismatch
 
+PACKED = ".xz"
+
 
 @contextmanager
 def open_tensors(path: Path) -> Iterator[Any]:
     """Yield safetensors' reader of a file; CheckpointMismatch where it cannot be read."""
     try:
-        with safe_open(str(path), framework="pt") as stream:
+        with _unpacked(path) as file, safe_open(str(file), framework="pt") as stream:
             yield stream
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, lzma.LZMAError, EOFError, OSError) as error:
         raise CheckpointMismatch(f"{path} cannot be read as safetensors: {error}") from error
+
+
+def pack(path: Path) -> None:
+    """Pack a written file in its place, by LZMA."""
+    path.write_bytes(lzma.compress(path.read_bytes(), preset=9 | lzma.PRESET_EXTREME))
+
+
+@contextmanager
+def _unpacked(path: Path) -> Iterator[Path]:
+    if path.suffix != PACKED:
+        yield path
+        return
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / path.stem
+        with lzma.open(path) as packed, file.open("wb") as out:
+            shutil.copyfileobj(packed, out)
+        yield file

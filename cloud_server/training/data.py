@@ -89,12 +89,14 @@ def draw(rows: Sequence[Row], most: int | None, seed: int) -> list[Row]:
 class Example:
     """A row as it is learnt: its text, perhaps disturbed, and the posterior wanted of the shadow.
 
-    target: a probability for each of `TAGS`, in their order.
+    target: a probability for each of `TAGS`, in their order. attached: the base learns its answer
+    instead, within a stage that is else detached.
     """
 
     row: Row
     text: str
     target: tuple[float, ...]
+    attached: bool = False
 
 
 def hard_target(label: str, smoothing: float = 0.0) -> tuple[float, ...]:

@@ -12,7 +12,6 @@ from pathlib import Path
 from torch import Tensor
 
 from cloud_server.adapter_files import (
-    SECOND_READING_NAME,
     THRESHOLDS_NAME,
     read_second_reading,
     read_thresholds,
@@ -20,7 +19,14 @@ from cloud_server.adapter_files import (
 from cloud_server.training.augmentation import Augmenter
 from cloud_server.training.data import Row
 from cloud_server.training.lesson import Lesson, read_unclaimed
-from cloud_server.training.second_reader import Reader, ReaderRecipe, Readings, fit, lay_out
+from cloud_server.training.second_reader import (
+    Reader,
+    ReaderRecipe,
+    Readings,
+    fit,
+    lay_out,
+    save_reading,
+)
 from shared.bundle import SecondReading
 from shared.taught_skill import TaughtSkill
 
@@ -76,6 +82,4 @@ class Judge:
             (adapter / THRESHOLDS_NAME).write_text(text + "\n", encoding="utf-8")
             return
         self.reader.save(adapter)
-        (adapter / SECOND_READING_NAME).write_text(
-            self.reading.model_dump_json(indent=2) + "\n", encoding="utf-8"
-        )
+        save_reading(self.reading, adapter)

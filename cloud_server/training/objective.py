@@ -76,10 +76,10 @@ class BatchBuilder:
         prompts, targets = PromptForest(self.encoder), Targets()
         for example in examples:
             end = prompts.add_prompt(example.text, example.row.turns)
-            if self.tags and not example.row.history:
+            if self.tags and not example.attached and not example.row.history:
                 targets.nodes.extend(prompts.add_tree(self.tree, end))
                 targets.wanted.append(example.target)
-            if self.answers:
+            if self.answers or example.attached:
                 self._add_answer(prompts.forest, targets, example.row, end)
         return {**model_inputs(prompts.forest), "targets": targets}
 
@@ -135,12 +135,10 @@ class TagHead:
         return -(torch.tensor(wanted, device=logs.device) * logs).sum(dim=1).mean()
 
 
-def batch_losses(
-    model: ShadowModel, batch: dict[str, Any], tag_head: TagHead, *, joint: bool
-) -> dict[str, Tensor]:
-    """Return the losses of a packed batch by name: tag, and with `joint` answer and avoid.
+def batch_losses(model: ShadowModel, batch: dict[str, Any], tag_head: TagHead) -> dict[str, Tensor]:
+    """Return the losses of a packed batch by name: tag, answer and avoid, as far as it has targets.
 
-    Logits are made at the labelled tokens only.
+    Logits are made at the labelled tokens only, and the base runs only for what it should answer.
     """
     targets: Targets = batch["targets"]
     inputs = {key: batch[key] for key in ("input_ids", "attention_mask", "position_ids")}
@@ -148,7 +146,7 @@ def batch_losses(
     losses = {}
     if targets.nodes:
         losses["tag"] = tag_head.loss(initial[0, targets.nodes], targets.wanted)
-    if joint:
+    if targets.base_at or targets.avoid_at:
         refined = model.refined_state(initial=initial, **inputs)
         losses |= answer_losses(refined[0], model.head, targets, tag_head.tree.tokens[0])
     return losses

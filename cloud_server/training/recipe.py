@@ -70,8 +70,18 @@ class DataSection(Section):
     answer_repeats: int = 1
 
 
+class AttachedBatches(Section):
+    """Every `every`th batch of a detached stage is one of these rows, which the base has to answer
+    through the shadow: what stands beside the shadow learns nothing, the shadow is to suit it still."""
+
+    every: Annotated[int, Field(ge=2)]
+    data: DataSection
+
+
 class Stage(Section):
     """One part of the training. shadow_rate_multiplier: the shadow's share of the learning rate.
+
+    change_rank: the shadow's matrices learn a change of this rank alone, all else of it nothing (`thin.py`).
 
     calibrate: fit a temperature on the calibration rows when the stage is done and keep it.
     teacher: a file of soft targets (`soft_targets.py`) that the label is mixed with by teacher_weight.
@@ -83,6 +93,7 @@ class Stage(Section):
     batch_rows: Annotated[int, Field(ge=1)]
     learning_rate: Positive
     shadow_rate_multiplier: Annotated[float, Field(ge=0)] = 1.0
+    change_rank: Annotated[int, Field(ge=1)] | None = None
     warmup_share: Annotated[float, Field(ge=0, lt=1)] = 0.06
     shadow_loss_weight: Annotated[float, Field(ge=0)] = 1.0
     avoid_loss_weight: Annotated[float, Field(ge=0)] = 1.0
@@ -93,10 +104,14 @@ class Stage(Section):
     teacher_weight: Share = 0.9
     augmentation: Augmentation = Augmentation()
     data: DataSection
+    attached: AttachedBatches | None = None
 
 
 class Recipe(Section):
-    """A whole run: profile, shadow (or `low_rank` in its stead), and stages in order."""
+    """A whole run: profile, shadow (or `low_rank` in its stead), and stages in order.
+
+    goes_on_from: the folder of a trained shadow to begin with, instead of a new one.
+    """
 
     name: str
     profile: str
@@ -105,6 +120,7 @@ class Recipe(Section):
     threads: int | None = None
     save_steps: Annotated[int, Field(ge=1)] = 200
     shadow: ShadowSection = ShadowSection()
+    goes_on_from: Path | None = None
     low_rank: LowRankSection | None = None
     stages: Annotated[list[Stage], Field(min_length=1)]
 

@@ -4,7 +4,7 @@ A linear model over an utterance's wording (`shared/wording.py`), one against th
 mistakes are others than the shadow's, so that the two together know better when to defer.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -40,6 +40,8 @@ from shared.toml_file import read_toml
 from shared.wording import wording_keys
 
 Numbers = NDArray[np.float64]
+Posteriors = Callable[[list[str]], Tensor]
+"""A shadow's posteriors [texts, tags] of texts."""
 WEIGHTS = tuple(round(0.1 * step, 1) for step in range(11))
 """What is tried as the weight of either reader."""
 NEAR_MISSES = 0.03
@@ -130,10 +132,7 @@ class Reader:
 def train_reader(
     recipe: ReaderRecipe, profile: str, adapter: Path, datasets: Path
 ) -> dict[str, Any]:
-    """Fit the reader, weigh it against the adapter's shadow, write both beside it; return figures.
-
-    The weights are fitted on the validation rows, the thresholds chosen on the calibration rows.
-    """
+    """Fit the reader, weigh it against the adapter's shadow, write both beside it; return figures."""
     loaded = load_training_base(profile, torch.float32)
     model = ShadowModel.from_pretrained(loaded.model, adapter)
     rows = [
@@ -141,28 +140,47 @@ def train_reader(
     ]
     augmenter = Augmenter(recipe.augmentation, rows, recipe.seed)
     reader = fit(recipe, *lay_out(rows, augmenter))
-    seen = {}
-    for name, files in (("validation", recipe.validation), ("calibration", recipe.calibration)):
-        chosen = read_files(datasets, files)
-        said = [row.text for row in chosen]
-        posteriors = tag_posteriors(model, loaded.encoder, said)
-        seen[name] = Readings(chosen, posteriors, reader.scores(said))
-    weights = choose_weights(seen["validation"])
-    choice = seen["calibration"].choose(*weights)
+    reading, figures = weigh_reader(
+        reader,
+        lambda texts: tag_posteriors(model, loaded.encoder, texts),
+        read_files(datasets, recipe.validation),
+        read_files(datasets, recipe.calibration),
+    )
+    reader.save(adapter)
+    save_reading(reading, adapter)
+    return {"keys": len(reader.keys), **figures}
+
+
+def weigh_reader(
+    reader: "Reader", read: Posteriors, validation: list[Row], calibration: list[Row]
+) -> tuple[SecondReading, dict[str, Any]]:
+    """Return how a reader is weighed against the shadow that has `read` the rows, and figures.
+
+    The weights are fitted on the validation rows, the thresholds chosen on the calibration rows.
+    """
+    fitting, choosing = (
+        Readings(rows, read([row.text for row in rows]), reader.scores([row.text for row in rows]))
+        for rows in (validation, calibration)
+    )
+    weights = choose_weights(fitting)
+    choice = choosing.choose(*weights)
     reading = SecondReading(
         shadow_weight=weights[0],
         reader_weight=weights[1],
         thresholds=choice.thresholds,  # type: ignore[arg-type]
     )
-    reader.save(adapter)
-    (adapter / SECOND_READING_NAME).write_text(reading.model_dump_json(indent=2) + "\n")
-    return {
-        "keys": len(reader.keys),
+    return reading, {
         "reading": reading.model_dump(),
         "certified": choice.certified,
         "risks": choice.counts,
-        "validation": seen["validation"].figures(reading),
+        "validation": fitting.figures(reading),
     }
+
+
+def save_reading(reading: SecondReading, adapter: Path) -> None:
+    """Write beside an adapter how its second reader is weighed."""
+    text = reading.model_dump_json(indent=2) + "\n"
+    (adapter / SECOND_READING_NAME).write_text(text, encoding="utf-8")
 
 
 def lay_out(

@@ -61,7 +61,27 @@ def stage_examples(stage: Stage, rows: Sequence[Row], directory: Path, seed: int
         for _ in range(math.ceil(stage.epochs))
         for row in order.sample(rows, len(rows))
     ]
-    return examples[: max(1, round(len(rows) * stage.epochs))]
+    examples = examples[: max(1, round(len(rows) * stage.epochs))]
+    return _with_attached(examples, stage, directory, seed) if stage.attached else examples
+
+
+def _with_attached(
+    examples: list[Example], stage: Stage, directory: Path, seed: int
+) -> list[Example]:
+    """Return the examples with a batch of attached ones before every `every - 1` of theirs."""
+    assert stage.attached
+    rows = stage_rows(stage.attached.data, directory, seed)
+    order, augmenter = random.Random(seed), Augmenter(stage.augmentation, rows, seed)
+    own = stage.batch_rows * (stage.attached.every - 1)
+    mixed: list[Example] = []
+    waiting: list[Row] = []
+    for start in range(0, len(examples), own):
+        for _ in range(stage.batch_rows):
+            waiting = waiting or order.sample(rows, len(rows))
+            row = waiting.pop()
+            mixed.append(Example(row, augmenter.disturb(row), hard_target(row.label), True))
+        mixed += examples[start : start + own]
+    return mixed
 
 
 def _target(row: Row, stage: Stage, soft: dict[str, tuple[float, ...]]) -> tuple[float, ...]:
@@ -129,6 +149,8 @@ def calibrate(model: ShadowModel, loaded: TrainingBase, rows: list[Row], finishe
 
 
 def _create(recipe: Recipe, loaded: TrainingBase) -> ShadowModel:
+    if recipe.goes_on_from:
+        return ShadowModel.from_pretrained(loaded.model, recipe.goes_on_from)
     shadow = recipe.shadow
     config = ShadowConfig(
         num_shadow_layers=shadow.layers,

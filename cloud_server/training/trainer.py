@@ -15,6 +15,7 @@ from cloud_server.modeling import ShadowModel
 from cloud_server.training.data import Example
 from cloud_server.training.objective import BatchBuilder, TagHead, batch_losses
 from cloud_server.training.recipe import Recipe, Stage
+from cloud_server.training.thin import ThinChanges
 
 LOG_NAME = "log.jsonl"
 
@@ -101,6 +102,9 @@ class PackedTrainer(Trainer):
         )
         return self.optimizer
 
+    def end(self) -> None:
+        """Leave the model as it is used; called once, when the stage is trained."""
+
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
         model: Any = self.model
         model.save_pretrained(output_dir or self.args.output_dir)
@@ -118,16 +122,20 @@ class ShadowTrainer(PackedTrainer):
     ) -> None:
         super().__init__(model, stage, builder, **rest)
         self.tag_head = TagHead(builder.tree, model.shadow_head_weight())
+        shadow = (model.shadow_model, model.shadow_hidden_projection)
+        self.thin = ThinChanges(shadow, stage.change_rank) if stage.change_rank else None
 
     def losses(self, model: Any, inputs: dict[str, Any]) -> dict[str, Tensor]:
         """Return the losses of shadow and, in joint stages, base (`objective.py`)."""
-        return batch_losses(model, inputs, self.tag_head, joint=self.stage.mode == "joint")
+        return batch_losses(model, inputs, self.tag_head)
 
     def parameter_groups(self, model: Any) -> list[dict[str, Any]]:
         """The shadow learns at its share of the rate, what is beside it in joint stages only."""
         rate = self.stage.learning_rate
         groups: list[dict[str, Any]] = []
-        if self.stage.shadow_rate_multiplier > 0:
+        if self.thin:
+            groups.append({"params": self.thin.parameters(), "lr": rate, "weight_decay": 0.0})
+        elif self.stage.shadow_rate_multiplier > 0:
             shadow = (model.shadow_model, model.shadow_hidden_projection)
             parameters = [p for part in shadow for p in part.parameters()]
             groups.append({"params": parameters, "lr": rate * self.stage.shadow_rate_multiplier})
@@ -137,6 +145,23 @@ class ShadowTrainer(PackedTrainer):
                 beside.append(model.shadow_update_model)
             groups.append({"params": [p for part in beside for p in part.parameters()], "lr": rate})
         return groups
+
+    def end(self) -> None:
+        """Add thin changes to the matrices they change."""
+        if self.thin:
+            self.thin.merge()
+
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        if self.thin:
+            self.thin.save(Path(str(output_dir or self.args.output_dir)))
+        else:
+            super()._save(output_dir, state_dict)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        if self.thin:
+            self.thin.load(Path(resume_from_checkpoint))
+        else:
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
 
 
 class LowRankTrainer(PackedTrainer):
@@ -196,3 +221,4 @@ def run_stage(
     )
     checkpoints = sorted(output.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
     training.train(resume_from_checkpoint=str(checkpoints[-1]) if checkpoints else None)
+    training.end()

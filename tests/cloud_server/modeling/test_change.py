@@ -18,6 +18,7 @@ from cloud_server.adapter_files import (
 from cloud_server.modeling import ShadowModel
 from cloud_server.modeling.change import Change
 from cloud_server.modeling.checkpoint import read_adapter
+from cloud_server.modeling.tensor_file import pack
 from shared.bundle import file_sha256
 from shared.errors import CheckpointMismatch
 
@@ -81,6 +82,27 @@ def test_more_rank_comes_nearer(shipped: Path) -> None:
     assert distance(1) > distance(2) > distance(3) > 0
 
 
+def test_fewer_steps_come_less_near_and_take_less_room(shipped: Path) -> None:
+    file = shipped / ADAPTER_NAME
+    before = load_file(file)
+    now = trained_further(before, 1)
+    found = []
+    for steps in (127, 7):
+        change = Change.between(before, now, file_sha256(file), rank=1, steps=steps)
+        assert all(
+            each.abs().max() <= steps
+            for each in change.tensors.values()
+            if each.dtype == torch.int8
+        )
+        change.save(shipped / CHANGE_NAME)
+        read = read_adapter(shipped)
+        far = sum(float((read[name] - tensor).norm()) for name, tensor in now.items())
+        found.append((far, (shipped / CHANGE_NAME).stat().st_size))
+    (fine, room), (coarse, less_room) = found
+    assert coarse > fine > 0
+    assert less_room < room
+
+
 def test_what_did_not_change_takes_no_room(shipped: Path) -> None:
     before = load_file(shipped / ADAPTER_NAME)
     name = next(iter(before))
@@ -108,8 +130,8 @@ def test_a_change_changes_what_the_one_before_made(model: ShadowModel, shipped: 
     hash_before = adapter_sha256(shipped)
     second.save(next_change_file(shipped))
     assert [path.name for path in change_files(shipped)] == [
-        "shadow_change.safetensors",
-        "shadow_change_2.safetensors",
+        "shadow_change.safetensors.xz",
+        "shadow_change_2.safetensors.xz",
     ]
     assert adapter_sha256(shipped) != hash_before
     for name, tensor in further.items():
@@ -124,11 +146,15 @@ def test_a_change_changes_what_the_one_before_made(model: ShadowModel, shipped: 
 
 
 def test_changes_are_read_in_the_order_of_their_numbers(tmp_path: Path) -> None:
-    for _ in range(11):
+    (tmp_path / "shadow_change.safetensors").touch()
+    (tmp_path / "shadow_change_2.safetensors").touch()
+    (tmp_path / "shadow_change_notes.txt").touch()
+    for _ in range(9):
         next_change_file(tmp_path).touch()
-    assert [path.stem.removeprefix("shadow_change") for path in change_files(tmp_path)] == [
-        "",
-        *(f"_{number}" for number in range(2, 12)),
+    assert [path.name.removeprefix("shadow_change") for path in change_files(tmp_path)] == [
+        ".safetensors",
+        "_2.safetensors",
+        *(f"_{number}.safetensors.xz" for number in range(3, 12)),
     ]
 
 
@@ -195,6 +221,7 @@ def test_damaged_changes_are_refused(
 
 def test_a_file_without_its_hash_is_no_change(shipped: Path) -> None:
     save_file({"x": torch.ones(1)}, shipped / CHANGE_NAME)
+    pack(shipped / CHANGE_NAME)
     with pytest.raises(CheckpointMismatch, match="which adapter"):
         read_adapter(shipped)
     (shipped / CHANGE_NAME).write_bytes(b"\x00" * 40)

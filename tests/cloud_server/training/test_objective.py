@@ -67,12 +67,12 @@ def test_the_tag_loss_is_the_cross_entropy_of_the_posterior(
     posteriors = tag_posteriors(model, loaded.encoder, [each.text for each in EXAMPLES])
     for each, posterior in zip(EXAMPLES, posteriors, strict=True):
         with torch.no_grad():
-            loss = batch_losses(model, builder([each]), head, joint=False)["tag"]
+            loss = batch_losses(model, builder([each]), head)["tag"]
         probability = posterior[TAGS.index(print_tag(each.row.label))]
         assert math.isclose(float(loss), -math.log(probability), rel_tol=1e-4)
     soft = [replace(each, target=hard_target(each.row.label, 0.2)) for each in EXAMPLES]
     with torch.no_grad():
-        loss = batch_losses(model, builder(soft), head, joint=False)["tag"]
+        loss = batch_losses(model, builder(soft), head)["tag"]
     wanted = torch.tensor([each.target for each in soft])
     assert math.isclose(
         float(loss), float(-(wanted * posteriors.log()).sum(1).mean()), rel_tol=1e-4
@@ -100,7 +100,7 @@ def test_posteriors_sum_to_one_in_any_company(loaded: TrainingBase, model: Shado
 def test_joint_losses_reach_every_part(loaded: TrainingBase, model: ShadowModel) -> None:
     builder = BatchBuilder(loaded.encoder, answers=True)
     head = TagHead(builder.tree, head_weight(loaded.model))
-    losses = batch_losses(model, builder(EXAMPLES), head, joint=True)
+    losses = batch_losses(model, builder(EXAMPLES), head)
     assert set(losses) == {"tag", "answer", "avoid"}
     sum(losses.values()).backward()  # type: ignore[union-attr]
     assert model.shadow_injection_model.injection_ups.grad is not None

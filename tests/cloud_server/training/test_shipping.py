@@ -7,10 +7,22 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
-from cloud_server.adapter_files import ADAPTER_NAME, CHANGE_NAME, read_thresholds
+from cloud_server.adapter_files import (
+    ADAPTER_NAME,
+    CHANGE_NAME,
+    SECOND_READER_NAME,
+    read_second_reading,
+    read_thresholds,
+)
 from cloud_server.modeling.checkpoint import read_adapter
+from cloud_server.training.recipe import AttachedBatches, Recipe
+from cloud_server.training.second_reader import fit, save_reading
 from cloud_server.training.shipping import ship_change
 from cloud_server.training.train import train
+from shared.bundle import SecondReading
+from shared.tags import TAGS
+from tests.cloud_server.training.test_second_reader import TEXTS
+from tests.cloud_server.training.test_second_reader import recipe as reader_recipe
 from tests.cloud_server.training.test_train import recipe, write_data
 
 
@@ -37,8 +49,61 @@ def test_the_changed_adapter_is_the_trained_one(tmp_path: Path) -> None:
     change = file.read_bytes()
     assert (
         ship_change(tmp_path / "third", "tiny", shipped, tmp_path, rank=1000)
-        == shipped / "shadow_change_2.safetensors"
+        == shipped / "shadow_change_2.safetensors.xz"
     )
     assert file.read_bytes() == change
     wanted, found = load_file(third / ADAPTER_NAME), read_adapter(shipped)
     assert all(torch.equal(found[name], tensor) for name, tensor in wanted.items())
+
+
+def thin_recipe(shipped: Path) -> Recipe:
+    """Goes on from a shadow: changes of rank 1, every third batch answered by the base."""
+    made = recipe(goes_on_from=shipped)
+    stage = made.stages[0]
+    attached = AttachedBatches(every=3, data=stage.data)
+    return made.model_copy(
+        update={"stages": [stage.model_copy(update={"change_rank": 1, "attached": attached})]}
+    )
+
+
+def test_a_second_reader_that_is_there_is_weighed_again(tmp_path: Path) -> None:
+    write_data(tmp_path)
+    shipped = train(recipe(seed=1), tmp_path, tmp_path / "first")
+    fit(reader_recipe(), TEXTS, range(len(TAGS))).save(shipped)
+    reader = (shipped / SECOND_READER_NAME).read_bytes()
+    before = SecondReading(
+        shadow_weight=0.0, reader_weight=0.0, thresholds=dict.fromkeys("0123", 0.123)
+    )
+    save_reading(before, shipped)
+    train(recipe(seed=2), tmp_path, tmp_path / "second")
+
+    ship_change(tmp_path / "second", "tiny", shipped, tmp_path, rank=1000)
+
+    assert (shipped / SECOND_READER_NAME).read_bytes() == reader
+    after = read_second_reading(shipped)
+    assert after is not None
+    assert after.shadow_weight or after.reader_weight
+    assert 0.123 not in after.thresholds.values()
+
+
+def test_what_learns_a_thin_change_ships_whole(tmp_path: Path) -> None:
+    write_data(tmp_path)
+    shipped = train(recipe(seed=1), tmp_path, tmp_path / "first")
+    before = read_adapter(shipped)
+    trained = read_adapter(train(thin_recipe(shipped), tmp_path, tmp_path / "second"))
+    parts = [
+        json.loads(line) for line in (tmp_path / "second" / "log.jsonl").read_text().splitlines()
+    ]
+    for loss in ("loss_tag", "loss_answer", "loss_avoid"):
+        assert any(loss in each for each in parts), "it learns tags, and answers through the base"
+    moved = {name for name, tensor in trained.items() if not torch.equal(tensor, before[name])}
+    assert moved
+    assert all(name.startswith("shadow_model.") and before[name].dim() == 2 for name in moved)
+
+    file = ship_change(tmp_path / "second", "tiny", shipped, tmp_path, rank=1)
+
+    assert file.stat().st_size < (shipped / ADAPTER_NAME).stat().st_size / 2
+    found = read_adapter(shipped)
+    for name in moved:
+        error = (found[name].float() - trained[name].float()).norm()
+        assert error < 0.1 * (trained[name].float() - before[name].float()).norm(), name

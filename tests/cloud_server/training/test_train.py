@@ -86,13 +86,20 @@ def low_rank_recipe() -> Recipe:
     )
 
 
+def thin_recipe() -> Recipe:
+    made = recipe(save_steps=10)
+    first, joint = made.stages
+    return made.model_copy(update={"stages": [first.model_copy(update={"change_rank": 2}), joint]})
+
+
 @pytest.mark.parametrize(
     ("made", "weights"),
     [
         (recipe(save_steps=10), "shadow_adapter.safetensors"),
+        (thin_recipe(), "shadow_adapter.safetensors"),
         (low_rank_recipe(), "adapter_model.safetensors"),
     ],
-    ids=["shadow", "low-rank"],
+    ids=["shadow", "thin", "low-rank"],
 )
 def test_an_interrupted_stage_resumes(
     made: Recipe, weights: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -121,7 +128,9 @@ def test_an_interrupted_stage_resumes(
     assert all(torch.equal(again[name], two[name]) for name in two), "nothing is trained twice"
 
 
-@pytest.mark.parametrize("name", ["gemma-270m", "gemma-270m-teacher", "gemma-270m-lora"])
+@pytest.mark.parametrize(
+    "name", ["gemma-270m", "gemma-270m-on", "gemma-270m-teacher", "gemma-270m-lora"]
+)
 def test_the_shipped_recipes_are_valid(name: str) -> None:
     assert load_recipe(SHIPPED.with_stem(name)).profile == "gemma-270m"
 
