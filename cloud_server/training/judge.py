@@ -19,14 +19,8 @@ from cloud_server.adapter_files import (
 from cloud_server.training.augmentation import Augmenter
 from cloud_server.training.data import Row
 from cloud_server.training.lesson import Lesson, read_unclaimed
-from cloud_server.training.second_reader import (
-    Reader,
-    ReaderRecipe,
-    Readings,
-    fit,
-    lay_out,
-    save_reading,
-)
+from cloud_server.training.pool import Readings, save_reading
+from cloud_server.training.second_reader import Reader, ReaderRecipe, fit, lay_out
 from shared.bundle import SecondReading
 from shared.taught_skill import TaughtSkill
 

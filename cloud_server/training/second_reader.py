@@ -1,12 +1,11 @@
-"""`cloud-server train-reader`: fits the second reader of a trained shadow and says how it is weighed.
+"""`cloud-server train-reader`: fits the second reader of a trained shadow and weighs it (`pool.py`).
 
 A linear model over an utterance's wording (`shared/wording.py`), one against the rest for every tag. Its
 mistakes are others than the shadow's, so that the two together know better when to defer.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import product
 from pathlib import Path
 from typing import Annotated, Any
 from zipfile import ZIP_LZMA, BadZipFile, ZipFile
@@ -17,40 +16,22 @@ from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 from scipy import sparse
 from sklearn.linear_model import SGDClassifier
-from torch import Tensor
 
-from cloud_server.adapter_files import (
-    LEAST_PROBABILITY,
-    SECOND_READER_NAME,
-    SECOND_READING_NAME,
-)
+from cloud_server.adapter_files import SECOND_READER_NAME
 from cloud_server.modeling import ShadowModel
 from cloud_server.training.augmentation import Augmenter
 from cloud_server.training.base import load_training_base
 from cloud_server.training.data import Row, read_files
+from cloud_server.training.pool import Numbers, save_reading, weigh_reader
 from cloud_server.training.posterior import tag_posteriors
 from cloud_server.training.recipe import Augmentation, Section
-from cloud_server.training.thresholds import RISKS, Choice, best_skills, choose_for
-from cloud_server.training.train import validation_figures
-from shared.bundle import SecondReading
 from shared.errors import ConfigurationError, DataError, ModelError
-from shared.skills import Tier
 from shared.tags import TAGS, print_tag
 from shared.toml_file import read_toml
 from shared.wording import wording_keys
 
-Numbers = NDArray[np.float64]
-Posteriors = Callable[[list[str]], Tensor]
-"""A shadow's posteriors [texts, tags] of texts."""
-WEIGHTS = tuple(round(0.1 * step, 1) for step in range(11))
-"""What is tried as the weight of either reader."""
-NEAR_MISSES = 0.03
-"""What share of near-misses both readers together may act on, at most, with the thresholds' confidence."""
-MARGIN = {Tier.SAFE: 1.0, Tier.IN_PLACE: 1.0, Tier.NEEDS_SPACE: 0.75, Tier.DANGEROUS: 0.05}
-"""What share of the doubt allowed in place is allowed in a tier; tier 3 also has its least probability."""
 SLIGHT = 3
 """Weights of so few of a tag's 127 steps are left out: nine in ten, with which the file is a quarter smaller."""
-_LEAST = 1e-5
 _NEVER = -1e3
 """The score of a tag that a reader does not know."""
 
@@ -141,7 +122,7 @@ def train_reader(
     augmenter = Augmenter(recipe.augmentation, rows, recipe.seed)
     reader = fit(recipe, *lay_out(rows, augmenter))
     reading, figures = weigh_reader(
-        reader,
+        reader.scores,
         lambda texts: tag_posteriors(model, loaded.encoder, texts),
         read_files(datasets, recipe.validation),
         read_files(datasets, recipe.calibration),
@@ -149,38 +130,6 @@ def train_reader(
     reader.save(adapter)
     save_reading(reading, adapter)
     return {"keys": len(reader.keys), **figures}
-
-
-def weigh_reader(
-    reader: "Reader", read: Posteriors, validation: list[Row], calibration: list[Row]
-) -> tuple[SecondReading, dict[str, Any]]:
-    """Return how a reader is weighed against the shadow that has `read` the rows, and figures.
-
-    The weights are fitted on the validation rows, the thresholds chosen on the calibration rows.
-    """
-    fitting, choosing = (
-        Readings(rows, read([row.text for row in rows]), reader.scores([row.text for row in rows]))
-        for rows in (validation, calibration)
-    )
-    weights = choose_weights(fitting)
-    choice = choosing.choose(*weights)
-    reading = SecondReading(
-        shadow_weight=weights[0],
-        reader_weight=weights[1],
-        thresholds=choice.thresholds,  # type: ignore[arg-type]
-    )
-    return reading, {
-        "reading": reading.model_dump(),
-        "certified": choice.certified,
-        "risks": choice.counts,
-        "validation": fitting.figures(reading),
-    }
-
-
-def save_reading(reading: SecondReading, adapter: Path) -> None:
-    """Write beside an adapter how its second reader is weighed."""
-    text = reading.model_dump_json(indent=2) + "\n"
-    (adapter / SECOND_READING_NAME).write_text(text, encoding="utf-8")
 
 
 def lay_out(
@@ -250,63 +199,3 @@ def weigh(counts: Any, rarity: NDArray[np.float32]) -> Any:
     weighed = counts @ sparse.diags(rarity.astype(np.float64))
     lengths = np.sqrt(np.asarray(weighed.multiply(weighed).sum(1)).ravel())
     return (sparse.diags(1 / np.maximum(lengths, 1e-12)) @ weighed).tocsr()
-
-
-@dataclass(frozen=True)
-class Readings:
-    """What both readers make of rows: the shadow's posteriors [rows, tags] and the second's scores."""
-
-    rows: list[Row]
-    posteriors: Tensor
-    scores: Numbers
-
-    def pool(self, shadow_weight: float, reader_weight: float) -> Tensor:
-        """Return the confidence [rows, tags] of both: softmax of the weighed logarithms and scores."""
-        joint = shadow_weight * self.posteriors.double().clamp_min(_LEAST).log()
-        return (joint + reader_weight * torch.from_numpy(self.scores)).softmax(1)
-
-    def loss(self, shadow_weight: float, reader_weight: float) -> float:
-        """Return the mean negative logarithm of the labels' confidence."""
-        labels = torch.tensor([TAGS.index(print_tag(row.label)) for row in self.rows])
-        pooled = self.pool(shadow_weight, reader_weight)
-        return float(-pooled[torch.arange(len(labels)), labels].log().mean())
-
-    def best(self, shadow_weight: float, reader_weight: float) -> tuple[list[float], list[Any]]:
-        """Return the confidence of the shadow's best tags and their tiers, as `best_skills` does.
-
-        It is 0 where the shadow's own probability is below the least.
-        """
-        probabilities, tiers = best_skills(self.posteriors)
-        tags = self.posteriors.argmax(1)
-        sure = self.pool(shadow_weight, reader_weight)[torch.arange(len(tags)), tags].tolist()
-        least = [0.0 if tier is None else LEAST_PROBABILITY[str(int(tier))] for tier in tiers]
-        clears = [probability >= bar for probability, bar in zip(probabilities, least, strict=True)]
-        return [value if clear else 0.0 for value, clear in zip(sure, clears, strict=True)], tiers
-
-    def choose(self, shadow_weight: float, reader_weight: float) -> Choice:
-        """Return the loosest thresholds on the confidence whose risks are bounded."""
-        risks = [
-            replace(risk, most=NEAR_MISSES) if risk.name == "near misses" else risk
-            for risk in RISKS
-        ]
-        best, tiers = self.best(shadow_weight, reader_weight)
-        return choose_for(best, tiers, self.rows, risks, margin=MARGIN)
-
-    def figures(self, reading: SecondReading) -> dict[str, Any]:
-        """Return shares right and wrong after thresholds; see `validation_figures`."""
-        thresholds = {str(tier): value for tier, value in reading.thresholds.items()}
-        return validation_figures(self.judge(reading), self.rows, thresholds)
-
-    def judge(self, reading: SecondReading) -> Tensor:
-        """Return [rows, tags]: the confidence in the shadow's best tag, all else 0."""
-        sure, _ = self.best(reading.shadow_weight, reading.reader_weight)
-        tags = self.posteriors.argmax(1)
-        chosen = torch.zeros_like(self.posteriors)
-        chosen[torch.arange(len(tags)), tags] = torch.tensor(sure)
-        return chosen
-
-
-def choose_weights(readings: Readings) -> tuple[float, float]:
-    """Return the weights of shadow and second reader whose confidence fits the labels best."""
-    tried = [pair for pair in product(WEIGHTS, WEIGHTS) if any(pair)]
-    return min(tried, key=lambda pair: readings.loss(*pair))

@@ -18,9 +18,10 @@ from cloud_server.modeling.change import Change
 from cloud_server.modeling.checkpoint import read_adapter
 from cloud_server.training.base import load_training_base
 from cloud_server.training.data import read_files
+from cloud_server.training.pool import save_reading, weigh_reader
 from cloud_server.training.posterior import tag_posteriors
 from cloud_server.training.recipe import Recipe
-from cloud_server.training.second_reader import Reader, save_reading, weigh_reader
+from cloud_server.training.second_reader import Reader
 from cloud_server.training.train import write_thresholds
 from shared.bundle import file_sha256
 
@@ -51,7 +52,7 @@ def ship_change(
     if read_second_reading(shipped):
         data = recipe.stages[-1].data
         reading, figures = weigh_reader(
-            Reader.load(shipped),
+            Reader.load(shipped).scores,
             lambda texts: tag_posteriors(model, loaded.encoder, texts),
             read_files(datasets, data.validation),
             read_files(datasets, data.calibration or data.validation),

@@ -112,7 +112,7 @@ def test_a_bundle_whose_reader_is_missing_is_refused(
 
 
 def test_the_pool_is_the_same_on_both_sides(adapter: Path, tmp_path: Path, reader: Reader) -> None:
-    from cloud_server.training.second_reader import Readings
+    from cloud_server.training.pool import Readings
 
     recognizer = Recognizer.load(
         export_with(adapter, tmp_path, reader, 0.5, shadow_weight=0.3, reader_weight=0.8)

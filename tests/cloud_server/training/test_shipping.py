@@ -15,8 +15,9 @@ from cloud_server.adapter_files import (
     read_thresholds,
 )
 from cloud_server.modeling.checkpoint import read_adapter
+from cloud_server.training.pool import save_reading
 from cloud_server.training.recipe import AttachedBatches, Recipe
-from cloud_server.training.second_reader import fit, save_reading
+from cloud_server.training.second_reader import fit
 from cloud_server.training.shipping import ship_change
 from cloud_server.training.train import train
 from shared.bundle import SecondReading

@@ -1,0 +1,125 @@
+"""What a shadow and a second reader hold together: a logarithmic opinion pool, and the thresholds on it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cloud_server.adapter_files import LEAST_PROBABILITY, SECOND_READING_NAME
+from cloud_server.training.data import Row
+from cloud_server.training.thresholds import RISKS, Choice, best_skills, choose_for
+from cloud_server.training.train import validation_figures
+from shared.bundle import SecondReading
+from shared.skills import Tier
+from shared.tags import TAGS, print_tag
+
+Numbers = NDArray[np.float64]
+Posteriors = Callable[[list[str]], Tensor]
+"""A shadow's posteriors [texts, tags]."""
+Scores = Callable[[list[str]], Numbers]
+"""A second reader's scores [texts, tags]."""
+WEIGHTS = tuple(round(0.1 * step, 1) for step in range(11))
+"""What is tried as the weight of either reader."""
+NEAR_MISSES = 0.03
+"""What share of near-misses both readers together may act on, at most, with the thresholds' confidence."""
+MARGIN = {Tier.SAFE: 1.0, Tier.IN_PLACE: 1.0, Tier.NEEDS_SPACE: 0.75, Tier.DANGEROUS: 0.05}
+"""What share of the doubt allowed in place is allowed in a tier; tier 3 also has its least probability."""
+_LEAST = 1e-5
+
+
+def weigh_reader(
+    score: Scores, read: Posteriors, validation: list[Row], calibration: list[Row]
+) -> tuple[SecondReading, dict[str, Any]]:
+    """Return how a reader that `score`s texts is weighed against the shadow that `read`s them, and figures.
+
+    The weights are fitted on the validation rows, the thresholds chosen on the calibration rows.
+    """
+    fitting, choosing = (
+        Readings(rows, read([row.text for row in rows]), score([row.text for row in rows]))
+        for rows in (validation, calibration)
+    )
+    weights = choose_weights(fitting)
+    choice = choosing.choose(*weights)
+    reading = SecondReading(
+        shadow_weight=weights[0],
+        reader_weight=weights[1],
+        thresholds=choice.thresholds,  # type: ignore[arg-type]
+    )
+    return reading, {
+        "reading": reading.model_dump(),
+        "certified": choice.certified,
+        "risks": choice.counts,
+        "validation": fitting.figures(reading),
+    }
+
+
+def save_reading(reading: SecondReading, adapter: Path) -> None:
+    """Write beside an adapter how its second reader is weighed."""
+    text = reading.model_dump_json(indent=2) + "\n"
+    (adapter / SECOND_READING_NAME).write_text(text, encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class Readings:
+    """What both readers make of rows: the shadow's posteriors [rows, tags] and the second's scores."""
+
+    rows: list[Row]
+    posteriors: Tensor
+    scores: Numbers
+
+    def pool(self, shadow_weight: float, reader_weight: float) -> Tensor:
+        """Return the confidence [rows, tags] of both: softmax of the weighed logarithms and scores."""
+        joint = shadow_weight * self.posteriors.double().clamp_min(_LEAST).log()
+        return (joint + reader_weight * torch.from_numpy(self.scores)).softmax(1)
+
+    def loss(self, shadow_weight: float, reader_weight: float) -> float:
+        """Return the mean negative logarithm of the labels' confidence."""
+        labels = torch.tensor([TAGS.index(print_tag(row.label)) for row in self.rows])
+        pooled = self.pool(shadow_weight, reader_weight)
+        return float(-pooled[torch.arange(len(labels)), labels].log().mean())
+
+    def best(self, shadow_weight: float, reader_weight: float) -> tuple[list[float], list[Any]]:
+        """Return the confidence of the shadow's best tags and their tiers, as `best_skills` does.
+
+        It is 0 where the shadow's own probability is below the least.
+        """
+        probabilities, tiers = best_skills(self.posteriors)
+        tags = self.posteriors.argmax(1)
+        sure = self.pool(shadow_weight, reader_weight)[torch.arange(len(tags)), tags].tolist()
+        least = [0.0 if tier is None else LEAST_PROBABILITY[str(int(tier))] for tier in tiers]
+        clears = [probability >= bar for probability, bar in zip(probabilities, least, strict=True)]
+        return [value if clear else 0.0 for value, clear in zip(sure, clears, strict=True)], tiers
+
+    def choose(self, shadow_weight: float, reader_weight: float) -> Choice:
+        """Return the loosest thresholds on the confidence whose risks are bounded."""
+        risks = [
+            replace(risk, most=NEAR_MISSES) if risk.name == "near misses" else risk
+            for risk in RISKS
+        ]
+        best, tiers = self.best(shadow_weight, reader_weight)
+        return choose_for(best, tiers, self.rows, risks, margin=MARGIN)
+
+    def figures(self, reading: SecondReading) -> dict[str, Any]:
+        """Return shares right and wrong after thresholds; see `validation_figures`."""
+        thresholds = {str(tier): value for tier, value in reading.thresholds.items()}
+        return validation_figures(self.judge(reading), self.rows, thresholds)
+
+    def judge(self, reading: SecondReading) -> Tensor:
+        """Return [rows, tags]: the confidence in the shadow's best tag, all else 0."""
+        sure, _ = self.best(reading.shadow_weight, reading.reader_weight)
+        tags = self.posteriors.argmax(1)
+        chosen = torch.zeros_like(self.posteriors)
+        chosen[torch.arange(len(tags)), tags] = torch.tensor(sure)
+        return chosen
+
+
+def choose_weights(readings: Readings) -> tuple[float, float]:
+    """Return the weights of shadow and second reader whose confidence fits the labels best."""
+    tried = [pair for pair in product(WEIGHTS, WEIGHTS) if any(pair)]
+    return min(tried, key=lambda pair: readings.loss(*pair))

@@ -1,0 +1,60 @@
+"""Weighing a second reader against a shadow, and choosing how sure both must be."""
+
+import numpy as np
+import torch
+
+from cloud_server.training.pool import NEAR_MISSES, Readings, choose_weights
+from shared.tags import TAGS, print_tag
+from tests.cloud_server.training.test_thresholds import REMOTE, posteriors_of, remote_rows, row
+
+SIT = TAGS.index(print_tag("Sit"))
+
+
+def scores_of(liked: list[int]) -> np.ndarray:
+    scores = np.full((len(liked), len(TAGS)), -4.0)
+    scores[np.arange(len(liked)), liked] = 4.0
+    return scores
+
+
+def test_the_reader_that_is_right_gets_the_weight() -> None:
+    rows = [
+        row(0, "Sit"),
+        row(1, "REMOTE", "near_miss"),
+        row(2, "Sit"),
+        row(3, "REMOTE", "request"),
+    ]
+    right = [SIT, REMOTE, SIT, REMOTE]
+    vague = torch.full((4, len(TAGS)), 1 / len(TAGS))
+    shadow_weight, reader_weight = choose_weights(Readings(rows, vague, scores_of(right)))
+    assert reader_weight == 1.0
+    sharp = posteriors_of(rows, [("Sit", 0.99)])
+    sharp[2] = sharp[0]
+    confused = np.random.default_rng(1).normal(size=(4, len(TAGS)))
+    shadow_weight, reader_weight = choose_weights(Readings(rows, sharp, confused))
+    assert shadow_weight == 1.0
+    assert reader_weight < 0.3
+
+
+def test_what_the_shadow_holds_unlikely_is_not_sure() -> None:
+    rows = [row(0, "Sit"), row(1, "FrontFlip")]
+    posteriors = posteriors_of(rows, [("Sit", 0.6), ("FrontFlip", 0.9)])
+    flip = TAGS.index(print_tag("FrontFlip"))
+    sure, _ = Readings(rows, posteriors, scores_of([SIT, flip])).best(0.5, 1.0)
+    assert sure[0] > 0.9
+    assert sure[1] == 0.0, "tier 3 asks for 0.95 of the shadow itself"
+
+
+def test_near_misses_are_bounded_by_the_confidence_of_both() -> None:
+    rows = remote_rows(1200, 1000)
+    posteriors = posteriors_of(rows, [])
+    near = [index for index, each in enumerate(rows) if each.kind == "near_miss"]
+    for index in near[:60]:  # six in a hundred: too many for the shadow alone
+        posteriors[index] = posteriors_of([row(0, "REMOTE")], [("Sit", 0.97)])[0]
+    doubting = Readings(rows, posteriors, scores_of([REMOTE] * len(rows)))
+    agreeing = scores_of([REMOTE] * len(rows))
+    agreeing[near[:60]] = scores_of([SIT] * 60)
+    choice = doubting.choose(0.5, 1.0)
+    assert choice.certified
+    assert choice.counts["near misses"]["acted_on"] == 0
+    assert choice.counts["near misses"]["most"] == NEAR_MISSES
+    assert not Readings(rows, posteriors, agreeing * 8).choose(0.5, 1.0).certified
