@@ -43,6 +43,7 @@ SIDES = {
     "calibration": ("calibration",),
     "test": ("test_normal", "test_remote", "test_remote_extra"),
     "test_extra": ("test_extra",),
+    "test_stranger": ("test_stranger",),
     "train": (
         "train_normal",
         "train_normal_extra",

@@ -80,7 +80,7 @@ class Readings:
 
     def loss(self, shadow_weight: float, reader_weight: float) -> float:
         """Return the mean negative logarithm of the labels' confidence."""
-        labels = torch.tensor([TAGS.index(print_tag(row.label)) for row in self.rows])
+        labels = _labels(self.rows)
         pooled = self.pool(shadow_weight, reader_weight)
         return float(-pooled[torch.arange(len(labels)), labels].log().mean())
 
@@ -97,13 +97,14 @@ class Readings:
         return [value if clear else 0.0 for value, clear in zip(sure, clears, strict=True)], tiers
 
     def choose(self, shadow_weight: float, reader_weight: float) -> Choice:
-        """Return the loosest thresholds on the confidence whose risks are bounded."""
+        """Return thresholds on the confidence whose risks are bounded, and that no command needs looser."""
         risks = [
             replace(risk, most=NEAR_MISSES) if risk.name == "near misses" else risk
             for risk in RISKS
         ]
         best, tiers = self.best(shadow_weight, reader_weight)
-        return choose_for(best, tiers, self.rows, risks, margin=MARGIN)
+        right = self.posteriors.argmax(1) == _labels(self.rows)
+        return choose_for(best, tiers, self.rows, risks, margin=MARGIN, right=right)
 
     def figures(self, reading: SecondReading) -> dict[str, Any]:
         """Return shares right and wrong after thresholds; see `validation_figures`."""
@@ -117,6 +118,10 @@ class Readings:
         chosen = torch.zeros_like(self.posteriors)
         chosen[torch.arange(len(tags)), tags] = torch.tensor(sure)
         return chosen
+
+
+def _labels(rows: list[Row]) -> Tensor:
+    return torch.tensor([TAGS.index(print_tag(row.label)) for row in rows])
 
 
 def choose_weights(readings: Readings) -> tuple[float, float]:

@@ -75,14 +75,17 @@ def choose_for(
     risks: Sequence[Risk],
     allowed: Mapping[str, int] | None = None,
     margin: Mapping[Tier, float] = MARGIN,
+    right: Tensor | None = None,
 ) -> Choice:
     """Return the loosest thresholds on `best` whose risks are bounded; see `best_skills`.
 
     allowed: how many of these rows may be acted on by a risk's name, bounded or not: as many as a
-    shadow that is in use already acts on.
+    shadow that is in use already acts on. right [rows]: whose best tags are theirs; then the strictest
+    thresholds are taken that act on as many of these as the loosest do, since what no command
+    needs only lets the dog act wrongly.
     """
     allowed = allowed or {}
-    chosen: Choice | None = None
+    passed: list[Choice] = []
     for step in PATH:
         thresholds = thresholds_at(step, margin)
         counts = count_risks(best, tiers, rows, thresholds, risks)
@@ -91,12 +94,14 @@ def choose_for(
             count["p_value"] <= 1 - CONFIDENCE or count["acted_on"] <= allowed.get(name, -1)
             for name, count in counts.items()
         )
-        if chosen is None or kept:
-            chosen = Choice(thresholds, counts, bounded)
+        if kept or not passed:
+            passed.append(Choice(thresholds, counts, bounded))
         if not kept:
             break
-    assert chosen is not None
-    return chosen
+    if right is None:
+        return passed[-1]
+    acted = [int(_acted(best, tiers, each.thresholds)[right].sum()) for each in passed]
+    return passed[acted.index(acted[-1])]
 
 
 def thresholds_at(in_place: float, margin: Mapping[Tier, float] = MARGIN) -> dict[str, float]:
@@ -112,13 +117,20 @@ def count_risks(
     risks: Sequence[Risk] = RISKS,
 ) -> dict[str, dict[str, Any]]:
     """Return per risk how many rows it concerns and how many are acted on; see `best_skills`."""
-    acted = torch.tensor(
+    acted = _acted(best, tiers, thresholds)
+    return {risk.name: _count(risk, rows, acted, tiers) for risk in risks}
+
+
+def _acted(
+    best: Sequence[float], tiers: Sequence[Tier | None], thresholds: Mapping[str, float]
+) -> Tensor:
+    """Return [rows]: which are acted on."""
+    return torch.tensor(
         [
             tier is not None and value >= thresholds[str(int(tier))]
             for value, tier in zip(best, tiers, strict=True)
         ]
     )
-    return {risk.name: _count(risk, rows, acted, tiers) for risk in risks}
 
 
 def best_skills(posteriors: Tensor) -> tuple[list[float], list[Tier | None]]:

@@ -58,3 +58,17 @@ def test_near_misses_are_bounded_by_the_confidence_of_both() -> None:
     assert choice.counts["near misses"]["acted_on"] == 0
     assert choice.counts["near misses"]["most"] == NEAR_MISSES
     assert not Readings(rows, posteriors, agreeing * 8).choose(0.5, 1.0).certified
+
+
+def test_thresholds_are_no_looser_than_commands_need() -> None:
+    rows = [*remote_rows(1900, 1000), *(row(i, "Sit") for i in range(3))]
+    posteriors = posteriors_of(rows, [])
+    posteriors[-3:] = posteriors_of(rows[-3:], [("Sit", 0.99)] * 3)
+    scores = scores_of([REMOTE] * (len(rows) - 3) + [SIT] * 3)
+    scores[-1] = 0.0
+    readings = Readings(rows, posteriors, scores)
+    confidence = readings.pool(0.4, 0.1)[-3:, SIT]
+    assert confidence[2] < confidence[0] - 0.02
+    choice = readings.choose(0.4, 0.1)
+    assert choice.certified
+    assert confidence[2] - 0.01 < choice.thresholds["1"] <= confidence[2]
