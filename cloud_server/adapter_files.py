@@ -25,6 +25,7 @@ THRESHOLDS_NAME = "thresholds.json"
 CALIBRATION_NAME = "calibration.json"
 FIGURES_NAME = "figures.json"
 LINE_HEAD_NAME = "line_head.safetensors"
+LINE_HEAD_CHANGE_NAME = "line_head_change.safetensors.xz"
 SECOND_READER_NAME = "second_reader.npz"
 SECOND_READING_NAME = "second_reading.json"
 LOW_RANK_NAME = "adapter_model.safetensors"
@@ -105,8 +106,12 @@ def trained_parameters(directory: Path) -> dict[str, int]:
 
 
 def line_head_sha256(directory: Path) -> str | None:
-    """Return the hash of the line head beside an adapter, None where there is none."""
-    return _sha256_if_there(directory / LINE_HEAD_NAME)
+    """Return the hash of the line head beside an adapter, None where there is none.
+
+    A change of it names the head that it changes, so that its hash stands for both.
+    """
+    changed = _sha256_if_there(directory / LINE_HEAD_CHANGE_NAME)
+    return changed or _sha256_if_there(directory / LINE_HEAD_NAME)
 
 
 def second_reader_sha256(directory: Path) -> str | None:

@@ -72,7 +72,9 @@ def ship_change(
 
     place = adapter or shipped_adapter(profile)
     file = ship(run, profile, place, datasets, rank=rank, steps=steps)
-    click.echo(f"{file}, {file.stat().st_size / 1e6:.2f} MB; next: train-lines, export-edge")
+    click.echo(
+        f"{file}, {file.stat().st_size / 1e6:.2f} MB; next: train-lines --rank 16, export-edge"
+    )
 
 
 @click.command("soft-targets")
@@ -140,13 +142,14 @@ def predict(
 @click.command("train-lines")
 @click.option("--datasets", type=_FOLDER, default=Path("datasets"), show_default=True)
 @click.option("--adapter", type=_FOLDER, help="Shadow's folder; default: the profile's own.")
+@click.option("--rank", type=click.IntRange(min=1), help="Fit a change of the head that is there.")
 @_PROFILE
-def train_lines(datasets: Path, adapter: Path | None, profile: str) -> None:
+def train_lines(datasets: Path, adapter: Path | None, rank: int | None, profile: str) -> None:
     """Fit the head with which a trained shadow says its own short lines; the shadow stays as it is."""
-    from cloud_server.training.lines import train_line_head
+    from cloud_server.training.lines import change_options, train_line_head
 
     place = adapter or shipped_adapter(profile)
-    head = train_line_head(profile, place, datasets)
+    head = train_line_head(profile, place, datasets, change_options(rank) if rank else None)
     click.echo(f"line head of {len(head.token_ids)} tokens at {place}")
 
 

@@ -14,8 +14,11 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 from torch import Tensor
 
-from cloud_server.adapter_files import LINE_HEAD_NAME
+from cloud_server.adapter_files import LINE_HEAD_CHANGE_NAME, LINE_HEAD_NAME
+from cloud_server.modeling.change import Change
 from cloud_server.modeling.checkpoint import read_tensors
+from cloud_server.training.thin import ThinChange
+from shared.bundle import file_sha256
 from shared.errors import CheckpointMismatch, ModelError
 
 OPSET = 21
@@ -30,24 +33,36 @@ class LineHead:
 
     @classmethod
     def load(cls, adapter: Path) -> "LineHead":
-        """Return the head beside an adapter; CheckpointMismatch where its parts do not fit."""
-        tensors = read_tensors(adapter / LINE_HEAD_NAME)
+        """Return the head beside an adapter, with its change where there is one; CheckpointMismatch
+        where their parts do not fit."""
+        file, change = adapter / LINE_HEAD_NAME, adapter / LINE_HEAD_CHANGE_NAME
+        tensors = read_tensors(file)
         dimensions = {name: tensor.dim() for name, tensor in tensors.items()}
         if (
             dimensions != {"weight": 2, "scale": 1, "token_ids": 1}
             or len({len(tensor) for tensor in tensors.values()}) > 1
         ):
-            raise CheckpointMismatch(f"{adapter / LINE_HEAD_NAME} is no line head; train it again")
+            raise CheckpointMismatch(f"{file} is no line head; train it again")
         weight = tensors["weight"].float() * tensors["scale"].float()[:, None]
+        if change.exists():
+            weight = Change.read(change).apply({"weight": weight}, file)["weight"]
         return cls(weight, tuple(int(each) for each in tensors["token_ids"]))
 
     def save(self, adapter: Path) -> None:
-        """Write the head beside an adapter, in int8 with a scale a token."""
+        """Write the whole head beside an adapter, in int8 with a scale a token."""
         ids = torch.tensor(self.token_ids, dtype=torch.int32)
         scale = self.weight.abs().amax(1).clamp_min(1e-12) / 127
         steps = (self.weight / scale[:, None]).round().to(torch.int8)
         tensors = {"weight": steps.contiguous(), "scale": scale, "token_ids": ids}
         save_file(tensors, str(adapter / LINE_HEAD_NAME), metadata={"format": "pt"})
+        (adapter / LINE_HEAD_CHANGE_NAME).unlink(missing_ok=True)
+
+    def save_change(self, adapter: Path, *, rank: int, steps: int) -> None:
+        """Write what makes this head of the one beside an adapter; see `Change.between`."""
+        file, change = adapter / LINE_HEAD_NAME, adapter / LINE_HEAD_CHANGE_NAME
+        change.unlink(missing_ok=True)
+        before, now = {"weight": LineHead.load(adapter).weight}, {"weight": self.weight}
+        Change.between(before, now, file_sha256(file), rank=rank, steps=steps).save(change)
 
     def export(self, path: Path) -> None:
         """Write the head as ONNX: `states` [n, hidden] to `logits` [n, tokens], fp32."""
@@ -86,14 +101,18 @@ def fit(
     learning_rate: float,
     seed: int,
     report: Callable[[int, float], None],
+    change_rank: int | None = None,
 ) -> Tensor:
     """Return head weights [tokens, hidden] fitted to predict `targets` [n] from `states` [n, hidden].
 
-    start: the weights to begin from, the base head's own rows. Adam with a linear decay; seeded.
+    start: the weights to begin from. change_rank: learn only a change of them of that rank. Adam with
+    a linear decay; seeded.
     """
     generator = torch.Generator().manual_seed(seed)
-    weight = torch.nn.Parameter(start.float().clone())
-    optimiser = torch.optim.AdamW([weight], lr=learning_rate, weight_decay=0.0)
+    torch.manual_seed(seed)
+    start = start.float().clone()
+    learnt = _Whole(start) if change_rank is None else ThinChange(start, change_rank)
+    optimiser = torch.optim.AdamW(learnt.parameters(), lr=learning_rate, weight_decay=0.0)
     steps = epochs * ((len(states) + batch - 1) // batch)
     decay = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: 1 - step / steps)
     for epoch in range(epochs):
@@ -101,11 +120,23 @@ def fit(
         order = torch.randperm(len(states), generator=generator)
         for begin in range(0, len(order), batch):
             rows = order[begin : begin + batch]
-            loss = F.cross_entropy(states[rows].float() @ weight.T, targets[rows])
+            loss = F.cross_entropy(states[rows].float() @ learnt(start).T, targets[rows])
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             decay.step()
-            total += float(loss) * len(rows)
+            total += float(loss.detach()) * len(rows)
         report(epoch + 1, total / len(states))
-    return weight.detach()
+    weight: Tensor = learnt(start).detach()
+    return weight
+
+
+class _Whole(torch.nn.Module):
+    """All of a matrix is learnt."""
+
+    def __init__(self, start: Tensor) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(start)
+
+    def forward(self, _: Tensor) -> Tensor:
+        return self.weight

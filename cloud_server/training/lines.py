@@ -24,7 +24,10 @@ BATCH_ROWS = 24
 
 @dataclass(frozen=True)
 class LineOptions:
-    """How the head is fitted; `lines_per_row` lines are drawn for every training utterance."""
+    """How the head is fitted; `lines_per_row` lines are drawn for every training utterance.
+
+    change_rank: fit a change of the head that is there, of that rank and in so many `steps`.
+    """
 
     lines_per_row: int = 2
     requests: int = 3000
@@ -32,6 +35,13 @@ class LineOptions:
     batch: int = 1024
     learning_rate: float = 2e-3
     seed: int = 20260101
+    change_rank: int | None = None
+    steps: int = 15
+
+
+def change_options(rank: int) -> LineOptions:
+    """Return how a change of that rank is fitted: to half of the lines, which is enough for it."""
+    return LineOptions(lines_per_row=1, learning_rate=5e-3, change_rank=rank)
 
 
 @dataclass(frozen=True)
@@ -46,9 +56,11 @@ class Spoken:
 def train_line_head(
     profile: str, adapter: Path, datasets: Path, options: LineOptions | None = None
 ) -> LineHead:
-    """Fit a line head on the adapter's frozen shadow and write it beside the adapter.
+    """Fit a line head, or a change of the one that is there, on the adapter's frozen shadow and write it beside
+    the adapter.
 
-    ConfigurationError where the written lines do not cover a label of the training utterances.
+    ConfigurationError where the written lines do not cover a label of the training utterances, or have
+    words that a head to be changed does not know.
     """
     options = options or LineOptions()
     loaded = load_training_base(profile, torch.float32)
@@ -56,22 +68,39 @@ def train_line_head(
     rows = draw_rows(datasets, options)
     states, tokens = collect_states(model, loaded.encoder, rows)
     known = sorted(set(tokens.tolist()))
+    start = head_weight(loaded.model)[known].detach()
+    if options.change_rank:
+        start, known = _known_head(adapter, known)
     column = {token: index for index, token in enumerate(known)}
     targets = torch.tensor([column[token] for token in tokens.tolist()])
     print(f"{len(states):,} tokens to learn, {len(known):,} of them distinct", flush=True)
     weight = fit(
         states,
         targets,
-        head_weight(loaded.model)[known].detach(),
+        start,
         epochs=options.epochs,
         batch=options.batch,
         learning_rate=options.learning_rate,
         seed=options.seed,
+        change_rank=options.change_rank,
         report=lambda epoch, loss: print(f"epoch {epoch}: loss {loss:.4f}", flush=True),
     )
     head = LineHead(weight, tuple(known))
-    head.save(adapter)
+    if options.change_rank:
+        head.save_change(adapter, rank=options.change_rank, steps=options.steps)
+    else:
+        head.save(adapter)
     return head
+
+
+def _known_head(adapter: Path, tokens: Sequence[int]) -> tuple[Tensor, list[int]]:
+    """Return the head beside an adapter and its tokens, which have to include `tokens`."""
+    head = LineHead.load(adapter)
+    if missing := set(tokens) - set(head.token_ids):
+        raise ConfigurationError(
+            f"the line head at {adapter} does not know {len(missing)} of the lines' tokens; fit it whole"
+        )
+    return head.weight, list(head.token_ids)
 
 
 def draw_rows(datasets: Path, options: LineOptions) -> list[Spoken]:

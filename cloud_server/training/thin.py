@@ -18,8 +18,8 @@ FILE_NAME = "thin_changes.safetensors"
 _ALPHA = 32.0
 
 
-class _ThinChange(nn.Module):
-    """What a matrix becomes with its change: zero at first, since `up` is."""
+class ThinChange(nn.Module):
+    """What a matrix [rows, columns] becomes with its change: itself at first, since `up` is zero."""
 
     def __init__(self, weight: Tensor, rank: int) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class ThinChanges:
             part.requires_grad_(False)
             for layer in part.modules():
                 if isinstance(layer, nn.Linear):
-                    change = _ThinChange(layer.weight.detach(), rank)
+                    change = ThinChange(layer.weight.detach(), rank)
                     parametrize.register_parametrization(layer, "weight", change)
                     self._layers.append(layer)
 
