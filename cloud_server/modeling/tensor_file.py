@@ -1,7 +1,6 @@
 """A safetensors file, packed (`.xz`) or not, opened so that one that cannot be read is refused by name."""
 
 import lzma
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +12,8 @@ from safetensors import SafetensorError, safe_open
 from shared.errors import CheckpointMismatch
 
 PACKED = ".xz"
+MOST_UNPACKED = 1 << 28
+"""Bytes that a packed file may hold: it need not be our own, and a few kilobytes can unpack to any size."""
 
 
 @contextmanager
@@ -37,6 +38,9 @@ def _unpacked(path: Path) -> Iterator[Path]:
         return
     with TemporaryDirectory() as folder:
         file = Path(folder) / path.stem
-        with lzma.open(path) as packed, file.open("wb") as out:
-            shutil.copyfileobj(packed, out)
+        with lzma.open(path) as packed:
+            held = packed.read(MOST_UNPACKED + 1)
+        if len(held) > MOST_UNPACKED:
+            raise CheckpointMismatch(f"{path} holds more than {MOST_UNPACKED >> 20} MiB")
+        file.write_bytes(held)
         yield file

@@ -227,3 +227,17 @@ def test_a_file_without_its_hash_is_no_change(shipped: Path) -> None:
     (shipped / CHANGE_NAME).write_bytes(b"\x00" * 40)
     with pytest.raises(CheckpointMismatch, match="cannot be read"):
         read_adapter(shipped)
+
+
+def test_a_packed_file_that_unpacks_without_end_is_refused(
+    shipped: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_change(shipped, trained_further(load_file(shipped / ADAPTER_NAME), 1), 1)
+    assert read_adapter(shipped)
+    with monkeypatch.context() as patch:
+        patch.setattr("cloud_server.modeling.tensor_file.MOST_UNPACKED", 100)
+        with pytest.raises(CheckpointMismatch, match="more than"):
+            read_adapter(shipped)
+    (shipped / CHANGE_NAME).write_bytes((shipped / CHANGE_NAME).read_bytes()[:-20])
+    with pytest.raises(CheckpointMismatch, match="cannot be read"):
+        read_adapter(shipped)
