@@ -3,8 +3,7 @@
 Training goes on from the shipped weights, detached alone. Beside the new rows it sees default rows
 again, with its own posterior from before as their target (Li and Hoiem 2017, Learning without
 Forgetting). What was learnt is then taken back as far as the old skills need it (Wortsman et al.
-2022, Robust fine-tuning), and thresholds are chosen so that no tier acts wrongly on more rows than before, but
-for `ROWS_MORE`.
+2022, Robust fine-tuning), and thresholds are chosen so that no tier acts wrongly more often than before.
 """
 
 import json
@@ -46,9 +45,6 @@ NEW_SHARE = 1 / 4
 """The new rows' share of what is seen; they are few, so each is seen several times, disturbed anew."""
 MOST_LOST = 0.01
 """How much of the old commands' share right may be lost."""
-ROWS_MORE = 1
-"""How many rows more than before may be acted on by tier and kind, but for tier 3: the thresholds before were
-chosen on these very rows, so that their count is as low as it can be."""
 REPORT_NAME = "teaching.json"
 SHARES = (1.0, 0.6, 0.3)
 """How much of what was learnt may stay: a part of every weight's change."""
@@ -57,7 +53,7 @@ _OLD_TAGS = (*(f"[{skill.name}()]" for skill in BUILT_IN), REMOTE)
 
 @dataclass(frozen=True)
 class _Before:
-    """The shadow as it was: weights, how often it may act wrongly (`ROWS_MORE`), its share of old commands right."""
+    """The shadow as it was: weights, how often it acts wrongly, its share of old commands right."""
 
     weights: dict[str, Tensor]
     wrong: dict[Kind, int]
@@ -168,10 +164,7 @@ def _look_before(model: ShadowModel, loaded: TrainingBase, lesson: Lesson, judge
     sure = judge.judge(rows, posteriors)
     return _Before(
         {name: each.clone() for name, each in model.shadow_model.state_dict().items()},
-        {
-            kind: count + (ROWS_MORE if kind[0] < Tier.DANGEROUS else 0)
-            for kind, count in count_wrong(sure, rows, judge.thresholds).items()
-        },
+        count_wrong(sure, rows, judge.thresholds),
         _right(sure[: len(lesson.calibration)], lesson.calibration, judge.thresholds),
     )
 
