@@ -45,8 +45,8 @@ class Change:
     ) -> "Change":
         """Return what makes `now` of `before`, matrices by the best difference of that rank.
 
-        steps: in how many of them a factor's greatest number is, 127 at most. A matrix too small to gain is kept whole. CheckpointMismatch where the two have other names
-        or shapes.
+        steps: how many of them a factor's greatest number is, 127 at most. A matrix too small to gain
+        is kept whole. CheckpointMismatch where the two have other names or shapes.
         """
         shapes, wanted = (
             {name: tensor.shape for name, tensor in each.items()} for each in (now, before)

@@ -32,7 +32,8 @@ def ship_change(
     """Write the change from `shipped`'s tensors to those of a finished run; return its file.
 
     The thresholds are chosen with the changed tensors, rounded as they are, and a second reader that is
-    there is weighed against them; recipe, calibration and plot come along. `shadow_adapter.safetensors` and the changes before stay as they are.
+    there is weighed against them; recipe, calibration and plot come along.
+    `shadow_adapter.safetensors` and the changes before stay as they are.
     """
     recipe = Recipe.model_validate_json((run / "recipe.json").read_bytes())
     trained = run / "adapter"

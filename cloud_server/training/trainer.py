@@ -122,8 +122,8 @@ class ShadowTrainer(PackedTrainer):
     ) -> None:
         super().__init__(model, stage, builder, **rest)
         self.tag_head = TagHead(builder.tree, model.shadow_head_weight())
-        shadow = (model.shadow_model, model.shadow_hidden_projection)
-        self.thin = ThinChanges(shadow, stage.change_rank) if stage.change_rank else None
+        self.shadow = (model.shadow_model, model.shadow_hidden_projection)
+        self.thin = ThinChanges(self.shadow, stage.change_rank) if stage.change_rank else None
 
     def losses(self, model: Any, inputs: dict[str, Any]) -> dict[str, Tensor]:
         """Return the losses of shadow and, in joint stages, base (`objective.py`)."""
@@ -136,8 +136,7 @@ class ShadowTrainer(PackedTrainer):
         if self.thin:
             groups.append({"params": self.thin.parameters(), "lr": rate, "weight_decay": 0.0})
         elif self.stage.shadow_rate_multiplier > 0:
-            shadow = (model.shadow_model, model.shadow_hidden_projection)
-            parameters = [p for part in shadow for p in part.parameters()]
+            parameters = [p for part in self.shadow for p in part.parameters()]
             groups.append({"params": parameters, "lr": rate * self.stage.shadow_rate_multiplier})
         if self.stage.mode == "joint":
             beside = [model.shadow_injection_model]
