@@ -62,7 +62,9 @@ def train(recipe: str, datasets: Path, out: Path | None, changes: tuple[str, ...
 @click.option("--datasets", type=_FOLDER, default=Path("datasets"), show_default=True)
 @click.option("--adapter", type=_FOLDER, help="What is changed; default: the profile's own shadow.")
 @click.option("--rank", type=click.IntRange(min=1), default=20, show_default=True)
-@click.option("--steps", type=click.IntRange(1, 127), default=127, help="Of a number; 7 pack well.")
+@click.option(
+    "--steps", type=click.IntRange(1, 127), default=127, help="Of a number; 10 pack well."
+)
 @_PROFILE
 def ship_change(
     run: Path, datasets: Path, adapter: Path | None, rank: int, steps: int, profile: str

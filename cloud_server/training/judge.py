@@ -19,9 +19,10 @@ from cloud_server.adapter_files import (
 from cloud_server.training.augmentation import Augmenter
 from cloud_server.training.data import Row
 from cloud_server.training.lesson import Lesson, read_unclaimed
-from cloud_server.training.pool import Readings, save_reading
+from cloud_server.training.pool import Readings, save_reading, second_reading
 from cloud_server.training.second_reader import Reader, ReaderRecipe, fit, lay_out
-from shared.bundle import SecondReading
+from cloud_server.training.thresholds import best_skills, choose_thresholds, count_risks
+from shared.skills import Tier
 from shared.taught_skill import TaughtSkill
 
 DISTURBED = 11
@@ -30,10 +31,13 @@ DISTURBED = 11
 
 @dataclass(frozen=True)
 class Judge:
-    """The thresholds by tier and, where a second reader is asked, it and how it is weighed."""
+    """The thresholds by tier and, where a second reader is asked, it and how both are weighed.
+
+    weights: of the shadow and of the second reader.
+    """
 
     thresholds: Mapping[str, float]
-    reading: SecondReading | None = None
+    weights: tuple[float, float] | None = None
     reader: Reader | None = None
 
     @classmethod
@@ -43,14 +47,37 @@ class Judge:
         if reading is None:
             return cls(read_thresholds(adapter))
         thresholds = {str(tier): value for tier, value in reading.thresholds.items()}
-        return cls(thresholds, reading, Reader.load(adapter).widened(known))
+        weights = (reading.shadow_weight, reading.reader_weight)
+        return cls(thresholds, weights, Reader.load(adapter).widened(known))
 
     def judge(self, rows: Sequence[Row], posteriors: Tensor) -> Tensor:
         """Return [rows, tags]: how sure the best tag is, to be held against the thresholds."""
-        if self.reader is None or self.reading is None:
+        if self.reader is None or self.weights is None:
             return posteriors
-        scores = self.reader.scores([row.text for row in rows])
-        return Readings(list(rows), posteriors, scores).judge(self.reading)
+        return self._read(self.reader, rows, posteriors).judge(*self.weights)
+
+    def count_wrong(self, rows: Sequence[Row], posteriors: Tensor) -> dict[str, int]:
+        """Return how many of the rows are wrongly acted on, by a risk's name."""
+        best, tiers = best_skills(self.judge(rows, posteriors))
+        counts = count_risks(best, tiers, rows, self.thresholds)
+        return {name: count["acted_on"] for name, count in counts.items()}
+
+    def settled(
+        self, rows: Sequence[Row], posteriors: Tensor, allowed: Mapping[str, int]
+    ) -> "Judge":
+        """Return the same with thresholds chosen on `rows`, by the rule that the shipped ones are chosen by.
+
+        allowed: by a risk's name, how many may be acted on whatever the rule says: as many as a judge in use acts
+        on (`count_wrong`). Tier 3's threshold does not become looser than it is: a few taught rows are
+        not enough to loosen it.
+        """
+        if self.reader is None or self.weights is None:
+            choice = choose_thresholds(posteriors, rows, allowed)
+        else:
+            choice = self._read(self.reader, rows, posteriors).choose(*self.weights, allowed)
+        dangerous = str(int(Tier.DANGEROUS))
+        floor = max(choice.thresholds[dangerous], self.thresholds[dangerous])
+        return replace(self, thresholds={**choice.thresholds, dangerous: floor})
 
     def taught(
         self, recipe: ReaderRecipe, taught: Sequence[TaughtSkill], lesson: Lesson, datasets: Path
@@ -64,16 +91,15 @@ class Judge:
         new_texts, new_labels = lay_out(lesson.new, augmenter, DISTURBED)
         return replace(self, reader=fit(recipe, [*texts, *new_texts], [*labels, *new_labels]))
 
-    def with_thresholds(self, thresholds: Mapping[str, float]) -> "Judge":
-        """Return the same with other thresholds."""
-        reading = self.reading and self.reading.model_copy(update={"thresholds": dict(thresholds)})
-        return replace(self, thresholds=thresholds, reading=reading)
-
     def save(self, adapter: Path) -> None:
         """Write the thresholds, and the second reader where there is one, beside an adapter."""
-        if self.reader is None or self.reading is None:
+        if self.reader is None or self.weights is None:
             text = json.dumps(dict(self.thresholds), indent=2)
             (adapter / THRESHOLDS_NAME).write_text(text + "\n", encoding="utf-8")
             return
         self.reader.save(adapter)
-        save_reading(self.reading, adapter)
+        save_reading(second_reading(self.weights, self.thresholds), adapter)
+
+    @staticmethod
+    def _read(reader: Reader, rows: Sequence[Row], posteriors: Tensor) -> Readings:
+        return Readings(list(rows), posteriors, reader.scores([row.text for row in rows]))

@@ -1,6 +1,6 @@
 """What a shadow and a second reader hold together: a logarithmic opinion pool, and the thresholds on it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from cloud_server.adapter_files import LEAST_PROBABILITY, SECOND_READING_NAME
 from cloud_server.training.data import Row
+from cloud_server.training.posterior import Posteriors
 from cloud_server.training.thresholds import RISKS, Choice, best_skills, choose_for
 from cloud_server.training.train import validation_figures
 from shared.bundle import SecondReading
@@ -20,8 +21,6 @@ from shared.skills import Tier
 from shared.tags import TAGS, print_tag
 
 Numbers = NDArray[np.float64]
-Posteriors = Callable[[list[str]], Tensor]
-"""A shadow's posteriors [texts, tags]."""
 Scores = Callable[[list[str]], Numbers]
 """A second reader's scores [texts, tags]."""
 WEIGHTS = tuple(round(0.1 * step, 1) for step in range(11))
@@ -46,17 +45,22 @@ def weigh_reader(
     )
     weights = choose_weights(fitting)
     choice = choosing.choose(*weights)
-    reading = SecondReading(
-        shadow_weight=weights[0],
-        reader_weight=weights[1],
-        thresholds=choice.thresholds,  # type: ignore[arg-type]
-    )
+    reading = second_reading(weights, choice.thresholds)
     return reading, {
         "reading": reading.model_dump(),
         "certified": choice.certified,
         "risks": choice.counts,
         "validation": fitting.figures(reading),
     }
+
+
+def second_reading(weights: tuple[float, float], thresholds: Mapping[str, float]) -> SecondReading:
+    """Return how a second reader is weighed: the shadow's and its weight, and the thresholds by tier."""
+    return SecondReading(
+        shadow_weight=weights[0],
+        reader_weight=weights[1],
+        thresholds=dict(thresholds),  # type: ignore[arg-type]
+    )
 
 
 def save_reading(reading: SecondReading, adapter: Path) -> None:
@@ -96,24 +100,30 @@ class Readings:
         clears = [probability >= bar for probability, bar in zip(probabilities, least, strict=True)]
         return [value if clear else 0.0 for value, clear in zip(sure, clears, strict=True)], tiers
 
-    def choose(self, shadow_weight: float, reader_weight: float) -> Choice:
-        """Return thresholds on the confidence whose risks are bounded, and that no command needs looser."""
+    def choose(
+        self, shadow_weight: float, reader_weight: float, allowed: Mapping[str, int] | None = None
+    ) -> Choice:
+        """Return thresholds on the confidence whose risks are bounded, and that no command needs looser.
+
+        allowed: see `choose_for`.
+        """
         risks = [
             replace(risk, most=NEAR_MISSES) if risk.name == "near misses" else risk
             for risk in RISKS
         ]
         best, tiers = self.best(shadow_weight, reader_weight)
         right = self.posteriors.argmax(1) == _labels(self.rows)
-        return choose_for(best, tiers, self.rows, risks, margin=MARGIN, right=right)
+        return choose_for(best, tiers, self.rows, risks, allowed, MARGIN, right)
 
     def figures(self, reading: SecondReading) -> dict[str, Any]:
         """Return shares right and wrong after thresholds; see `validation_figures`."""
         thresholds = {str(tier): value for tier, value in reading.thresholds.items()}
-        return validation_figures(self.judge(reading), self.rows, thresholds)
+        sure = self.judge(reading.shadow_weight, reading.reader_weight)
+        return validation_figures(sure, self.rows, thresholds)
 
-    def judge(self, reading: SecondReading) -> Tensor:
+    def judge(self, shadow_weight: float, reader_weight: float) -> Tensor:
         """Return [rows, tags]: the confidence in the shadow's best tag, all else 0."""
-        sure, _ = self.best(reading.shadow_weight, reading.reader_weight)
+        sure, _ = self.best(shadow_weight, reader_weight)
         tags = self.posteriors.argmax(1)
         chosen = torch.zeros_like(self.posteriors)
         chosen[torch.arange(len(tags)), tags] = torch.tensor(sure)

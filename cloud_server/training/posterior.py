@@ -1,6 +1,6 @@
 """The exact posterior over the tags by torch, in batches: the reference for the edge's graph."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -12,6 +12,22 @@ from cloud_server.training.packing import model_inputs
 from shared.prompt import PromptEncoder
 from shared.tag_tree import build_tag_tree
 from shared.tags import TAGS
+
+Posteriors = Callable[[Sequence[str]], Tensor]
+"""A shadow's posteriors [texts, tags]."""
+
+
+def reading(model: ShadowModel, encoder: PromptEncoder) -> Posteriors:
+    """Return what gives `tag_posteriors` of the model, as it is now, and reads the same texts once."""
+    known: dict[tuple[str, ...], Tensor] = {}
+
+    def read(texts: Sequence[str]) -> Tensor:
+        key = tuple(texts)
+        if key not in known:
+            known[key] = tag_posteriors(model, encoder, texts)
+        return known[key]
+
+    return read
 
 
 def tag_posteriors(

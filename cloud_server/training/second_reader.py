@@ -23,7 +23,7 @@ from cloud_server.training.augmentation import Augmenter
 from cloud_server.training.base import load_training_base
 from cloud_server.training.data import Row, read_files
 from cloud_server.training.pool import Numbers, save_reading, weigh_reader
-from cloud_server.training.posterior import tag_posteriors
+from cloud_server.training.posterior import reading
 from cloud_server.training.recipe import Augmentation, Section
 from shared.errors import ConfigurationError, DataError, ModelError
 from shared.tags import TAGS, print_tag
@@ -121,14 +121,14 @@ def train_reader(
     ]
     augmenter = Augmenter(recipe.augmentation, rows, recipe.seed)
     reader = fit(recipe, *lay_out(rows, augmenter))
-    reading, figures = weigh_reader(
+    weighed, figures = weigh_reader(
         reader.scores,
-        lambda texts: tag_posteriors(model, loaded.encoder, texts),
+        reading(model, loaded.encoder),
         read_files(datasets, recipe.validation),
         read_files(datasets, recipe.calibration),
     )
     reader.save(adapter)
-    save_reading(reading, adapter)
+    save_reading(weighed, adapter)
     return {"keys": len(reader.keys), **figures}
 
 

@@ -19,7 +19,7 @@ from cloud_server.modeling.checkpoint import read_adapter
 from cloud_server.training.base import load_training_base
 from cloud_server.training.data import read_files
 from cloud_server.training.pool import save_reading, weigh_reader
-from cloud_server.training.posterior import tag_posteriors
+from cloud_server.training.posterior import reading
 from cloud_server.training.recipe import Recipe
 from cloud_server.training.second_reader import Reader
 from cloud_server.training.train import write_thresholds
@@ -49,15 +49,16 @@ def ship_change(
             shutil.copy(trained / name, shipped)
     loaded = load_training_base(profile, torch.float32)
     model = ShadowModel.from_pretrained(loaded.model, shipped).eval()
-    write_thresholds(model, recipe, loaded.encoder, datasets, shipped)
+    read = reading(model, loaded.encoder)
+    write_thresholds(read, recipe, datasets, shipped)
     if read_second_reading(shipped):
         data = recipe.stages[-1].data
-        reading, figures = weigh_reader(
+        weighed, figures = weigh_reader(
             Reader.load(shipped).scores,
-            lambda texts: tag_posteriors(model, loaded.encoder, texts),
+            read,
             read_files(datasets, data.validation),
             read_files(datasets, data.calibration or data.validation),
         )
-        save_reading(reading, shipped)
+        save_reading(weighed, shipped)
         print(json.dumps(figures, ensure_ascii=False), flush=True)
     return file

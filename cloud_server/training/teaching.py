@@ -3,7 +3,7 @@
 Training goes on from the shipped weights, detached alone. Beside the new rows it sees default rows
 again, with its own posterior from before as their target (Li and Hoiem 2017, Learning without
 Forgetting). What was learnt is then taken back as far as the old skills need it (Wortsman et al.
-2022, Robust fine-tuning), and thresholds are chosen so that no tier acts wrongly more often than before.
+2022, Robust fine-tuning), and thresholds are chosen anew by the rule the shipped ones were chosen by.
 """
 
 import json
@@ -11,7 +11,7 @@ import math
 import random
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -27,7 +27,6 @@ from cloud_server.training.base import TrainingBase, load_training_base
 from cloud_server.training.data import Example, Row, hard_target
 from cloud_server.training.judge import Judge
 from cloud_server.training.lesson import Lesson, prepare_lesson
-from cloud_server.training.matching import Kind, count_wrong, match_thresholds
 from cloud_server.training.objective import BatchBuilder
 from cloud_server.training.posterior import tag_posteriors
 from cloud_server.training.recipe import Recipe, Stage
@@ -36,7 +35,7 @@ from cloud_server.training.thresholds import decide
 from cloud_server.training.train import validation_figures
 from cloud_server.training.trainer import LOG_NAME, ShadowTrainer, run_stage
 from shared.errors import ModelError
-from shared.skills import BUILT_IN, Tier
+from shared.skills import BUILT_IN
 from shared.tags import REMOTE, TAGS, print_tag
 from shared.taught_skill import TaughtSkill
 
@@ -56,7 +55,7 @@ class _Before:
     """The shadow as it was: weights, how often it acts wrongly, its share of old commands right."""
 
     weights: dict[str, Tensor]
-    wrong: dict[Kind, int]
+    wrong: dict[str, int]
     right: float
 
 
@@ -71,8 +70,9 @@ def teach(
 ) -> dict[str, Any]:
     """Teach `adapter`'s shadow the skills, which the catalogue holds already, and return the report.
 
-    Its second reader, where it has one, is fitted anew by `reader_recipe` with the new rows. The new adapter lies in `run_directory/adapter`, the report beside it. ModelError where the
-    shadow was taught before.
+    Its second reader, where it has one, is fitted anew by `reader_recipe` with the new rows. The new
+    adapter lies in `run_directory/adapter`, the report beside it. ModelError where the shadow was
+    taught before.
     """
     if read_taught(adapter).skills:
         raise ModelError(
@@ -138,42 +138,37 @@ def _settle(
     """Take back as much of what was learnt as the old commands of the calibration split need, and
     return the share of it that stays, and the judge with its thresholds. The weights are then as saved."""
     rows = [*lesson.calibration, *lesson.held_out]
-    dangerous = str(int(Tier.DANGEROUS))
-    floors = {
-        dangerous: judge.thresholds[dangerous]
-    }  # what few rows bear is not enough to loosen it
     learnt = {name: each.clone() for name, each in model.shadow_model.state_dict().items()}
     for share in SHARES:
         mixed = {name: torch.lerp(before.weights[name], learnt[name], share) for name in learnt}
         model.shadow_model.load_state_dict(
             {name: each.to(torch.bfloat16).float() for name, each in mixed.items()}
         )
-        sure = judge.judge(rows, _posteriors(model, loaded, rows))
-        thresholds = match_thresholds(sure, rows, before.wrong, floors)
-        right = _right(sure[: len(lesson.calibration)], lesson.calibration, thresholds)
+        posteriors = _posteriors(model, loaded, rows)
+        settled = judge.settled(rows, posteriors, before.wrong)
+        right = _right(settled, lesson.calibration, posteriors[: len(lesson.calibration)])
         print(f"    {share:.0%} of it: {right:.1%} of {before.right:.1%} old commands", flush=True)
         if before.right - right <= MOST_LOST / 2:
             break
-    return share, judge.with_thresholds(thresholds)
+    return share, settled
 
 
 @torch.no_grad()
 def _look_before(model: ShadowModel, loaded: TrainingBase, lesson: Lesson, judge: Judge) -> _Before:
     rows = [*lesson.calibration, *lesson.held_out]
     posteriors = torch.tensor(_old_posteriors(model, loaded, [row.text for row in rows]))
-    sure = judge.judge(rows, posteriors)
     return _Before(
         {name: each.clone() for name, each in model.shadow_model.state_dict().items()},
-        count_wrong(sure, rows, judge.thresholds),
-        _right(sure[: len(lesson.calibration)], lesson.calibration, judge.thresholds),
+        judge.count_wrong(rows, posteriors),
+        _right(judge, lesson.calibration, posteriors[: len(lesson.calibration)]),
     )
 
 
-def _right(posteriors: Tensor, rows: Sequence[Row], thresholds: Mapping[str, float]) -> float:
+def _right(judge: Judge, rows: Sequence[Row], posteriors: Tensor) -> float:
     """Return the share of commands that are right after thresholds."""
     right = [
-        decide(posterior, thresholds)[0] == row.label
-        for row, posterior in zip(rows, posteriors, strict=True)
+        decide(sure, judge.thresholds)[0] == row.label
+        for row, sure in zip(rows, judge.judge(rows, posteriors), strict=True)
         if row.label != "REMOTE"
     ]
     return sum(right) / max(1, len(right))

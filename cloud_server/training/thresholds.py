@@ -86,9 +86,11 @@ def choose_for(
     """
     allowed = allowed or {}
     passed: list[Choice] = []
+    served: list[int] = []
     for step in PATH:
         thresholds = thresholds_at(step, margin)
-        counts = count_risks(best, tiers, rows, thresholds, risks)
+        acted = _acted(best, tiers, thresholds)
+        counts = {risk.name: _count(risk, rows, acted, tiers) for risk in risks}
         bounded = all(count["p_value"] <= 1 - CONFIDENCE for count in counts.values())
         kept = bounded or all(
             count["p_value"] <= 1 - CONFIDENCE or count["acted_on"] <= allowed.get(name, -1)
@@ -96,12 +98,10 @@ def choose_for(
         )
         if kept or not passed:
             passed.append(Choice(thresholds, counts, bounded))
+            served.append(0 if right is None else int(acted[right].sum()))
         if not kept:
             break
-    if right is None:
-        return passed[-1]
-    acted = [int(_acted(best, tiers, each.thresholds)[right].sum()) for each in passed]
-    return passed[acted.index(acted[-1])]
+    return passed[-1 if right is None else served.index(served[-1])]
 
 
 def thresholds_at(in_place: float, margin: Mapping[Tier, float] = MARGIN) -> dict[str, float]:

@@ -23,7 +23,7 @@ from cloud_server.training.data import Example, Row, draw, hard_target, read_fil
 from cloud_server.training.low_rank import LowRankLearner, adapt
 from cloud_server.training.objective import BatchBuilder
 from cloud_server.training.plots import plot_log
-from cloud_server.training.posterior import branch_states, tag_head, tag_posteriors
+from cloud_server.training.posterior import Posteriors, branch_states, reading, tag_head
 from cloud_server.training.recipe import DataSection, LowRankSection, Recipe, Stage
 from cloud_server.training.soft_targets import read_soft_targets
 from cloud_server.training.thresholds import choose_thresholds, decide
@@ -222,23 +222,21 @@ def _finish(
     for stage in recipe.stages:
         if stage.calibrate:
             shutil.copy(run_directory / stage.name / "adapter" / CALIBRATION_NAME, adapter)
-    write_thresholds(model, recipe, encoder, datasets, adapter)
+    write_thresholds(reading(model, encoder), recipe, datasets, adapter)
     plot_log(run_directory / "log.jsonl", adapter / "loss.png")
     return adapter
 
 
-def write_thresholds(
-    model: ShadowModel, recipe: Recipe, encoder: Any, datasets: Path, adapter: Path
-) -> None:
-    """Choose thresholds on the recipe's calibration rows, and write them and the validation's figures."""
+def write_thresholds(read: Posteriors, recipe: Recipe, datasets: Path, adapter: Path) -> None:
+    """Choose thresholds for what `read` makes of the recipe's calibration rows, and write them and
+    the validation's figures."""
     data = recipe.stages[-1].data
     choosing = read_files(datasets, data.calibration or data.validation)
-    choice = choose_thresholds(tag_posteriors(model, encoder, [r.text for r in choosing]), choosing)
+    choice = choose_thresholds(read([row.text for row in choosing]), choosing)
     thresholds = choice.thresholds
     (adapter / THRESHOLDS_NAME).write_text(json.dumps(thresholds, indent=2) + "\n")
     rows = read_files(datasets, data.validation)
-    posteriors = tag_posteriors(model, encoder, [row.text for row in rows])
-    figures = validation_figures(posteriors, rows, thresholds)
+    figures = validation_figures(read([row.text for row in rows]), rows, thresholds)
     figures["chosen_by"] = {"certified": choice.certified, "risks": choice.counts}
     (adapter / FIGURES_NAME).write_text(json.dumps(figures, indent=2, ensure_ascii=False) + "\n")
     print(json.dumps(figures, ensure_ascii=False), flush=True)

@@ -1,6 +1,7 @@
 """The second reader learns a taught skill too, keeps the old ones, and is weighed as before."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,20 +13,20 @@ from cloud_server.training.judge import Judge
 from cloud_server.training.lesson import prepare_lesson
 from cloud_server.training.recipe import DataSection
 from cloud_server.training.second_reader import Reader, ReaderRecipe, fit
-from shared.bundle import SecondReading
+from cloud_server.training.thresholds import choose_thresholds
 from shared.errors import ModelError
 from shared.skills import BUILT_IN
 from shared.tags import REMOTE, TAGS
 from shared.taught_skill import TaughtSkill, learn_skills
+from tests.cloud_server.training.test_thresholds import posteriors_of, remote_rows
+from tests.cloud_server.training.test_thresholds import row as labelled
 
 pytestmark = pytest.mark.usefixtures("built_in_catalogue")
 
 EXAMPLE = Path("examples/push-ups")
 OLD_TAGS = (*(f"[{skill.name}()]" for skill in BUILT_IN), REMOTE)
 THRESHOLDS = {"0": 0.4, "1": 0.5, "2": 0.6, "3": 0.97}
-READING = SecondReading.model_validate(
-    {"shadow_weight": 0.4, "reader_weight": 0.8, "thresholds": THRESHOLDS}
-)
+WEIGHTS = (0.4, 0.8)
 RECIPE = ReaderRecipe(
     name="test",
     commands=["rows.jsonl"],
@@ -65,7 +66,7 @@ def adapter(datasets: Path) -> Path:
     rows = [Row.model_validate_json(each) for each in (datasets / "rows.jsonl").open()]
     texts = [*(row.text for row in rows), "what will the weather be", "is it far"]
     labels = [*(OLD_TAGS.index(f"[{row.label}()]") for row in rows), 34, 34]
-    Judge(THRESHOLDS, READING, fit(RECIPE, texts, labels)).save(datasets)
+    Judge(THRESHOLDS, WEIGHTS, fit(RECIPE, texts, labels)).save(datasets)
     return datasets
 
 
@@ -113,15 +114,39 @@ def test_the_reader_learns_the_skill_and_keeps_the_old_ones(
 
     made = tmp_path / "made"
     made.mkdir()
-    judge.with_thresholds({**THRESHOLDS, "1": 0.55}).save(made)
+    replace(judge, thresholds={**THRESHOLDS, "1": 0.55}).save(made)
     read = Judge.of(made, TAGS)
     assert read.thresholds == {**THRESHOLDS, "1": 0.55}
-    assert read.reading is not None
-    assert read.reading.reader_weight == 0.8
+    assert read.weights == WEIGHTS
     texts = [each.text for each in rows]
     assert judge.reader is not None
     assert read.reader is not None
     np.testing.assert_allclose(read.reader.scores(texts), judge.reader.scores(texts), rtol=1e-6)
+
+
+def test_thresholds_are_settled_by_the_shipped_rule_and_tier_3_is_not_loosened() -> None:
+    rows = [*remote_rows(1900, 1000), *(labelled(i, "Sit") for i in range(3))]
+    posteriors = posteriors_of(rows, [("Sit", 0.9), ("Sit", 0.8), ("FrontFlip", 0.999)])
+    judge = Judge(THRESHOLDS)
+    wrong = judge.count_wrong(rows, posteriors)
+    assert wrong == {"requests": 3, "near misses": 0, "into tier 3": 1}
+    settled = judge.settled(rows, posteriors, {})
+    assert settled.thresholds["1"] == choose_thresholds(posteriors, rows).thresholds["1"]
+    assert settled.thresholds["3"] == 0.97
+    assert (
+        Judge({**THRESHOLDS, "3": 0.9999}).settled(rows, posteriors, {}).thresholds["3"] == 0.9999
+    )
+
+
+def test_what_a_judge_in_use_acts_on_is_allowed() -> None:
+    rows = remote_rows(100, 100)  # too few to bound anything
+    posteriors = posteriors_of(rows, [("Sit", 0.705)])
+    assert Judge(THRESHOLDS).settled(rows, posteriors, {}).thresholds["1"] == 0.99
+    allowed = {"requests": 0, "near misses": 0, "into tier 3": 0}
+    strict = Judge(THRESHOLDS).settled(rows, posteriors, allowed)
+    assert strict.thresholds["1"] == 0.71
+    allowed["requests"] = 1
+    assert Judge(THRESHOLDS).settled(rows, posteriors, allowed).thresholds["1"] == 0.4
 
 
 def test_a_shadow_alone_is_judged_by_its_own_thresholds(tmp_path: Path) -> None:
