@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -35,7 +34,7 @@ from cloud_server.settings import CloudSettings
 from cloud_server.upstream.client import UpstreamClient
 from cloud_server.upstream.engine import UpstreamEngine
 from shared import __version__
-from shared.errors import ConfigurationError
+from shared.listening import listen, printed_host
 
 DESCRIPTION = """The large base with shadows attached, for robot dogs and for OpenAI's clients.
 
@@ -177,26 +176,13 @@ def serve(settings: CloudSettings) -> None:
             timeout_graceful_shutdown=GRACEFUL_STOP_S,
         )
     )
-    with _listen(settings.host, settings.port) as listener:
-        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    with listen(settings.host, settings.port, "set CLOUD_PORT") as listener:
+        host = printed_host(settings.host)
         logger.info("running on http://%s:%d", host, listener.getsockname()[1])
         server.run(sockets=[listener])
     loaded = app.state.engine.loaded
     if loaded.done():
         loaded.result()
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    """Return a listening socket, made before the model is loaded; ConfigurationError where it is taken."""
-    address = host.strip("[]")
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    try:
-        return socket.create_server((address, port), family=family, backlog=2048)
-    except OSError as error:
-        raise ConfigurationError(
-            f"cannot listen on {host}:{port} ({error.strerror or error}); end what uses it or set "
-            "CLOUD_PORT"
-        ) from error
 
 
 async def _watch_loading(engine: AnswerEngine, on_failure: Callable[[], None]) -> None:

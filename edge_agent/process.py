@@ -27,7 +27,7 @@ from edge_agent.settings import EdgeSettings
 from edge_agent.speech.choice import choose_attention, choose_hearing
 from edge_agent.tls import check_certificate
 from edge_agent.tracing import Tracing
-from shared.errors import ConfigurationError
+from shared.listening import listen
 
 GRACEFUL_STOP_S = 3
 
@@ -74,7 +74,7 @@ def run(settings: EdgeSettings) -> None:
     """Serve until SIGINT or SIGTERM; errors of the tree say what keeps the agent from starting."""
     if settings.tls_certificate is not None and settings.tls_key is not None:
         check_certificate(settings.tls_certificate, settings.tls_key)
-    with _listen(settings.host, settings.port) as listener:
+    with listen(settings.host, settings.port, "set EDGE_PORT", 128) as listener:
         recognizer = load_recognizer(settings)
         if settings.bundle_mismatch == "refuse":
             compare_with_cloud(settings, recognizer.manifest)
@@ -147,16 +147,3 @@ async def _done_before(task: "asyncio.Task[None]", ending: asyncio.Event) -> boo
         return False
     task.result()
     return True
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    """Return a listening socket, made before anything else so that a second agent ends at once."""
-    address = host.strip("[]")
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    try:
-        return socket.create_server((address, port), family=family, backlog=128)
-    except OSError as error:
-        raise ConfigurationError(
-            f"cannot listen on {host}:{port} ({error.strerror or error}); end what uses it or set "
-            "EDGE_PORT"
-        ) from error

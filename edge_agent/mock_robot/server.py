@@ -5,7 +5,6 @@ import contextlib
 import hashlib
 import re
 import signal
-import socket
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -25,6 +24,7 @@ from edge_agent.mock_robot.sport_api import SPORT, Posture
 from edge_agent.refusals import install_refusals
 from edge_agent.settings import is_loopback
 from shared.errors import ConfigurationError, NotFound
+from shared.listening import listen, printed_host
 
 PAGE_PATH = Path(__file__).with_name("page.html")
 PAGE_FOLDER = Path(__file__).with_name("page")
@@ -73,7 +73,7 @@ def run(
     where `host` is not loopback and there is no token.
     """
     place = ViewPlace(host, pairing_token, allowed_hosts)
-    listener = _listen(host, port)
+    listener = listen(host, port, "choose another one")
     dog = MockGo2(
         domain,
         interface,
@@ -87,7 +87,7 @@ def run(
     try:
         with contextlib.redirect_stdout(sys.stderr):  # the SDK prints as it starts
             dog.start()
-        address = f"http://{_printed(host)}:{listener.getsockname()[1]}/"
+        address = f"http://{printed_host(host)}:{listener.getsockname()[1]}/"
         configuration = uvicorn.Config(
             make_app(dog, place), log_level="warning", access_log=False, timeout_graceful_shutdown=1
         )
@@ -197,22 +197,3 @@ class _PageFiles(StaticFiles):
         response = super().file_response(*arguments, **more)
         response.headers["Cache-Control"] = "no-cache"
         return response
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-        listener.listen()  # whoever read that it is ready may call before uvicorn takes over
-    except OSError as error:
-        listener.close()
-        raise ConfigurationError(
-            f"port {port} on {host} cannot be used ({error.strerror}); choose another one"
-        ) from error
-    return listener
-
-
-def _printed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host

@@ -1,0 +1,26 @@
+"""The socket that a service listens on: made before anything slow, so that a taken port is said at once."""
+
+import socket
+
+from shared.errors import ConfigurationError
+
+
+def listen(host: str, port: int, remedy: str, backlog: int = 2048) -> socket.socket:
+    """Return a listening TCP socket; port 0 takes a free one.
+
+    host: an address or a name, an IPv6 address with or without brackets. ConfigurationError where the
+    place cannot be used; it names `remedy`.
+    """
+    address = host.strip("[]")
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        return socket.create_server((address, port), family=family, backlog=backlog)
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot listen on {host}:{port} ({error.strerror or error}); end what uses it or {remedy}"
+        ) from error
+
+
+def printed_host(host: str) -> str:
+    """Return the host as it stands in a URL: an IPv6 address in brackets."""
+    return f"[{host}]" if ":" in host and not host.startswith("[") else host
