@@ -44,6 +44,7 @@ SIDES = {
     "test": ("test_normal", "test_remote", "test_remote_extra"),
     "test_extra": ("test_extra",),
     "test_stranger": ("test_stranger",),
+    "test_dangerous": ("test_dangerous",),
     "train": (
         "train_normal",
         "train_normal_extra",
