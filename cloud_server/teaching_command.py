@@ -52,8 +52,9 @@ def teach(
     from cloud_server.training.export import bundle_name, export_bundle
     from cloud_server.training.recipe import load_recipe
     from cloud_server.training.second_reader import load_reader_recipe
-    from cloud_server.training.teaching import MOST_LOST, REPORT_NAME, lost, render
+    from cloud_server.training.teaching import MOST_LOST
     from cloud_server.training.teaching import teach as run
+    from cloud_server.training.teaching_report import REPORT_NAME, lost, render
 
     name = bundle_name(profile, [each.name for each in taught])
     run_directory = run_directory or Path("runs") / f"teach-{name}"

@@ -11,7 +11,7 @@ import math
 import random
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -28,15 +28,15 @@ from cloud_server.training.data import Example, Row, hard_target
 from cloud_server.training.judge import Judge
 from cloud_server.training.lesson import Lesson, prepare_lesson
 from cloud_server.training.objective import BatchBuilder
-from cloud_server.training.posterior import tag_posteriors
+from cloud_server.training.posterior import Posteriors, reading, tag_posteriors
 from cloud_server.training.recipe import Recipe, Stage
 from cloud_server.training.second_reader import ReaderRecipe
+from cloud_server.training.teaching_report import REPORT_NAME, count, measure
 from cloud_server.training.thresholds import decide
-from cloud_server.training.train import validation_figures
 from cloud_server.training.trainer import LOG_NAME, ShadowTrainer, run_stage
 from shared.errors import ModelError
 from shared.skills import BUILT_IN
-from shared.tags import REMOTE, TAGS, print_tag
+from shared.tags import REMOTE, TAGS
 from shared.taught_skill import TaughtSkill
 
 HELD_OUT_SHARE = 0.2
@@ -44,7 +44,6 @@ NEW_SHARE = 1 / 4
 """The new rows' share of what is seen; they are few, so each is seen several times, disturbed anew."""
 MOST_LOST = 0.01
 """How much of the old commands' share right may be lost."""
-REPORT_NAME = "teaching.json"
 SHARES = (1.0, 0.6, 0.3)
 """How much of what was learnt may stay: a part of every weight's change."""
 _OLD_TAGS = (*(f"[{skill.name}()]" for skill in BUILT_IN), REMOTE)
@@ -86,10 +85,11 @@ def teach(
     loaded = load_training_base(recipe.profile, torch.float32)
     model = ShadowModel.from_pretrained(loaded.model, adapter).eval()
     print(f"1/3 what the shadow makes of {len(lesson.replayed)} rows before", flush=True)
-    examples = lay_out(lesson, partial(_old_posteriors, model, loaded), stage, recipe.seed)
+    old = partial(_old_posteriors, model, loaded)
+    examples = lay_out(lesson, old, stage, recipe.seed)
     judge = Judge.of(adapter, _OLD_TAGS)
-    before = _measure(model, loaded, lesson, judge, knows_new=False)
-    known = _look_before(model, loaded, lesson, judge)
+    before = measure(old, lesson, judge)
+    known = _look_before(model, old, lesson, judge)
     print(f"2/3 learning from {len(examples)} rows, {len(lesson.new)} of them new", flush=True)
     _learn(model, loaded, examples, recipe, run_directory)
     print("3/3 choosing thresholds and measuring", flush=True)
@@ -98,9 +98,9 @@ def teach(
     judge.save(_save(model, taught, lesson, run_directory))
     report = {
         "taught": [each.name for each in taught],
-        "rows": _count(lesson, examples),
+        "rows": count(lesson, len(examples)),
         "before": before,
-        "after": _measure(model, loaded, lesson, judge, knows_new=True),
+        "after": measure(reading(model, loaded.encoder), lesson, judge),
         "kept_share": share,
         "seconds": {
             "wall": round(time.perf_counter() - wall_s, 1),
@@ -144,7 +144,7 @@ def _settle(
         model.shadow_model.load_state_dict(
             {name: each.to(torch.bfloat16).float() for name, each in mixed.items()}
         )
-        posteriors = _posteriors(model, loaded, rows)
+        posteriors = tag_posteriors(model, loaded.encoder, [row.text for row in rows])
         settled = judge.settled(rows, posteriors, before.wrong)
         right = _right(settled, lesson.calibration, posteriors[: len(lesson.calibration)])
         print(f"    {share:.0%} of it: {right:.1%} of {before.right:.1%} old commands", flush=True)
@@ -153,10 +153,9 @@ def _settle(
     return share, settled
 
 
-@torch.no_grad()
-def _look_before(model: ShadowModel, loaded: TrainingBase, lesson: Lesson, judge: Judge) -> _Before:
+def _look_before(model: ShadowModel, read: Posteriors, lesson: Lesson, judge: Judge) -> _Before:
     rows = [*lesson.calibration, *lesson.held_out]
-    posteriors = torch.tensor(_old_posteriors(model, loaded, [row.text for row in rows]))
+    posteriors = read([row.text for row in rows])
     return _Before(
         {name: each.clone() for name, each in model.shadow_model.state_dict().items()},
         judge.count_wrong(rows, posteriors),
@@ -174,25 +173,9 @@ def _right(judge: Judge, rows: Sequence[Row], posteriors: Tensor) -> float:
     return sum(right) / max(1, len(right))
 
 
-def _count(lesson: Lesson, examples: Sequence[Example]) -> dict[str, Any]:
-    return {
-        "new": len(lesson.new),
-        "held_out": len(lesson.held_out),
-        "replayed": len(lesson.replayed),
-        "seen": len(examples),
-        "set_aside": [row.text for row in lesson.set_aside],
-    }
-
-
-def lost(report: dict[str, Any]) -> float:
-    """Return the share of old commands that were right before and are not any more, net."""
-    before, after = (report[when]["old"]["commands"]["right"] for when in ("before", "after"))
-    return float(round(before - after, 6))
-
-
 def lay_out(
     lesson: Lesson,
-    know: Callable[[Sequence[str]], Sequence[Sequence[float]]],
+    know: Posteriors,
     stage: Stage,
     seed: int,
 ) -> list[Example]:
@@ -208,7 +191,7 @@ def lay_out(
     replayed = lesson.replayed * math.ceil(stage.epochs)
     texts = [augmenter.disturb(row) for row in replayed]
     examples = []
-    for row, text, old in zip(replayed, texts, know(texts), strict=True):
+    for row, text, old in zip(replayed, texts, know(texts).tolist(), strict=True):
         mixed = zip(old, hard_target(row.label), strict=True)
         target = tuple(share * a + (1 - share) * b for a, b in mixed)
         examples.append(Example(row, text, target))
@@ -231,17 +214,12 @@ def _begin_run(recipe: Recipe, run_directory: Path) -> None:
     torch.manual_seed(recipe.seed)
 
 
-def _posteriors(model: ShadowModel, loaded: TrainingBase, rows: Sequence[Row]) -> Tensor:
-    return tag_posteriors(model, loaded.encoder, [row.text for row in rows])
-
-
-def _old_posteriors(
-    model: ShadowModel, loaded: TrainingBase, texts: Sequence[str]
-) -> list[list[float]]:
-    """Return P(tag) over all of today's tags of a shadow that knows the built-in ones alone."""
+def _old_posteriors(model: ShadowModel, loaded: TrainingBase, texts: Sequence[str]) -> Tensor:
+    """Return P(tag) [texts, today's tags] of a shadow that knows the built-in ones alone."""
     known = tag_posteriors(model, loaded.encoder, texts, tags=_OLD_TAGS)
-    columns = [_OLD_TAGS.index(tag) if tag in _OLD_TAGS else None for tag in TAGS]
-    return [[0.0 if at is None else row[at] for at in columns] for row in known.tolist()]
+    all_tags = torch.zeros(len(texts), len(TAGS))
+    all_tags[:, [TAGS.index(tag) for tag in _OLD_TAGS]] = known
+    return all_tags
 
 
 def _save(
@@ -265,64 +243,3 @@ def _save(
     )
     (made / TAUGHT_NAME).write_text(note.model_dump_json(indent=1) + "\n", encoding="utf-8")
     return made
-
-
-def _measure(
-    model: ShadowModel,
-    loaded: TrainingBase,
-    lesson: Lesson,
-    judge: Judge,
-    *,
-    knows_new: bool,
-) -> dict[str, Any]:
-    """Return shares after thresholds: `old` of the default validation rows, `new` of the held-out."""
-    shares = {}
-    for name, rows in (("old", lesson.validation), ("new", lesson.held_out)):
-        if knows_new:
-            posteriors = _posteriors(model, loaded, rows)
-        else:
-            posteriors = torch.tensor(_old_posteriors(model, loaded, [row.text for row in rows]))
-        sure = judge.judge(rows, posteriors)
-        figures = validation_figures(sure, rows, judge.thresholds)
-        figures["best_tag_right"] = _best_tag_right(posteriors, rows)
-        shares[name] = figures
-        if name == "new":
-            figures["split"] = "held out"
-            figures["items"] = [
-                {
-                    "text": row.text,
-                    "label": row.label,
-                    "predicted": decide(each, judge.thresholds)[0],
-                }
-                for row, each in zip(rows, sure, strict=True)
-            ]
-    return shares
-
-
-def _best_tag_right(posteriors: Tensor, rows: Sequence[Row]) -> float:
-    """Return the share of commands whose best tag is right, whatever the thresholds."""
-    right = [
-        TAGS[index] == print_tag(row.label)
-        for row, index in zip(rows, posteriors.argmax(dim=1).tolist(), strict=True)
-        if row.label != "REMOTE"
-    ]
-    return float(round(sum(right) / max(1, len(right)), 4))
-
-
-def render(report: dict[str, Any]) -> str:
-    """Return the report's figures before and after as a Markdown table."""
-    names = ", ".join(report["taught"])
-    lines = [
-        "| after thresholds | rows | before | after |",
-        "|---|---|---|---|",
-    ]
-    for label, where, part, key in (
-        ("old commands right (validation)", "old", "commands", "right"),
-        ("requests wrongly acted on (validation)", "old", "remote", "acted_on"),
-        ("of them near-misses", "old", "near_misses", "acted_on"),
-        (f"{names} understood (held out)", "new", "commands", "right"),
-        (f"near-misses of {names} wrongly acted on (held out)", "new", "remote", "acted_on"),
-    ):
-        before, after = (report[when][where][part] for when in ("before", "after"))
-        lines.append(f"| {label} | {after['n']} | {before[key]:.1%} | {after[key]:.1%} |")
-    return "\n".join(lines)

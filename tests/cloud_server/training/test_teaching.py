@@ -16,7 +16,8 @@ from cloud_server.training.base import load_training_base
 from cloud_server.training.data import Row, hard_target
 from cloud_server.training.lesson import Lesson, prepare_lesson, read_utterances, split
 from cloud_server.training.recipe import DataSection, load_recipe
-from cloud_server.training.teaching import lay_out, lost
+from cloud_server.training.teaching import lay_out
+from cloud_server.training.teaching_report import lost
 from shared.bundle import read_manifest
 from shared.errors import BundleError, DataError
 from shared.skills import BUILT_IN, SKILL_NAMES, remove_taught_skills, skill
@@ -110,7 +111,7 @@ def test_one_command_makes_a_bundle_that_knows_the_skill(
 def test_a_shadow_that_forgets_gives_no_bundle(
     datasets: Path, adapter: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cloud_server.training.teaching.lost", lambda report: 0.011)
+    monkeypatch.setattr("cloud_server.training.teaching_report.lost", lambda report: 0.011)
     result = run(EXAMPLE, datasets, adapter, tmp_path)
     assert result.exit_code == 2
     assert "old skills lost 1.1%" in result.output
@@ -145,9 +146,9 @@ def test_new_rows_are_a_quarter_and_old_ones_keep_their_posterior(
     old = [row(f"sit {n}", "Sit") for n in range(8)]
     asked: list[str] = []
 
-    def know(texts: Sequence[str]) -> list[list[float]]:
+    def know(texts: Sequence[str]) -> torch.Tensor:
         asked.extend(texts)
-        return [[1.0 / 35] * 34 + [0.0] + [1.0 / 35]] * len(texts)
+        return torch.tensor([[1.0 / 35] * 34 + [0.0] + [1.0 / 35]] * len(texts))
 
     stage = load_recipe(Path("cloud_server/training/recipes/teach.toml")).stages[0]
     lesson = Lesson(new, [], old, [], [], [])
