@@ -44,7 +44,7 @@ NEW_SHARE = 1 / 4
 """The new rows' share of what is seen; they are few, so each is seen several times, disturbed anew."""
 MOST_LOST = 0.01
 """How much of the old commands' share right may be lost."""
-SHARES = (1.0, 0.6, 0.3)
+SHARES = (1.0, 0.8, 0.6)
 """How much of what was learnt may stay: a part of every weight's change."""
 _OLD_TAGS = (*(f"[{skill.name}()]" for skill in BUILT_IN), REMOTE)
 
