@@ -13,6 +13,7 @@ from typing_extensions import Self
 from edge_agent.bundles.store import BundleStore
 from edge_agent.lines import LineSource
 from edge_agent.provider import Provider, ProviderOptions
+from shared.listening import printed_host
 from shared.messages import DEFAULT_DEADLINE_MS
 from shared.settings import ProcessSettings, cache_directory
 from shared.taught_skill import split_folders
@@ -220,4 +221,4 @@ class EdgeSettings(ProcessSettings):
         if host in ("0.0.0.0", "::"):
             host = "127.0.0.1"
         scheme = "https" if self.tls_certificate else "http"
-        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}"
+        return f"{scheme}://{printed_host(host)}:{self.port}"

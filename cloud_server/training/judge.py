@@ -56,9 +56,9 @@ class Judge:
             return posteriors
         return self._read(self.reader, rows, posteriors).judge(*self.weights)
 
-    def count_wrong(self, rows: Sequence[Row], posteriors: Tensor) -> dict[str, int]:
-        """Return how many of the rows are wrongly acted on, by a risk's name."""
-        best, tiers = best_skills(self.judge(rows, posteriors))
+    def count_wrong(self, rows: Sequence[Row], sure: Tensor) -> dict[str, int]:
+        """Return how many of the rows are wrongly acted on, by a risk's name; `sure`: see `judge`."""
+        best, tiers = best_skills(sure)
         counts = count_risks(best, tiers, rows, self.thresholds)
         return {name: count["acted_on"] for name, count in counts.items()}
 

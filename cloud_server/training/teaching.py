@@ -11,7 +11,7 @@ import math
 import random
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,7 +24,7 @@ from cloud_server.adapter_files import TAUGHT_NAME, Taught, read_taught
 from cloud_server.modeling import ShadowModel
 from cloud_server.training.augmentation import Augmenter
 from cloud_server.training.base import TrainingBase, load_training_base
-from cloud_server.training.data import Example, Row, hard_target
+from cloud_server.training.data import Example, hard_target
 from cloud_server.training.judge import Judge
 from cloud_server.training.lesson import Lesson, prepare_lesson
 from cloud_server.training.objective import BatchBuilder
@@ -146,7 +146,7 @@ def _settle(
         )
         posteriors = tag_posteriors(model, loaded.encoder, [row.text for row in rows])
         settled = judge.settled(rows, posteriors, before.wrong)
-        right = _right(settled, lesson.calibration, posteriors[: len(lesson.calibration)])
+        right = _right(lesson, judge.judge(rows, posteriors), settled.thresholds)
         print(f"    {share:.0%} of it: {right:.1%} of {before.right:.1%} old commands", flush=True)
         if before.right - right <= MOST_LOST / 2:
             break
@@ -155,19 +155,19 @@ def _settle(
 
 def _look_before(model: ShadowModel, read: Posteriors, lesson: Lesson, judge: Judge) -> _Before:
     rows = [*lesson.calibration, *lesson.held_out]
-    posteriors = read([row.text for row in rows])
+    sure = judge.judge(rows, read([row.text for row in rows]))
     return _Before(
         {name: each.clone() for name, each in model.shadow_model.state_dict().items()},
-        judge.count_wrong(rows, posteriors),
-        _right(judge, lesson.calibration, posteriors[: len(lesson.calibration)]),
+        judge.count_wrong(rows, sure),
+        _right(lesson, sure, judge.thresholds),
     )
 
 
-def _right(judge: Judge, rows: Sequence[Row], posteriors: Tensor) -> float:
-    """Return the share of commands that are right after thresholds."""
+def _right(lesson: Lesson, sure: Tensor, thresholds: Mapping[str, float]) -> float:
+    """Return the share of the calibration split's commands that are right; `sure` begins with its rows."""
     right = [
-        decide(sure, judge.thresholds)[0] == row.label
-        for row, sure in zip(rows, judge.judge(rows, posteriors), strict=True)
+        decide(each, thresholds)[0] == row.label
+        for row, each in zip(lesson.calibration, sure, strict=False)
         if row.label != "REMOTE"
     ]
     return sum(right) / max(1, len(right))

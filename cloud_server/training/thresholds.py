@@ -90,7 +90,7 @@ def choose_for(
     for step in PATH:
         thresholds = thresholds_at(step, margin)
         acted = _acted(best, tiers, thresholds)
-        counts = {risk.name: _count(risk, rows, acted, tiers) for risk in risks}
+        counts = _count_all(risks, rows, acted, tiers)
         bounded = all(count["p_value"] <= 1 - CONFIDENCE for count in counts.values())
         kept = bounded or all(
             count["p_value"] <= 1 - CONFIDENCE or count["acted_on"] <= allowed.get(name, -1)
@@ -117,8 +117,7 @@ def count_risks(
     risks: Sequence[Risk] = RISKS,
 ) -> dict[str, dict[str, Any]]:
     """Return per risk how many rows it concerns and how many are acted on; see `best_skills`."""
-    acted = _acted(best, tiers, thresholds)
-    return {risk.name: _count(risk, rows, acted, tiers) for risk in risks}
+    return _count_all(risks, rows, _acted(best, tiers, thresholds), tiers)
 
 
 def _acted(
@@ -138,6 +137,12 @@ def best_skills(posteriors: Tensor) -> tuple[list[float], list[Tier | None]]:
     best = posteriors.max(dim=1)
     tiers = [SKILLS[index].tier if index < len(SKILLS) else None for index in best.indices.tolist()]
     return best.values.tolist(), tiers
+
+
+def _count_all(
+    risks: Sequence[Risk], rows: Sequence[Row], acted: Tensor, tiers: Sequence[Tier | None]
+) -> dict[str, dict[str, Any]]:
+    return {risk.name: _count(risk, rows, acted, tiers) for risk in risks}
 
 
 def _count(
