@@ -12,9 +12,9 @@ is measured in minutes. The last line is JSON.
 import argparse
 import hashlib
 import json
-import math
 import shutil
 import sys
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from edge_agent import reflex  # noqa: E402
 from edge_agent.evaluation import evaluate  # noqa: E402
 from edge_agent.preparation import prepare_bundle  # noqa: E402
 from edge_agent.recognition import Recognition  # noqa: E402
-from edge_agent.recognizer import Decision, Posterior, Recognizer  # noqa: E402
+from edge_agent.recognizer import Decision, Recognizer  # noqa: E402
 from edge_agent.settings import default_bundle  # noqa: E402
 from edge_agent.speech.interface import Samples, Wanted  # noqa: E402
 from edge_agent.speech.recognizer import Transcript, always  # noqa: E402
@@ -38,7 +38,7 @@ from edge_agent.speech.understanding import RecordingEars  # noqa: E402
 from edge_agent.speech.whisper import WhisperOptions, WhisperRecognizer  # noqa: E402
 from shared.report import LabelledRow, read_rows  # noqa: E402
 from shared.settings import cache_directory  # noqa: E402
-from shared.tags import REMOTE, parse_tag  # noqa: E402
+from shared.tags import REMOTE  # noqa: E402
 
 VOICES = {"en": ("slt", "rms"), "zh": ("jm_kumo",)}
 AGREEMENT_MARGIN = 0.3
@@ -116,49 +116,25 @@ class Hearing:
 class OverReadings:
     """Decides over all readings of a text; what the agent does not do (docs/speech.md says why).
 
-    "mean": each reading has its share, P(tag) is the shares' mean of P(tag | reading). "agreement": the
-    skill that clears its threshold in readings near the best, if it is one; several skills defer.
+    Done is the skill that clears its thresholds in readings near the best, if it is one; several skills defer.
     """
 
-    def __init__(self, recognizer: Recognizer, heard: list[dict[str, Any]], way: str) -> None:
+    def __init__(self, recognizer: Recognizer, heard: list[dict[str, Any]]) -> None:
         self.manifest = recognizer.manifest
         self._recognizer = recognizer
         self._readings = {each["text"]: each["readings"] for each in heard if not each["doubt"]}
-        self._way = way
 
     def decide(self, text: str) -> Decision:
-        readings = self._readings.get(text, [])
-        if not readings:
-            return self._recognizer.decide(text)
-        return self._mean(readings) if self._way == "mean" else self._agreement(text, readings)
-
-    def _mean(self, readings: list[tuple[str, float, float]]) -> Decision:
-        shares: dict[str, tuple[str, float]] = {}
-        for reading, _, log_probability in readings:
-            key = " ".join(reflex.cut_units(reading))  # what differs in marks alone is one
-            first, share = shares.get(key, (reading, 0.0))
-            shares[key] = first, share + math.exp(log_probability)
-        total = sum(share for _, share in shares.values())
-        mixed: dict[str, float] = {}
-        for reading, share in shares.values():
-            for tag, probability in self._recognizer.posterior(reading).ranked:
-                mixed[tag] = mixed.get(tag, 0.0) + share / total * probability
-        ranked = sorted(mixed.items(), key=lambda each: -each[1])
-        tag, probability = ranked[0]
-        name = str(parse_tag(tag))
-        clears = name != "REMOTE" and probability >= self._recognizer.threshold(name)
-        return Decision(tag if clears else REMOTE, probability, Posterior(ranked))
-
-    def _agreement(self, text: str, readings: list[tuple[str, float, float]]) -> Decision:
         written = self._recognizer.decide(text)
-        least = max(score for _, score, _ in readings) - AGREEMENT_MARGIN
+        readings = self._readings.get(text, [])
+        least = max((score for _, score, _ in readings), default=0.0) - AGREEMENT_MARGIN
         near = {reading for reading, score, _ in readings if score >= least}
         skills = [each for each in map(self._recognizer.decide, sorted(near)) if each.tag != REMOTE]
         if not skills:
             return written
         if len({each.tag for each in [*skills, written]} - {REMOTE}) > 1:
-            return Decision(REMOTE, written.probability, written.posterior)
-        return max(skills, key=lambda each: each.probability)
+            return replace(written, tag=REMOTE)
+        return max(skills, key=lambda each: each.confidence)
 
 
 def measure(rows: list[LabelledRow], recognizer: Recognition) -> dict[str, Any]:
@@ -214,9 +190,9 @@ def main() -> None:
         summary[name] = measure(said, recognizer)
         tell(name, summary[name])
         if given.over_readings:
-            for way in ("mean", "agreement"):
-                summary[f"{name}_{way}"] = measure(said, OverReadings(recognizer, heard, way))
-                tell(f"{name}_{way}", summary[f"{name}_{way}"])
+            agreed = f"{name}_agreement"
+            summary[agreed] = measure(said, OverReadings(recognizer, heard))
+            tell(agreed, summary[agreed])
     lost = summary["typed"]["accuracy"] - summary["spoken"]["accuracy"]
     summary["points_lost"] = round(100 * lost, 1)
     print(json.dumps(summary, ensure_ascii=False))

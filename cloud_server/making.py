@@ -159,14 +159,18 @@ def train_lines(datasets: Path, adapter: Path | None, rank: int | None, profile:
 @click.argument("recipe", default="second-reader")
 @click.option("--datasets", type=_FOLDER, default=Path("datasets"), show_default=True)
 @click.option("--adapter", type=_FOLDER, help="Shadow's folder; default: the profile's own.")
+@click.option("--keep", is_flag=True, help="Keep the one that is there; choose its weight anew.")
 @_PROFILE
-def train_reader(recipe: str, datasets: Path, adapter: Path | None, profile: str) -> None:
-    """Fit the second reader that is asked how sure a trained shadow's tag is; the shadow stays as it is."""
-    from cloud_server.training.second_reader import load_reader_recipe
-    from cloud_server.training.second_reader import train_reader as run
+def train_reader(
+    recipe: str, datasets: Path, adapter: Path | None, keep: bool, profile: str
+) -> None:
+    """Fit the second reader that is heard beside a trained shadow, and choose thresholds for both."""
+    from cloud_server.training import second_reader
 
     place = adapter or shipped_adapter(profile)
-    figures = run(load_reader_recipe(_recipe_path(recipe)), profile, place, datasets)
+    loaded = second_reader.load_reader_recipe(_recipe_path(recipe))
+    run = second_reader.weigh_again if keep else second_reader.train_reader
+    figures = run(loaded, profile, place, datasets)
     click.echo(json.dumps(figures, indent=2, ensure_ascii=False))
     click.echo(f"second reader of {figures['keys']:,} keys at {place}")
 

@@ -40,11 +40,12 @@ LEAST_WRITTEN = 45
 LEAST_REMOTE_EXTRA = 2000
 SIDES = {
     "validation": ("validation",),
-    "calibration": ("calibration",),
+    "calibration": ("calibration", "calibration_late"),
     "test": ("test_normal", "test_remote", "test_remote_extra"),
     "test_extra": ("test_extra",),
     "test_stranger": ("test_stranger",),
     "test_dangerous": ("test_dangerous",),
+    "test_newcomer": ("test_newcomer",),
     "train": (
         "train_normal",
         "train_normal_extra",

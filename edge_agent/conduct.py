@@ -68,7 +68,7 @@ class Conduct:
         is_deferred = name is None or name == "REMOTE" or is_repeat(utterance.text)
         wanted = None if is_deferred else skill(str(name))
         utterance.posterior = list(decision.posterior.ranked)
-        utterance.confidence = decision.confidence
+        utterance.confidence, utterance.seconded = decision.confidence, decision.seconded
         utterance.decide(wanted.name if wanted else None, decision.probability)
         if wanted is None:
             return await self._ask_cloud(utterance)

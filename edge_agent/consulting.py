@@ -119,7 +119,7 @@ class CloudWay:
                 probability=utterance.probability or 0.0,
                 posterior=utterance.posterior,
                 fingerprint=fingerprint,
-                confidence=utterance.confidence,
+                confidence=utterance.seconded,
             ),
             robot=RobotSummary(posture=state.posture, battery=state.battery_percent),
             recent=self._recent.of(utterance.session_id),

@@ -29,7 +29,7 @@ class Judgement:
         if self.decision is None and self.predicted != "REMOTE":
             prediction["reflex"] = True
         if self.decision is not None:
-            prediction["confidence"] = round(self.decision.confidence, 6)
+            prediction["joint"] = shorten_posterior(self.decision.joint)
         return {**prediction, "posterior": shorten_posterior(ranked)}
 
 

@@ -14,7 +14,7 @@ class Posterior(Protocol):
 
 
 class Decision(Protocol):
-    """The tag after thresholds, its probability, and how sure both readers are of it."""
+    """The tag after thresholds, and what `edge_agent.recognizer.Decision` says of it."""
 
     @property
     def tag(self) -> str: ...
@@ -22,6 +22,10 @@ class Decision(Protocol):
     def probability(self) -> float: ...
     @property
     def confidence(self) -> float: ...
+    @property
+    def seconded(self) -> float: ...
+    @property
+    def joint(self) -> Sequence[tuple[str, float]]: ...
     @property
     def posterior(self) -> Posterior: ...
 

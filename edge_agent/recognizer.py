@@ -39,16 +39,27 @@ class Posterior:
 
 @dataclass(frozen=True)
 class Decision:
-    """The tag after thresholds, and the probability of the most probable tag.
+    """The tag after thresholds, and what it was decided by.
 
-    confidence: how sure the shadow and the second reader together are of the most probable tag; the
-    same as `probability` where the bundle carries no second reader.
+    joint: how sure the shadow and the second reader together are of each tag, surest first; the
+    posterior's ranking where the bundle carries no second reader. probability: the shadow's own, of the tag that both
+    together are surest of.
     """
 
     tag: str
     probability: float
     posterior: Posterior
-    confidence: float
+    joint: list[tuple[str, float]]
+
+    @property
+    def confidence(self) -> float:
+        """How sure both readers are of the tag that they hold likeliest."""
+        return self.joint[0][1]
+
+    @property
+    def seconded(self) -> float:
+        """How sure both readers are of the tag that the shadow alone holds likeliest."""
+        return dict(self.joint)[self.posterior.ranked[0][0]]
 
 
 class Recognizer:
@@ -95,24 +106,22 @@ class Recognizer:
         complete = len(words) <= room and len(text) <= MAX_UTTERANCE_CHARACTERS
         chain = [*words[-room:], *self.shadow.suffix]
         result = tree_pass(self.shadow, self.tree, chain)
-        probabilities = self._probabilities(result.logits[1:])
-        order = np.argsort(-probabilities, kind="stable")
-        return Posterior(
-            [(self._tags[i], float(probabilities[i])) for i in order],
-            complete,
-            self._outside(result.states[0]),
-        )
+        ranked = self._rank(self._probabilities(result.logits[1:]))
+        return Posterior(ranked, complete, self._outside(result.states[0]))
 
     def decide(self, text: str) -> Decision:
         """Return the most probable tag where it clears its tier's threshold, else `[REMOTE]`.
 
-        Where the bundle carries a second reader, the confidence of both has to clear the tier's too.
+        Where the bundle carries a second reader, it is the tag that both readers together hold
+        likeliest, and their confidence has to clear the tier's threshold on it as well as the
+        shadow's own probability the one on that (docs/decisions/0015).
         An utterance too long to be read whole is never acted on, nor one that spells a tag.
         """
         posterior = self.posterior(text)
-        tag, probability = posterior.ranked[0]
+        joint = self._joint(text, posterior)
+        tag, confidence = joint[0]
+        probability = dict(posterior.ranked)[tag]
         name = parse_tag(tag) or "REMOTE"
-        confidence = self._confidence(text, posterior)
         readable = posterior.complete and not spells_a_tag(text)
         acts = (
             name != "REMOTE"
@@ -120,19 +129,22 @@ class Recognizer:
             and probability >= self.threshold(name)
             and confidence >= self._least_confidence(name)
         )
-        return Decision(tag if acts else REMOTE, probability, posterior, confidence)
+        return Decision(tag if acts else REMOTE, probability, posterior, joint)
 
     def threshold(self, name: str) -> float:
         """Return the probability that the named skill has to reach."""
         return _of_tier(self.manifest.thresholds, name)
 
-    def _confidence(self, text: str, posterior: Posterior) -> float:
-        tag, probability = posterior.ranked[0]
+    def _joint(self, text: str, posterior: Posterior) -> list[tuple[str, float]]:
         if self.second_reader is None:
-            return probability
+            return posterior.ranked
         ranked = dict(posterior.ranked)
-        joint = self.second_reader.confidence(text, np.array([ranked[each] for each in self._tags]))
-        return float(joint[self._tags.index(tag)])
+        sure = self.second_reader.confidence(text, np.array([ranked[each] for each in self._tags]))
+        return self._rank(sure)
+
+    def _rank(self, shares: NDArray[np.float64]) -> list[tuple[str, float]]:
+        order = np.argsort(-shares, kind="stable")
+        return [(self._tags[i], float(shares[i])) for i in order]
 
     def _least_confidence(self, name: str) -> float:
         reading = self.manifest.second_reading

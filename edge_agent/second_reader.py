@@ -1,7 +1,7 @@
-"""The second reader: a linear model over an utterance's wording, asked how sure the shadow's tag is.
+"""The second reader: a linear model over an utterance's wording, heard beside the shadow.
 
-It never chooses a tag. Where it reads an utterance differently from the shadow, the tag's confidence
-falls and the utterance is deferred (docs/decisions/0013).
+Both together hold one tag likeliest; where they read an utterance differently, their confidence in it
+is low and the utterance is deferred (docs/decisions/0013 and 0015).
 """
 
 from pathlib import Path

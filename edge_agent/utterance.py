@@ -36,6 +36,7 @@ class Utterance:
     tag: str | None = None
     probability: float | None = None
     confidence: float | None = None
+    seconded: float | None = None
     posterior: list[tuple[str, float]] = field(default_factory=list)
     say: str = ""
     actions: int = 0

@@ -59,7 +59,7 @@ class EdgeDecision(Request):
     posterior: list[tuple[str, float]]
     fingerprint: str
     confidence: Annotated[float, Field(ge=0, le=1)] | None = None
-    """How sure both readers are of the most probable tag; None from an edge without a second reader."""
+    """How sure both readers are of the posterior's first tag; that tag's probability where there is one reader."""
 
 
 class RobotSummary(Request):

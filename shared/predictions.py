@@ -4,8 +4,8 @@ JSON Lines: first an object about the system (`data`: the hash of each file of r
 a row, with the row's `id` and one of
 
 - a detached shadow: `posterior`, its tags' probabilities above `LEAST_PROBABILITY`;
-- the edge: the same, with `label` as decided by reflex and thresholds, `reflex` where it was that, else the
-  `confidence` of shadow and second reader in the most probable tag;
+- the edge: the same, with `label` as decided by reflex and thresholds, `reflex` where it was that, else
+  `joint`: how sure shadow and second reader together are of the tags;
 - an answering model: `said`, the whole answer as it came, and the `probability` of its first token.
 """
 

@@ -85,7 +85,7 @@ def decide_deployed(
         probability=max([0.0, *edge["posterior"].values()]),
         posterior=list(edge["posterior"].items()),
         fingerprint="",
-        confidence=edge.get("confidence"),
+        confidence=_seconded(edge),
     )
     answer = SpokenAnswer(
         guess_language(row.text), lambda name: may_be_meant(name, row.text, decided, None, least)
@@ -102,13 +102,22 @@ def decide_deployed(
 
 def best_skill_probability(prediction: Prediction) -> float:
     """Return how probable the most probable skill is held, both readers heard where there are two."""
-    posterior: Mapping[str, float] = prediction["posterior"]
-    best = max((value for tag, value in posterior.items() if tag != REMOTE), default=0.0)
-    if "confidence" not in prediction:
-        return best
-    is_best = best >= posterior.get(REMOTE, 0.0)
-    sure: float = prediction["confidence"] if is_best else min(best, 1 - prediction["confidence"])
-    return sure
+    return max((value for tag, value in held(prediction).items() if tag != REMOTE), default=0.0)
+
+
+def held(prediction: Prediction) -> Mapping[str, float]:
+    """Return how probable each tag is held: by both readers together where there are two."""
+    found: Mapping[str, float] = prediction.get("joint") or prediction["posterior"]
+    return found
+
+
+def _seconded(edge: Prediction) -> float | None:
+    """Return how sure both readers are of the shadow's likeliest tag, as an edge tells the cloud."""
+    posterior: Mapping[str, float] = edge["posterior"]
+    if not posterior or "joint" not in edge:
+        return None
+    sure: Mapping[str, float] = edge["joint"]
+    return sure.get(max(posterior, key=posterior.__getitem__), 0.0)
 
 
 def find_invented(said: str) -> tuple[str, ...]:
@@ -119,7 +128,6 @@ def find_invented(said: str) -> tuple[str, ...]:
 
 def best_tag(prediction: Prediction, row: Row) -> tuple[float, bool]:
     """Return how probable the best tag is held, and whether it is the row's label."""
-    posterior: dict[str, float] = prediction["posterior"]
-    best = max(posterior, key=posterior.__getitem__, default=TAGS[-1])
-    sure: float = prediction.get("confidence", posterior.get(best, 0.0))
-    return sure, best == print_tag(row.label)
+    tags = held(prediction)
+    best = max(tags, key=tags.__getitem__, default=TAGS[-1])
+    return tags.get(best, 0.0), best == print_tag(row.label)

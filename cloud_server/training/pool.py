@@ -17,7 +17,6 @@ from cloud_server.training.posterior import Posteriors
 from cloud_server.training.thresholds import RISKS, Choice, best_skills, choose_for
 from cloud_server.training.train import validation_figures
 from shared.bundle import SecondReading
-from shared.skills import Tier
 from shared.tags import TAGS, print_tag
 
 Numbers = NDArray[np.float64]
@@ -27,8 +26,6 @@ WEIGHTS = tuple(round(0.1 * step, 1) for step in range(11))
 """What is tried as the weight of either reader."""
 NEAR_MISSES = 0.03
 """What share of near-misses both readers together may act on, at most, with the thresholds' confidence."""
-MARGIN = {Tier.SAFE: 1.0, Tier.IN_PLACE: 1.0, Tier.NEEDS_SPACE: 0.75, Tier.DANGEROUS: 0.05}
-"""What share of the doubt allowed in place is allowed in a tier; tier 3 also has its least probability."""
 _LEAST = 1e-5
 
 
@@ -89,15 +86,15 @@ class Readings:
         return float(-pooled[torch.arange(len(labels)), labels].log().mean())
 
     def best(self, shadow_weight: float, reader_weight: float) -> tuple[list[float], list[Any]]:
-        """Return the confidence of the shadow's best tags and their tiers, as `best_skills` does.
+        """Return the confidence of the tags that both hold likeliest and their tiers, as `best_skills` does.
 
         It is 0 where the shadow's own probability is below the least.
         """
-        probabilities, tiers = best_skills(self.posteriors)
-        tags = self.posteriors.argmax(1)
-        sure = self.pool(shadow_weight, reader_weight)[torch.arange(len(tags)), tags].tolist()
+        pooled = self.pool(shadow_weight, reader_weight)
+        sure, tiers = best_skills(pooled)
+        own = self.posteriors.gather(1, pooled.argmax(1, keepdim=True)).squeeze(1).tolist()
         least = [0.0 if tier is None else LEAST_PROBABILITY[str(int(tier))] for tier in tiers]
-        clears = [probability >= bar for probability, bar in zip(probabilities, least, strict=True)]
+        clears = [probability >= bar for probability, bar in zip(own, least, strict=True)]
         return [value if clear else 0.0 for value, clear in zip(sure, clears, strict=True)], tiers
 
     def choose(
@@ -112,8 +109,8 @@ class Readings:
             for risk in RISKS
         ]
         best, tiers = self.best(shadow_weight, reader_weight)
-        right = self.posteriors.argmax(1) == _labels(self.rows)
-        return choose_for(best, tiers, self.rows, risks, allowed, MARGIN, right)
+        right = self.pool(shadow_weight, reader_weight).argmax(1) == _labels(self.rows)
+        return choose_for(best, tiers, self.rows, risks, allowed, right)
 
     def figures(self, reading: SecondReading) -> dict[str, Any]:
         """Return shares right and wrong after thresholds; see `validation_figures`."""
@@ -122,9 +119,9 @@ class Readings:
         return validation_figures(sure, self.rows, thresholds)
 
     def judge(self, shadow_weight: float, reader_weight: float) -> Tensor:
-        """Return [rows, tags]: the confidence in the shadow's best tag, all else 0."""
+        """Return [rows, tags]: the confidence in the tag that both hold likeliest, all else 0."""
         sure, _ = self.best(shadow_weight, reader_weight)
-        tags = self.posteriors.argmax(1)
+        tags = self.pool(shadow_weight, reader_weight).argmax(1)
         chosen = torch.zeros_like(self.posteriors)
         chosen[torch.arange(len(tags)), tags] = torch.tensor(sure)
         return chosen

@@ -114,20 +114,27 @@ def train_reader(
     recipe: ReaderRecipe, profile: str, adapter: Path, datasets: Path
 ) -> dict[str, Any]:
     """Fit the reader, weigh it against the adapter's shadow, write both beside it; return figures."""
-    loaded = load_training_base(profile, torch.float32)
-    model = ShadowModel.from_pretrained(loaded.model, adapter)
     rows = [
         row for row in read_files(datasets, [*recipe.commands, *recipe.remote]) if not row.history
     ]
     augmenter = Augmenter(recipe.augmentation, rows, recipe.seed)
-    reader = fit(recipe, *lay_out(rows, augmenter))
+    fit(recipe, *lay_out(rows, augmenter)).save(adapter)
+    return weigh_again(recipe, profile, adapter, datasets)
+
+
+def weigh_again(
+    recipe: ReaderRecipe, profile: str, adapter: Path, datasets: Path
+) -> dict[str, Any]:
+    """Weigh the reader beside an adapter against its shadow and write how, thresholds too; return figures."""
+    reader = Reader.load(adapter)
+    loaded = load_training_base(profile, torch.float32)
+    model = ShadowModel.from_pretrained(loaded.model, adapter)
     weighed, figures = weigh_reader(
         reader.scores,
         reading(model, loaded.encoder),
         read_files(datasets, recipe.validation),
         read_files(datasets, recipe.calibration),
     )
-    reader.save(adapter)
     save_reading(weighed, adapter)
     return {"keys": len(reader.keys), **figures}
 

@@ -74,7 +74,6 @@ def choose_for(
     rows: Sequence[Row],
     risks: Sequence[Risk],
     allowed: Mapping[str, int] | None = None,
-    margin: Mapping[Tier, float] = MARGIN,
     right: Tensor | None = None,
 ) -> Choice:
     """Return the loosest thresholds on `best` whose risks are bounded; see `best_skills`.
@@ -88,7 +87,7 @@ def choose_for(
     passed: list[Choice] = []
     served: list[int] = []
     for step in PATH:
-        thresholds = thresholds_at(step, margin)
+        thresholds = thresholds_at(step)
         acted = _acted(best, tiers, thresholds)
         counts = _count_all(risks, rows, acted, tiers)
         bounded = all(count["p_value"] <= 1 - CONFIDENCE for count in counts.values())
@@ -104,9 +103,9 @@ def choose_for(
     return passed[-1 if right is None else served.index(served[-1])]
 
 
-def thresholds_at(in_place: float, margin: Mapping[Tier, float] = MARGIN) -> dict[str, float]:
+def thresholds_at(in_place: float) -> dict[str, float]:
     """Return every tier's threshold where an in-place skill's is `in_place`."""
-    return {str(int(tier)): round(1 - (1 - in_place) * margin[tier], 6) for tier in Tier}
+    return {str(int(tier)): round(1 - (1 - in_place) * MARGIN[tier], 6) for tier in Tier}
 
 
 def count_risks(

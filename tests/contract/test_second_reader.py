@@ -1,4 +1,4 @@
-"""The second reader of a bundle scores as the trained one does, and can only keep the dog from moving."""
+"""The second reader of a bundle scores as the trained one does, and is heard as training heard it."""
 
 import json
 import shutil
@@ -16,7 +16,7 @@ from edge_agent.recognizer import Recognizer
 from shared.bundle import MANIFEST_NAME, SecondReading, read_manifest
 from shared.errors import BundleError
 from shared.skills import SKILL_NAMES
-from shared.tags import REMOTE, TAGS
+from shared.tags import REMOTE, TAGS, parse_tag
 
 TEXTS = [*(f"please {name.lower()} now" for name in SKILL_NAMES), "what is the weather"]
 RECIPE = ReaderRecipe(
@@ -64,9 +64,12 @@ def test_the_posterior_is_the_shadows_alone(
     alone = Recognizer.load(bundles["fp32"])
     assert together.posterior("sit").ranked == alone.posterior("sit").ranked
     decision = together.decide("sit")
-    assert decision.probability == decision.posterior.ranked[0][1]
-    assert decision.confidence != decision.probability
-    assert alone.decide("sit").confidence == alone.decide("sit").probability
+    tag, confidence = decision.joint[0]
+    assert sum(sure for _, sure in decision.joint) == pytest.approx(1)
+    assert decision.confidence == confidence
+    assert decision.probability == dict(decision.posterior.ranked)[tag]
+    assert decision.seconded == dict(decision.joint)[decision.posterior.ranked[0][0]]
+    assert alone.decide("sit").joint == alone.decide("sit").posterior.ranked
 
 
 def test_the_tables_of_chinese_sounds_are_loaded_at_the_start(
@@ -80,16 +83,31 @@ def test_the_tables_of_chinese_sounds_are_loaded_at_the_start(
     assert any(character > "\u33ff" for text in read for character in text)
 
 
-def test_it_can_keep_the_dog_from_moving_and_never_chooses_a_skill(
+def test_the_tag_is_the_one_that_both_are_surest_of(
     adapter: Path, tmp_path: Path, reader: Reader
 ) -> None:
-    free = Recognizer.load(export_with(adapter, tmp_path / "free", reader, 0.0))
-    strict = Recognizer.load(export_with(adapter, tmp_path / "strict", reader, 1.0))
+    weights = {"shadow_weight": 1.0, "reader_weight": 0.2}
+    free = Recognizer.load(export_with(adapter, tmp_path / "free", reader, 0.0, **weights))
+    strict = Recognizer.load(export_with(adapter, tmp_path / "strict", reader, 1.0, **weights))
+    overruled = 0
     for text in TEXTS:
-        best, probability = free.posterior(text).ranked[0]
-        acts = best != REMOTE and probability >= free.manifest.thresholds["1"]
-        assert free.decide(text).tag == (best if acts else REMOTE)
+        decision = free.decide(text)
+        best = decision.joint[0][0]
+        name = parse_tag(best) or "REMOTE"
+        acts = name != "REMOTE" and decision.probability >= free.threshold(name)
+        assert decision.tag == (best if acts else REMOTE)
+        overruled += best != decision.posterior.ranked[0][0]
         assert strict.decide(text).tag == REMOTE
+    assert 0 < overruled < len(TEXTS), "neither reader is to decide alone"
+
+
+def test_the_shadow_has_to_hold_it_possible(adapter: Path, tmp_path: Path, reader: Reader) -> None:
+    deaf = {"shadow_weight": 0.0, "reader_weight": 5.0}
+    recognizer = Recognizer.load(export_with(adapter, tmp_path, reader, 0.0, **deaf))
+    flips = recognizer.decide(TEXTS[TAGS.index("[FrontFlip()]")])
+    assert flips.joint[0][0] == "[FrontFlip()]"
+    assert flips.probability < recognizer.threshold("FrontFlip")
+    assert flips.tag == REMOTE
 
 
 def test_beside_it_the_shadow_has_thresholds_of_its_own(

@@ -126,7 +126,9 @@ class FakeRecognizer:
         tag = print_tag(name) if name else REMOTE
         ranked = [(tag, 0.9), ("[Tango()]", 0.1)]
         posterior = SimpleNamespace(ranked=ranked)
-        return SimpleNamespace(tag=tag, probability=0.9, confidence=0.9, posterior=posterior)
+        return SimpleNamespace(
+            tag=tag, probability=0.9, confidence=0.9, seconded=0.9, posterior=posterior
+        )
 
 
 class FakeCloud:

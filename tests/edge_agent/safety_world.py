@@ -237,7 +237,9 @@ class Recognizer:
         name = next((WORDS[word] for word in WORDS if word in text), None)
         tag = print_tag(name) if name else REMOTE
         posterior = SimpleNamespace(ranked=[])
-        return SimpleNamespace(tag=tag, probability=0.9, confidence=0.9, posterior=posterior)
+        return SimpleNamespace(
+            tag=tag, probability=0.9, confidence=0.9, seconded=0.9, posterior=posterior
+        )
 
 
 @dataclasses.dataclass

@@ -126,7 +126,7 @@ def test_evaluate_writes_the_report(monkeypatch: pytest.MonkeyPatch, tmp_path: P
             return SimpleNamespace(
                 tag="[Sit()]",
                 probability=0.9,
-                confidence=0.9,
+                joint=[("[Sit()]", 0.8), ("[REMOTE]", 0.2)],
                 posterior=SimpleNamespace(ranked=ranked),
             )
 
@@ -158,7 +158,7 @@ def test_evaluate_writes_the_report(monkeypatch: pytest.MonkeyPatch, tmp_path: P
         "a": {
             "id": "a",
             "label": "Sit",
-            "confidence": 0.9,
+            "joint": {"[Sit()]": 0.8, "[REMOTE]": 0.2},
             "posterior": {"[Sit()]": 0.9, "[Bark()]": 0.0999},
         },
         "b": {"id": "b", "label": "StopMove", "reflex": True, "posterior": {}},

@@ -45,7 +45,7 @@ def test_a_skill_comes_from_the_leading_tag(scripted, exchange, intent):
         (0.001, None, False),
         (0.4, None, False),
         (0.6, None, True),
-        (0.6, 0.7, False),
+        (0.6, 0.85, False),
         (0.6, 0.9, True),
         (0.4, 0.9, False),
     ],

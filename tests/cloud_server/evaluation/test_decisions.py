@@ -51,18 +51,20 @@ def test_the_edges_decision_is_taken_as_it_was_made() -> None:
 
 
 @pytest.mark.parametrize(
-    ("posterior", "confidence", "sure"),
+    ("joint", "sure"),
     [
-        ({"[Sit()]": 0.9, "[REMOTE]": 0.1}, 0.4, 0.4),
-        ({"[Sit()]": 0.4, "[REMOTE]": 0.6}, 0.95, 0.05),
-        ({"[Sit()]": 0.1, "[REMOTE]": 0.9}, 0.5, 0.1),
+        ({"[Sit()]": 0.4, "[REMOTE]": 0.6}, 0.4),
+        ({"[Bark()]": 0.7, "[Sit()]": 0.3}, 0.7),
+        ({"[REMOTE]": 0.9995}, 0.0),
     ],
 )
-def test_the_second_reader_is_heard_in_how_sure_the_edge_is(
-    posterior: dict[str, float], confidence: float, sure: float
+def test_both_readers_are_heard_in_how_sure_the_edge_is(
+    joint: dict[str, float], sure: float
 ) -> None:
-    prediction = {"label": "REMOTE", "posterior": posterior, "confidence": confidence}
-    assert decide_edge(prediction).skill_probability == pytest.approx(sure)
+    prediction = {"label": "REMOTE", "posterior": {"[Sit()]": 0.9}, "joint": joint}
+    assert decide_edge(prediction).skill_probability == sure
+    best, _ = best_tag(prediction, row("sit"))
+    assert best == max(joint.values())
 
 
 def test_an_answering_model_does_what_its_answer_begins_with() -> None:
@@ -97,6 +99,16 @@ def test_a_skill_of_the_clouds_passes_only_where_the_edge_holds_it_possible() ->
     bark = deployed("why do dogs bark", edge, "[Bark()] Woof!")
     assert (bark.label, bark.acts) == ("REMOTE", False)
     assert "not sure" in str(bark.said)
+
+
+def test_the_cloud_hears_what_the_second_reader_says_of_the_shadows_tag() -> None:
+    edge = {"label": "REMOTE", "posterior": {"[Sit()]": 0.9, "[REMOTE]": 0.1}}
+    said = "[Sit()] Sitting."
+    assert deployed("sit", edge, said).label == "Sit"
+    assert deployed("sit", {**edge, "joint": {"[Sit()]": 0.95}}, said).label == "Sit"
+    assert deployed("sit", {**edge, "joint": {"[REMOTE]": 0.95}}, said).label == "REMOTE"
+    surer_of_another = {**edge, "joint": {"[Bark()]": 0.95, "[Sit()]": 0.05}}
+    assert deployed("sit", surer_of_another, said).label == "REMOTE"
 
 
 def test_a_dangerous_skill_of_the_clouds_moves_nothing() -> None:

@@ -1,9 +1,11 @@
 """Weighing a second reader against a shadow, and choosing how sure both must be."""
 
 import numpy as np
+import pytest
 import torch
 
 from cloud_server.training.pool import NEAR_MISSES, Readings, choose_weights
+from shared.skills import Tier
 from shared.tags import TAGS, print_tag
 from tests.cloud_server.training.test_thresholds import REMOTE, posteriors_of, remote_rows, row
 
@@ -42,6 +44,18 @@ def test_what_the_shadow_holds_unlikely_is_not_sure() -> None:
     sure, _ = Readings(rows, posteriors, scores_of([SIT, flip])).best(0.5, 1.0)
     assert sure[0] > 0.9
     assert sure[1] == 0.0, "tier 3 asks for 0.95 of the shadow itself"
+
+
+def test_the_tag_is_the_one_that_both_are_surest_of() -> None:
+    rows = [row(0, "Sit"), row(1, "REMOTE", "near_miss")]
+    posteriors = posteriors_of([row(0, "REMOTE")] * 2, [])
+    posteriors[:, SIT], posteriors[:, REMOTE] = 0.3, 0.5
+    readings = Readings(rows, posteriors, scores_of([SIT, REMOTE]))
+    sure, tiers = readings.best(0.4, 0.8)
+    assert tiers == [Tier.IN_PLACE, None], "the shadow alone would defer both"
+    chosen = readings.judge(0.4, 0.8)
+    assert chosen.argmax(1).tolist() == [SIT, REMOTE]
+    assert chosen.max(1).values.tolist() == pytest.approx(sure)
 
 
 def test_near_misses_are_bounded_by_the_confidence_of_both() -> None:
