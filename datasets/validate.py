@@ -40,7 +40,7 @@ LEAST_WRITTEN = 45
 LEAST_REMOTE_EXTRA = 2000
 SIDES = {
     "validation": ("validation",),
-    "calibration": ("calibration", "calibration_late"),
+    "calibration": ("calibration", "calibration_late", "calibration_dangerous"),
     "test": ("test_normal", "test_remote", "test_remote_extra"),
     "test_extra": ("test_extra",),
     "test_stranger": ("test_stranger",),

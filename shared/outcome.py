@@ -78,6 +78,8 @@ class Outcome(BaseModel):
     route: Route
     tag: str | None
     probability: float | None = None
+    """The shadow's own, of the tag in question: of `tag`, or of the one that a threshold kept back. The posterior's
+    first, unless the second reader tipped the scales (docs/decisions/0015)."""
     posterior: list[tuple[str, float]] = Field(default_factory=list)
     say: str = ""
     execution: Execution = Execution()
