@@ -32,10 +32,10 @@ LOW_RANK_NAME = "adapter_model.safetensors"
 TAUGHT_NAME = "taught.json"
 
 
-LEAST_PROBABILITY = {"0": 0.03, "1": 0.03, "2": 0.03, "3": 0.95}
+LEAST_PROBABILITY = {"0": 0.01, "1": 0.03, "2": 0.03, "3": 0.95}
 """What the shadow's own probability has to reach by tier where a second reader is asked as well.
 
-The shadow has to hold it possible at least; in tier 3 it has to be nearly certain by itself.
+The shadow has to hold it possible at least, a stop less than a motion; in tier 3 it has to be nearly certain by itself.
 """
 
 

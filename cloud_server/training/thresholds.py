@@ -23,8 +23,8 @@ CONFIDENCE = 0.95
 PATH = tuple(round(0.99 - 0.01 * step, 2) for step in range(60))
 """What an in-place skill's threshold is at each step; 0.40 is the loosest."""
 
-MARGIN = {Tier.SAFE: 1.0, Tier.IN_PLACE: 1.0, Tier.NEEDS_SPACE: 0.75, Tier.DANGEROUS: 0.1}
-"""What share of the doubt allowed in place is allowed in a tier."""
+MARGIN = {Tier.SAFE: 2.0, Tier.IN_PLACE: 1.0, Tier.NEEDS_SPACE: 0.75, Tier.DANGEROUS: 0.1}
+"""What share of the doubt allowed in place is allowed in a tier: a doubtful wish to stop stops the dog."""
 
 
 @dataclass(frozen=True)
@@ -104,8 +104,9 @@ def choose_for(
 
 
 def thresholds_at(in_place: float) -> dict[str, float]:
-    """Return every tier's threshold where an in-place skill's is `in_place`."""
-    return {str(int(tier)): round(1 - (1 - in_place) * MARGIN[tier], 6) for tier in Tier}
+    """Return every tier's threshold, the path's loosest at least, where an in-place skill's is `in_place`."""
+    found = {tier: 1 - (1 - in_place) * share for tier, share in MARGIN.items()}
+    return {str(int(tier)): round(max(PATH[-1], value), 6) for tier, value in found.items()}
 
 
 def count_risks(

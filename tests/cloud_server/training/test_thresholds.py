@@ -82,6 +82,11 @@ def test_wrong_actions_raise_the_thresholds_until_every_risk_is_bounded() -> Non
     assert all(count["p_value"] <= 1 - CONFIDENCE for count in choice.counts.values())
 
 
+def test_a_stop_is_asked_for_less_and_never_for_nothing() -> None:
+    assert thresholds_at(0.9) == {"0": 0.8, "1": 0.9, "2": 0.925, "3": 0.99}
+    assert thresholds_at(0.4)["0"] == 0.4
+
+
 def test_too_few_rows_certify_nothing() -> None:
     rows = remote_rows(100, 50)
     choice = choose_thresholds(posteriors_of(rows, []), rows)
