@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import dataclasses
 import json
+import threading
 from collections.abc import Callable
 
 import pytest
@@ -218,12 +219,17 @@ def test_going_away_frees_the_place_upstream(serving, scripted):
 
 
 def test_a_deadline_ends_the_answer_with_what_there_is(serving, scripted):
-    with serving(replica(lambda: scripted("abc", endless=True))) as address:
-        ((pieces, done),) = answers(
-            address,
-            ask(max_tokens=3000, deadline_s=0.5),
-            load=lambda: vocabulary(name="scripted"),
-        )
+    served, over = scripted("abc", endless=True), threading.Event()
+    served.model.before_step = lambda: len(served.model.calls) < 30 or over.wait(GUARD_S)
+    with serving(replica(lambda: served)) as address:
+        try:
+            ((pieces, done),) = answers(
+                address,
+                ask(max_tokens=3000, deadline_s=0.5),
+                load=lambda: vocabulary(name="scripted"),
+            )
+        finally:
+            over.set()
     assert done.finish_reason == "deadline"
     assert done.text == "".join(pieces)
 
