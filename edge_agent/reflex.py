@@ -35,10 +35,14 @@ STOP_CHINESE = """
 """Whole utterances of these, with courtesies around them, stop an idle dog too."""
 
 STOP_WHILE_MOVING = """
-stopping | enough | thats enough | quit it | knock it off | no more |
-别跳 | 别转 | 别跑 | 别走 | 别晃 | 别扭 | 够了
+stopping | enough | thats enough | quit | knock it off | no more | dont jump | dont spin | dont turn |
+dont run | dont walk | dont dance | dont roll | dont shake | dont bark | 够了
 """
 """Clear enough only while the dog moves; said to an idle dog the model reads them."""
+
+FORBIDDING = "别 | 别再 | 不要 | 不要再 | 不许 | 不许再 | 不准 | 不准再 | 甭 | 甭再 | 莫 | 莫再"
+FORBIDDEN = "跳 | 蹦 | 转 | 跑 | 走 | 晃 | 扭 | 摇 | 抖 | 翻 | 滚 | 打滚 | 扑 | 叫 | 闹"
+"""What is forbidden by one of the words above counts while the dog moves, too: 别转, 不要再跳."""
 
 SOUNDS_LIKE = (
     "停下 | 停下来 | 停一下 | 停止 | 停住 | 停停 | 别动 | 站住 | 不许动 | 不要动 | 刹车 | 打住"
@@ -97,7 +101,11 @@ def read_phrases(table: str) -> frozenset[Units]:
 
 
 _STOP = read_phrases(STOP_ENGLISH) | read_phrases(STOP_CHINESE)
-_STOP_MOVING = _STOP | read_phrases(STOP_WHILE_MOVING)
+_STOP_MOVING = (
+    _STOP
+    | read_phrases(STOP_WHILE_MOVING)
+    | {no + verb for no in read_phrases(FORBIDDING) for verb in read_phrases(FORBIDDEN)}
+)
 _COURTESY = read_phrases(COURTESY)
 _SOUNDS = read_phrases(SOUNDS_LIKE)
 _NEVER = read_phrases(NEVER_BY_SOUND)

@@ -23,9 +23,12 @@ what does stop mean | how do I stop hiccups | one stop | sit | hello | please | 
 """
 STOPS_WHILE_MOVING = """
 I think you should stop right now dude | for heaven's sake freeze man | 你快停下来我怕 | 别跳了 | 够了 |
-哎呀别转了 | that is enough | the bus stop | 不要停
+哎呀别转了 | that is enough | the bus stop | 不要停 | 别转了，爸看得头晕 | 不要再跳了 | 不許再叫了 | 别打滚啦 | 甭再扭了 |
+quit turning around | oh please don't spin, I feel sick | quit it
 """
-NO_STOPS_WHILE_MOVING = "sit down | 你真棒 | what's your name | 听歌 | spin again | 再来一次"
+NO_STOPS_WHILE_MOVING = (
+    "sit down | 你真棒 | what's your name | 听歌 | spin again | 再来一次 | quite right"
+)
 
 
 def each(table: str) -> list[str]:
