@@ -253,9 +253,9 @@ _BELIEFS = """A skill of the cloud's passes where the edge holds it possible. Wh
 calibration rows (not the tests); 0 is no rule at all:"""
 
 _CALIBRATION = """A temperature is fitted on `calibration.jsonl` and folded into the shadow's norm; thresholds are then
-chosen there by Learn-then-Test (`cloud_server/training/thresholds.py`). In the first picture a dot is where a
-system's own thresholds put it; a curve stands for the bare posterior, so that tiers' different thresholds
-may put the dot beside it."""
+chosen there by Learn-then-Test (`cloud_server/training/thresholds.py`), those on the confidence of both readers on
+`calibration_late.jsonl` as well. In the first picture a dot is where a system's own thresholds put it; a curve stands for the
+bare posterior, for the edge for the confidence of both, so that tiers' different thresholds may put the dot beside it."""
 
 _ABLATIONS = """Each has the same recipe, base and seed as the shipped shadow, and lacks one thing. **Where the texts seen differ, it
 stands on the shadow shipped before, and the comparison is not one of that thing alone**; docs/training-log.md has the like
