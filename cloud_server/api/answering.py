@@ -16,6 +16,7 @@ from shared.messages import (
     Usage,
 )
 from shared.repeat_phrases import is_repeat
+from shared.skills import Tier, skill
 from shared.tags import parse_tag, print_tag
 from shared.text import clean_utterance
 
@@ -33,6 +34,10 @@ Above what the shipped bundle itself acts on up to tier 2, so that the cloud let
 doubt. Of 525 calibration rows that the edge defers with some doubt the attached model names the right skill for 62 of 162
 commands; where both readers give that skill 0.7 at least it would act rightly on 15 and wrongly on 14, with 0.8 on 7 and 6.
 """
+
+
+LEAST_SUPPOSITION = 0.1
+"""The probability on the edge from which a doubted skill is named to the speaker; never one that leaves the ground."""
 
 
 def may_be_meant(
@@ -55,6 +60,13 @@ def may_be_meant(
         return True
     doubted = edge.confidence is not None and edge.confidence < LEAST_CONFIDENCE
     return not doubted and dict(edge.posterior).get(print_tag(name), 0.0) >= least
+
+
+def may_be_named(name: str, edge: EdgeDecision | None) -> bool:
+    """Return whether a skill that is not passed on is worth telling the speaker how to ask for."""
+    if edge is None or skill(name).tier >= Tier.DANGEROUS:
+        return False
+    return dict(edge.posterior).get(print_tag(name), 0.0) >= LEAST_SUPPOSITION
 
 
 class Answering:
@@ -106,7 +118,10 @@ class Answering:
 
     async def events(self) -> AsyncIterator[TokenEvent | IntentReply]:
         """Yield what may be spoken and then the reply; nothing more after `cancel`."""
-        spoken = SpokenAnswer(self._request.lang, self._may_be_meant)
+        edge = self._request.edge
+        spoken = SpokenAnswer(
+            self._request.lang, self._may_be_meant, lambda name: may_be_named(name, edge)
+        )
         async for event in self._generation.events():
             if isinstance(event, Token):
                 if piece := spoken.feed(event.text):

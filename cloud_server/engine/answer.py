@@ -17,6 +17,10 @@ _UNSURE = {
     "zh": "我不确定你想让我做什么，请直接说一个动作。",
     "en": "I'm not sure what you want me to do. Please name one skill.",
 }
+_SUPPOSED = {
+    "zh": "我不确定你想让我做什么。如果是“{name}”，请直接这么说。",
+    "en": 'I\'m not sure what you want me to do. If you mean "{name}", say just that.',
+}
 _NO_TIME = {"zh": "我没来得及想出答案。", "en": "I ran out of time before I had an answer."}
 
 
@@ -37,10 +41,17 @@ class SpokenAnswer:
     """
 
     def __init__(
-        self, language: Language, believes: Callable[[str], bool] = lambda name: True
+        self,
+        language: Language,
+        believes: Callable[[str], bool] = lambda name: True,
+        supposes: Callable[[str], bool] = lambda name: False,
     ) -> None:
-        """believes: whether a skill may be what was meant; one that may not be is not passed on."""
+        """believes: whether a skill may be what was meant; one that may not be is not passed on.
+
+        supposes: whether the speaker is told how to ask for such a one plainly.
+        """
         self._believes = believes
+        self._supposes = supposes
         self._language = "zh" if language == "zh" else "en"
         self._text = ""
         self._said_characters = 0
@@ -59,7 +70,7 @@ class SpokenAnswer:
         cut_off = _MAY_BECOME_TAG.fullmatch(self._text)
         name, say = (None, "") if cut_off else split_answer(self._text)
         if self._is_doubted(name):
-            name, say = None, _UNSURE[self._language]
+            name, say = None, self._doubt(str(name))
         skills = [name] if name is not None and name in SKILL_NAMES else []
         if not say and skills:
             say = skill(skills[0]).say(self._language)
@@ -69,6 +80,13 @@ class SpokenAnswer:
 
     def _is_doubted(self, name: str | None) -> bool:
         return name in SKILL_NAMES and not self._believes(str(name))
+
+    def _doubt(self, name: str) -> str:
+        if not self._supposes(name):
+            return _UNSURE[self._language]
+        meant = skill(name)
+        called = meant.chinese if self._language == "zh" else meant.english
+        return _SUPPOSED[self._language].format(name=called)
 
     def _rest_of(self, say: str) -> str:
         piece = say[self._said_characters :]

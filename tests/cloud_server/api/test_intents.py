@@ -65,6 +65,25 @@ def test_a_skill_that_the_edge_rules_out_moves_no_dog(
     assert ("Sitting" in response.json()["say"]) == passed
 
 
+@pytest.mark.parametrize(
+    ("name", "belief", "named"),
+    [("Sit", 0.3, True), ("Sit", 0.05, False), ("FrontFlip", 0.3, False)],
+)
+def test_who_is_not_believed_hears_how_to_ask_plainly(
+    scripted, exchange, intent, name, belief, named
+):
+    edge = {
+        "tag": "[REMOTE]",
+        "probability": 1 - belief,
+        "posterior": [["[REMOTE]", 1 - belief], [f"[{name}()]", belief]],
+        "fingerprint": "f",
+    }
+    (response,) = exchange(scripted(f"[{name}()] Here I go."), intent(edge=edge))
+    assert response.json()["skills"] == []
+    assert "not sure" in response.json()["say"]
+    assert ('"sit"' in response.json()["say"]) == named
+
+
 def test_an_empty_answer_is_owned_up_to(scripted, exchange, intent):
     (response,) = exchange(scripted("[REMOTE]"), intent(lang="zh"))
     assert "答不上来" in response.json()["say"]

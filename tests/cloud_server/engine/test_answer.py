@@ -45,6 +45,19 @@ def test_a_tag_without_words_gets_the_skills_own_line(name):
     assert pieces == [skill(name).say_chinese]
 
 
+@pytest.mark.parametrize(
+    ("language", "wanted"), [("en", 'If you mean "stretch", say just that.'), ("zh", "“伸懒腰”")]
+)
+def test_a_doubted_skill_is_named_where_it_is_supposed(language, wanted):
+    doubted = SpokenAnswer(language, lambda name: False, lambda name: name == "Stretch")
+    assert doubted.feed("[Stretch()] Ah!") == ""
+    assert wanted in doubted.finish("stop").say
+    other = SpokenAnswer(language, lambda name: False, lambda name: name == "Sit")
+    other.feed("[Stretch()] Ah!")
+    ending = other.finish("stop")
+    assert (ending.skills, wanted in ending.say) == ([], False)
+
+
 @pytest.mark.parametrize("text", ["", "  ", "[REMOTE]", "[REMOTE]\n", "[Nonsense()]", "[Si", "["])
 def test_an_answer_without_words_is_owned_up_to_in_the_speakers_language(text):
     english, chinese = speak(text, "en")[1], speak(text, "zh")[1]
