@@ -17,11 +17,11 @@ from cloud_server.adapter_files import (
 from cloud_server.modeling.checkpoint import read_adapter
 from cloud_server.training.pool import save_reading
 from cloud_server.training.recipe import AttachedBatches, Recipe
-from cloud_server.training.second_reader import fit
+from cloud_server.training.second_reader import fit, train_reader, weigh_again
 from cloud_server.training.shipping import ship_change
 from cloud_server.training.train import train
 from shared.bundle import SecondReading
-from shared.tags import TAGS
+from shared.tags import TAGS, parse_tag
 from tests.cloud_server.training.test_second_reader import TEXTS
 from tests.cloud_server.training.test_second_reader import recipe as reader_recipe
 from tests.cloud_server.training.test_train import recipe, write_data
@@ -85,6 +85,30 @@ def test_a_second_reader_that_is_there_is_weighed_again(tmp_path: Path) -> None:
     assert after is not None
     assert after.shadow_weight or after.reader_weight
     assert 0.123 not in after.thresholds.values()
+
+
+def test_a_reader_is_fitted_and_weighed_and_can_be_weighed_again(tmp_path: Path) -> None:
+    write_data(tmp_path)
+    adapter = train(recipe(seed=1), tmp_path, tmp_path / "first")
+    common = {"lang": "en", "source": "test", "license": "none", "synthetic": True}
+    labels = [str(parse_tag(tag)) for tag in TAGS]
+    rows = [
+        {"id": text, "text": text, "label": label, **common}
+        for text, label in zip(TEXTS, labels, strict=True)
+    ]
+    (tmp_path / "all.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    files = ["all.jsonl"]
+    made = reader_recipe(commands=files, validation=files, calibration=files)
+
+    figures = train_reader(made, "tiny", adapter, tmp_path)
+
+    fitted, chosen = (adapter / SECOND_READER_NAME).read_bytes(), read_second_reading(adapter)
+    assert chosen is not None
+    assert chosen.reader_weight > 0, "the shadow was taught but a few of the tags"
+    save_reading(chosen.model_copy(update={"thresholds": dict.fromkeys("0123", 0.123)}), adapter)
+    assert weigh_again(made, "tiny", adapter, tmp_path) == figures
+    assert (adapter / SECOND_READER_NAME).read_bytes() == fitted
+    assert read_second_reading(adapter) == chosen
 
 
 def test_what_learns_a_thin_change_ships_whole(tmp_path: Path) -> None:
