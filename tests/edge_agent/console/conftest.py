@@ -149,6 +149,8 @@ class World:
     async def _live(self) -> None:
         fakes = self._parts()
         self.robot, self.recognizer, self.cloud = Robot(), fakes.recognizer, fakes.cloud
+        self.cloud.takes_s = 0.01
+        before = fakes.clock.now
         self.agent = Agent(
             self.robot,
             Gate(GatePolicy(allow_dangerous=True)),
@@ -157,6 +159,7 @@ class World:
             AgentOptions(robot_id="dog", simulation=True),
             hearing=Hearing(None if self._deaf else self.ears),
             outbox=Outbox(self._folder / "outbox.sqlite3"),
+            clock=lambda: time.monotonic() + fakes.clock.now - before,
         )
         configuration = configure_server(self.agent, self._settings)
         configuration.timeout_graceful_shutdown = 0

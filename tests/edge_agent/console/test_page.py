@@ -105,7 +105,7 @@ def test_what_the_cloud_answers_and_a_cloud_that_is_away(page: Any, world: Any) 
     page.until(end("none"))
     assert "It is sunny." in page.text("#cards > li .say")
     assert "asked the cloud" in page.text("#cards > li .decision")
-    assert page.ask("document.querySelector('.bar .cloud') !== null")
+    assert page.ask("document.querySelector('.bar .cloud_first_token') !== null")
 
 
 def test_what_got_no_answer_is_shown_asked_again_and_forgotten(page: Any, world: Any) -> None:
