@@ -35,7 +35,6 @@ doubt. Of 525 calibration rows that the edge defers with some doubt the attached
 commands; where both readers give that skill 0.7 at least it would act rightly on 15 and wrongly on 14, with 0.8 on 7 and 6.
 """
 
-
 LEAST_SUPPOSITION = 0.1
 """The probability on the edge from which a doubted skill is named to the speaker; never one that leaves the ground."""
 
@@ -59,14 +58,18 @@ def may_be_meant(
     if edge is None:
         return True
     doubted = edge.confidence is not None and edge.confidence < LEAST_CONFIDENCE
-    return not doubted and dict(edge.posterior).get(print_tag(name), 0.0) >= least
+    return not doubted and _belief(name, edge) >= least
 
 
 def may_be_named(name: str, edge: EdgeDecision | None) -> bool:
     """Return whether a skill that is not passed on is worth telling the speaker how to ask for."""
     if edge is None or skill(name).tier >= Tier.DANGEROUS:
         return False
-    return dict(edge.posterior).get(print_tag(name), 0.0) >= LEAST_SUPPOSITION
+    return _belief(name, edge) >= LEAST_SUPPOSITION
+
+
+def _belief(name: str, edge: EdgeDecision) -> float:
+    return dict(edge.posterior).get(print_tag(name), 0.0)
 
 
 class Answering:
@@ -118,10 +121,7 @@ class Answering:
 
     async def events(self) -> AsyncIterator[TokenEvent | IntentReply]:
         """Yield what may be spoken and then the reply; nothing more after `cancel`."""
-        edge = self._request.edge
-        spoken = SpokenAnswer(
-            self._request.lang, self._may_be_meant, lambda name: may_be_named(name, edge)
-        )
+        spoken = SpokenAnswer(self._request.lang, self._may_be_meant, self._may_be_named)
         async for event in self._generation.events():
             if isinstance(event, Token):
                 if piece := spoken.feed(event.text):
@@ -137,6 +137,9 @@ class Answering:
 
     def _may_be_meant(self, name: str) -> bool:
         return may_be_meant(name, self._request.text, self._request.edge, self._repeated)
+
+    def _may_be_named(self, name: str) -> bool:
+        return may_be_named(name, self._request.edge)
 
     def _remember(self, say: str, skills: list[str]) -> None:
         exchange = answered_exchange(self._request.text, say, skills[0] if skills else None)

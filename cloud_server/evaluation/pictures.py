@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from cloud_server.evaluation.decisions import best_skill_probability, held
+from cloud_server.evaluation.decisions import held
 from cloud_server.evaluation.measures import Calibration, Counted, is_right
 from cloud_server.evaluation.rows import Sample
 from cloud_server.evaluation.statistics import risk_coverage
@@ -81,7 +81,7 @@ def _best_skill(system: System, sample: Sample) -> tuple[str, float]:
         return prediction["label"], 1.0
     skills = {tag: value for tag, value in held(prediction).items() if tag.endswith("()]")}
     best = max(skills, key=skills.__getitem__, default="")
-    return best[1:-3], best_skill_probability(prediction)
+    return best[1:-3], skills.get(best, 0.0)
 
 
 def draw_reliability(path: Path, calibrations: Mapping[str, Calibration]) -> None:

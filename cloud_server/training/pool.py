@@ -17,6 +17,7 @@ from cloud_server.training.posterior import Posteriors
 from cloud_server.training.thresholds import RISKS, Choice, best_skills, choose_for
 from cloud_server.training.train import validation_figures
 from shared.bundle import SecondReading
+from shared.skills import SKILLS
 from shared.tags import TAGS, print_tag
 
 Numbers = NDArray[np.float64]
@@ -86,16 +87,8 @@ class Readings:
         return float(-pooled[torch.arange(len(labels)), labels].log().mean())
 
     def best(self, shadow_weight: float, reader_weight: float) -> tuple[list[float], list[Any]]:
-        """Return the confidence of the tags that both hold likeliest and their tiers, as `best_skills` does.
-
-        It is 0 where the shadow's own probability is below the least.
-        """
-        pooled = self.pool(shadow_weight, reader_weight)
-        sure, tiers = best_skills(pooled)
-        own = self.posteriors.gather(1, pooled.argmax(1, keepdim=True)).squeeze(1).tolist()
-        least = [0.0 if tier is None else LEAST_PROBABILITY[str(int(tier))] for tier in tiers]
-        clears = [probability >= bar for probability, bar in zip(own, least, strict=True)]
-        return [value if clear else 0.0 for value, clear in zip(sure, clears, strict=True)], tiers
+        """Return the confidence of the tags that both hold likeliest and their tiers, as `best_skills` does."""
+        return best_skills(self.judge(shadow_weight, reader_weight))
 
     def choose(
         self, shadow_weight: float, reader_weight: float, allowed: Mapping[str, int] | None = None
@@ -108,9 +101,9 @@ class Readings:
             replace(risk, most=NEAR_MISSES) if risk.name == "near misses" else risk
             for risk in RISKS
         ]
-        best, tiers = self.best(shadow_weight, reader_weight)
-        right = self.pool(shadow_weight, reader_weight).argmax(1) == _labels(self.rows)
-        return choose_for(best, tiers, self.rows, risks, allowed, right)
+        sure = self.judge(shadow_weight, reader_weight)
+        right = sure.argmax(1) == _labels(self.rows)
+        return choose_for(*best_skills(sure), self.rows, risks, allowed, right)
 
     def figures(self, reading: SecondReading) -> dict[str, Any]:
         """Return shares right and wrong after thresholds; see `validation_figures`."""
@@ -119,12 +112,20 @@ class Readings:
         return validation_figures(sure, self.rows, thresholds)
 
     def judge(self, shadow_weight: float, reader_weight: float) -> Tensor:
-        """Return [rows, tags]: the confidence in the tag that both hold likeliest, all else 0."""
-        sure, _ = self.best(shadow_weight, reader_weight)
-        tags = self.pool(shadow_weight, reader_weight).argmax(1)
-        chosen = torch.zeros_like(self.posteriors)
-        chosen[torch.arange(len(tags)), tags] = torch.tensor(sure)
-        return chosen
+        """Return [rows, tags]: the confidence in the tag that both hold likeliest, all else 0.
+
+        It is 0, too, where the shadow's own probability is below the least.
+        """
+        pooled = self.pool(shadow_weight, reader_weight)
+        sure, tags = pooled.max(1, keepdim=True)
+        clears = self.posteriors.double().gather(1, tags) >= _least_probabilities()[tags]
+        return torch.zeros_like(pooled).scatter(1, tags, sure * clears)
+
+
+def _least_probabilities() -> Tensor:
+    """Return [tags]: what the shadow's own probability has to reach; nothing for `[REMOTE]`."""
+    least = [LEAST_PROBABILITY[str(int(skill.tier))] for skill in SKILLS]
+    return torch.tensor([*least, 0.0], dtype=torch.float64)
 
 
 def _labels(rows: list[Row]) -> Tensor:

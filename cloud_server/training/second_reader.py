@@ -23,7 +23,7 @@ from cloud_server.training.augmentation import Augmenter
 from cloud_server.training.base import load_training_base
 from cloud_server.training.data import Row, read_files
 from cloud_server.training.pool import Numbers, save_reading, weigh_reader
-from cloud_server.training.posterior import reading
+from cloud_server.training.posterior import Posteriors, reading
 from cloud_server.training.recipe import Augmentation, Section
 from shared.errors import ConfigurationError, DataError, ModelError
 from shared.tags import TAGS, print_tag
@@ -129,14 +129,25 @@ def weigh_again(
     reader = Reader.load(adapter)
     loaded = load_training_base(profile, torch.float32)
     model = ShadowModel.from_pretrained(loaded.model, adapter)
+    read = reading(model, loaded.encoder)
+    figures = weigh_beside(adapter, reader, read, datasets, recipe.validation, recipe.calibration)
+    return {"keys": len(reader.keys), **figures}
+
+
+def weigh_beside(
+    adapter: Path,
+    reader: Reader,
+    read: Posteriors,
+    datasets: Path,
+    validation: list[str],
+    calibration: list[str],
+) -> dict[str, Any]:
+    """Weigh an adapter's reader against the shadow that `read`s, by rows of these files, and write how; return figures."""
     weighed, figures = weigh_reader(
-        reader.scores,
-        reading(model, loaded.encoder),
-        read_files(datasets, recipe.validation),
-        read_files(datasets, recipe.calibration),
+        reader.scores, read, read_files(datasets, validation), read_files(datasets, calibration)
     )
     save_reading(weighed, adapter)
-    return {"keys": len(reader.keys), **figures}
+    return figures
 
 
 def lay_out(

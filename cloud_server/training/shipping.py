@@ -17,11 +17,9 @@ from cloud_server.modeling import ShadowModel
 from cloud_server.modeling.change import Change
 from cloud_server.modeling.checkpoint import read_adapter
 from cloud_server.training.base import load_training_base
-from cloud_server.training.data import read_files
-from cloud_server.training.pool import save_reading, weigh_reader
 from cloud_server.training.posterior import reading
 from cloud_server.training.recipe import Recipe
-from cloud_server.training.second_reader import Reader
+from cloud_server.training.second_reader import Reader, weigh_beside
 from cloud_server.training.train import write_thresholds
 from shared.bundle import file_sha256
 
@@ -53,12 +51,8 @@ def ship_change(
     write_thresholds(read, recipe, datasets, shipped)
     if read_second_reading(shipped):
         data = recipe.stages[-1].data
-        weighed, figures = weigh_reader(
-            Reader.load(shipped).scores,
-            read,
-            read_files(datasets, data.validation),
-            read_files(datasets, data.calibration or data.validation),
-        )
-        save_reading(weighed, shipped)
+        chosen_on = data.calibration or data.validation
+        reader = Reader.load(shipped)
+        figures = weigh_beside(shipped, reader, read, datasets, data.validation, chosen_on)
         print(json.dumps(figures, ensure_ascii=False), flush=True)
     return file
