@@ -86,10 +86,6 @@ class Readings:
         pooled = self.pool(shadow_weight, reader_weight)
         return float(-pooled[torch.arange(len(labels)), labels].log().mean())
 
-    def best(self, shadow_weight: float, reader_weight: float) -> tuple[list[float], list[Any]]:
-        """Return the confidence of the tags that both hold likeliest and their tiers, as `best_skills` does."""
-        return best_skills(self.judge(shadow_weight, reader_weight))
-
     def choose(
         self, shadow_weight: float, reader_weight: float, allowed: Mapping[str, int] | None = None
     ) -> Choice:

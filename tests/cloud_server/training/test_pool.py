@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from cloud_server.training.pool import NEAR_MISSES, Readings, choose_weights
+from cloud_server.training.thresholds import best_skills
 from shared.skills import Tier
 from shared.tags import TAGS, print_tag
 from tests.cloud_server.training.test_thresholds import REMOTE, posteriors_of, remote_rows, row
@@ -41,7 +42,7 @@ def test_what_the_shadow_holds_unlikely_is_not_sure() -> None:
     rows = [row(0, "Sit"), row(1, "FrontFlip")]
     posteriors = posteriors_of(rows, [("Sit", 0.6), ("FrontFlip", 0.9)])
     flip = TAGS.index(print_tag("FrontFlip"))
-    sure, _ = Readings(rows, posteriors, scores_of([SIT, flip])).best(0.5, 1.0)
+    sure, _ = best_skills(Readings(rows, posteriors, scores_of([SIT, flip])).judge(0.5, 1.0))
     assert sure[0] > 0.9
     assert sure[1] == 0.0, "tier 3 asks for 0.95 of the shadow itself"
 
@@ -51,11 +52,11 @@ def test_the_tag_is_the_one_that_both_are_surest_of() -> None:
     posteriors = posteriors_of([row(0, "REMOTE")] * 2, [])
     posteriors[:, SIT], posteriors[:, REMOTE] = 0.3, 0.5
     readings = Readings(rows, posteriors, scores_of([SIT, REMOTE]))
-    sure, tiers = readings.best(0.4, 0.8)
-    assert tiers == [Tier.IN_PLACE, None], "the shadow alone would defer both"
     chosen = readings.judge(0.4, 0.8)
+    sure, tiers = best_skills(chosen)
+    assert tiers == [Tier.IN_PLACE, None], "the shadow alone would defer both"
     assert chosen.argmax(1).tolist() == [SIT, REMOTE]
-    assert chosen.max(1).values.tolist() == pytest.approx(sure)
+    assert readings.pool(0.4, 0.8).max(1).values.tolist() == pytest.approx(sure)
 
 
 def test_near_misses_are_bounded_by_the_confidence_of_both() -> None:
