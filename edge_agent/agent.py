@@ -201,7 +201,7 @@ class Agent:
             if heard.doubt is not None and not reflex.is_stop(heard.text, busy):
                 heard = Heard.nothing(heard.doubt, heard.lang, heard.probability)
             if not push_to_talk:
-                answers = self._read_answer(heard.text) is not None
+                answers = self._read_answer(heard.written or heard.text) is not None
                 own_line = own_line or self._delivery.line_since(began_at)
                 situation = Situation(began_at, busy, own_line, answers)
                 heard = self._attention.admit(heard, situation)
@@ -258,7 +258,7 @@ class Agent:
 
     async def _attend(self, utterance: Utterance) -> Outcome:
         """Take an utterance that is no stop: an answer to the open question, or a wish."""
-        answered = self._read_answer(utterance.text)
+        answered = self._read_answer(utterance.written or utterance.text)  # no yes by sound
         if answered is not None:
             question, answer = answered
             return await self._conclude(

@@ -11,15 +11,32 @@ from edge_agent.confirmation import Question
 from edge_agent.consulting import CloudWay
 from edge_agent.gate import Gate
 from edge_agent.lines import Lines
-from edge_agent.recognition import Recognition
+from edge_agent.recognition import Decision, Recognition
 from edge_agent.utterance import Utterance
 from edge_agent.verdict import Refusal
 from shared.messages import IntentReply
 from shared.outcome import Execution
 from shared.repeat_phrases import is_repeat
-from shared.skills import Skill, Tier, skill
-from shared.tags import parse_tag
+from shared.skills import SKILLS, Skill, Tier, skill
+from shared.tags import REMOTE, parse_tag
 from shared.text import clean_answer
+
+
+def decide(recognizer: Recognition, text: str, written: str | None) -> tuple[Decision, str]:
+    """Return the decision on an utterance and its tag.
+
+    written: what was heard, where `text` is that mended by sound. Going soft and what leaves the ground need that
+    to say so, too: a guess at what was meant is not enough for them.
+    """
+    decision = recognizer.decide(text)
+    if written is None or parse_tag(decision.tag) not in _never_by_sound():
+        return decision, decision.tag
+    as_written = recognizer.decide(written)
+    return as_written, decision.tag if as_written.tag == decision.tag else REMOTE
+
+
+def _never_by_sound() -> set[str]:
+    return {"Damp", *(each.name for each in SKILLS if each.tier is Tier.DANGEROUS)}
 
 
 class Conduct:
@@ -60,10 +77,10 @@ class Conduct:
     async def think(self, utterance: Utterance) -> Execution:
         """Recognise and decide; act here or ask the cloud."""
         loop = asyncio.get_running_loop()
-        decision = await loop.run_in_executor(
-            self._executor, self._recognizer.decide, utterance.text
+        decision, tag = await loop.run_in_executor(
+            self._executor, decide, self._recognizer, utterance.text, utterance.written
         )
-        name = parse_tag(decision.tag)
+        name = parse_tag(tag)
         # "Again" names nothing by itself; the cloud's session knows what it means.
         is_deferred = name is None or name == "REMOTE" or is_repeat(utterance.text)
         wanted = None if is_deferred else skill(str(name))

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from edge_agent.robot.choreography import CHOREOGRAPHIES
 from edge_agent.robot.taught_choreography import build_choreography
+from shared.report import read_rows
 from shared.skills import BUILT_IN, add_skill, remove_taught_skills
-from shared.taught_skill import read_taught_skill
+from shared.taught_skill import UTTERANCES_FILE, read_taught_skill
 
 
 def learn(folders: Sequence[Path]) -> None:
@@ -20,6 +21,12 @@ def learn(folders: Sequence[Path]) -> None:
     for each in taught:
         add_skill(each.entry)
     CHOREOGRAPHIES.update(made)
+
+
+def read_utterances(folders: Sequence[Path]) -> list[str]:
+    """Return how people ask for the folders' skills, as far as they say; DataError where a row is wrong."""
+    files = (folder / UTTERANCES_FILE for folder in folders)
+    return [row.text for file in files if file.is_file() for row in read_rows(file)]
 
 
 def forget() -> None:

@@ -32,6 +32,8 @@ class Utterance:
     request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     time: str = field(default_factory=now_rfc3339)
     heard_probability: float | None = None
+    written: str | None = None
+    """What the recogniser of speech wrote, where `text` is that mended by sound."""
     route: Route = "none"
     tag: str | None = None
     probability: float | None = None
@@ -79,6 +81,7 @@ class Utterance:
     def hear(self, heard: Heard) -> None:
         """Note what the ears made of the recording."""
         self.text, self.lang, self.heard_probability = heard.text, heard.lang, heard.probability
+        self.written = heard.written
         self.mark("asr")
 
     def decide(self, skill: str | None, probability: float | None = None) -> None:

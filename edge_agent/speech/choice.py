@@ -3,12 +3,14 @@
 from edge_agent.settings import EdgeSettings
 from edge_agent.speech.attention import Attention
 from edge_agent.speech.hearing import Hearing
+from edge_agent.speech.homophones import Mender
 from edge_agent.speech.interface import Ears
 from edge_agent.speech.recognizer import SpeechRecognizer
 from edge_agent.speech.sense_voice import SenseVoiceRecognizer
 from edge_agent.speech.understanding import RecordingEars
 from edge_agent.speech.whisper import PROMPTS, Spoken, WhisperOptions, WhisperRecognizer
 from edge_agent.speech.wyoming_server import WyomingRecognizer
+from edge_agent.taught_skills import read_utterances
 
 TEXT_ONLY = "this agent takes text only (EDGE_EARS=text); set EDGE_EARS=whisper to speak to it"
 
@@ -23,7 +25,9 @@ def choose_hearing(settings: EdgeSettings) -> Hearing:
 def choose_ears(settings: EdgeSettings) -> Ears | None:
     """Return the ears, None where the agent is to take text only."""
     recognizer = choose_recognizer(settings)
-    return None if recognizer is None else RecordingEars(recognizer)
+    if recognizer is None:
+        return None
+    return RecordingEars(recognizer, Mender(read_utterances(settings.skills)))
 
 
 def choose_recognizer(settings: EdgeSettings) -> SpeechRecognizer | None:

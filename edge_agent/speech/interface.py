@@ -42,6 +42,7 @@ class Heard:
     `text` is empty exactly where `reason` says why nothing was understood; `probability` is the mean
     over the words' tokens, in 0 to 1, None where the recogniser gives none or was not asked. Words
     with a `doubt` count as a stop if they are one, and else as not understood for that reason.
+    `written`: the recogniser's own words where `text` is those mended by sound, None where it is not.
     """
 
     text: str
@@ -49,6 +50,7 @@ class Heard:
     probability: float | None = None
     reason: Reason | None = None
     doubt: Reason | None = None
+    written: str | None = None
 
     @classmethod
     def nothing(

@@ -6,7 +6,8 @@ from typing import NamedTuple
 import numpy as np
 
 from edge_agent import reflex
-from edge_agent.speech import homophones, stop_readings
+from edge_agent.speech import stop_readings
+from edge_agent.speech.homophones import Mender
 from edge_agent.speech.interface import SAMPLE_RATE_HZ, Heard, Samples, Wanted
 from edge_agent.speech.recognizer import Reading, SpeechRecognizer, Transcript, always
 from edge_agent.speech.voice_activity import Activity, VoiceActivity
@@ -38,8 +39,9 @@ class EarlyTranscript(NamedTuple):
 class RecordingEars:
     """Ears that look for a voice first, then let a back end write, then doubt what it wrote."""
 
-    def __init__(self, recognizer: SpeechRecognizer) -> None:
+    def __init__(self, recognizer: SpeechRecognizer, mender: Mender | None = None) -> None:
         self._recognizer = recognizer
+        self._mender = mender or Mender()
         self._activity: VoiceActivity | None = None
         self._early: EarlyTranscript | None = None
 
@@ -50,7 +52,7 @@ class RecordingEars:
     def open(self) -> None:
         """Load everything; SpeechUnavailable tells what is missing and what to do."""
         self._activity = VoiceActivity()
-        homophones.warm_up()
+        self._mender.open()
         self._recognizer.open()
         self._recognizer.transcribe(np.zeros(SAMPLE_RATE_HZ, np.float32))  # the first is slower
 
@@ -75,9 +77,11 @@ class RecordingEars:
             reason = transcript.doubt or "unsure"
             return Heard.nothing(reason, transcript.lang, transcript.probability)
         doubt = transcript.doubt or ("unsure" if loops >= LOOPS else None)
-        if transcript.lang == "zh" and doubt is None:
-            text = homophones.mend(text)
-        return Heard(text, transcript.lang, transcript.probability, doubt=doubt)
+        mended = text
+        if transcript.lang == "zh" and doubt is None and not reflex.is_stop(text, moving=True):
+            mended, _ = collapse(self._mender.mend(text, transcript.readings))
+        written = None if mended == text else text
+        return Heard(mended, transcript.lang, transcript.probability, doubt=doubt, written=written)
 
     def anticipate(self, samples: Samples, wanted: Wanted) -> None:
         """Let the back end write what was said so far, in case that nothing more is said.

@@ -212,6 +212,37 @@ def test_a_spoken_yes_that_names_the_skill_needs_no_wake_phrase(run: Any) -> Non
     run(test, policy=GatePolicy(allow_dangerous=True, confirm_dangerous=True))
 
 
+def test_a_yes_is_not_made_by_mending(run: Any) -> None:
+    async def test(heart: Heart) -> None:
+        await heart.agent.handle("flip")
+        told = await heart.hear(Heard("yes, front flip", "zh", 0.5, written="yes, fond flip"))
+        assert told.execution.state == "needs_confirmation"
+        assert heart.parts.robot.performed == []
+
+    run(test, policy=GatePolicy(allow_dangerous=True, confirm_dangerous=True))
+
+
+@pytest.mark.parametrize(
+    ("meant", "written", "skill"),
+    [
+        ("please sit", "please fit", "Sit"),  # in place: what was meant is enough
+        ("flip", "slip", None),
+        ("flip", "now flip", "FrontFlip"),
+        ("go limp", "go lamp", None),
+        ("go limp", "limp go", "Damp"),
+        ("stop", "stob", "StopMove"),
+    ],
+)
+def test_no_jump_and_no_going_soft_by_sound_alone(
+    run: Any, meant: str, written: str, skill: str | None
+) -> None:
+    async def test(heart: Heart) -> None:
+        outcome = await heart.hear(Heard(meant, "zh", 0.5, written=written))
+        assert (outcome.text, outcome.execution.skill) == (meant, skill)
+
+    run(test, policy=GatePolicy(allow_dangerous=True, confirm_dangerous=False))
+
+
 def test_the_same_recording_again_is_done_once(run: Any) -> None:
     async def test(heart: Heart) -> None:
         first = await heart.hear("sit", request_id="one")

@@ -1,0 +1,38 @@
+"""Counts which characters follow which in the Chinese training rows: what mends speech by sound.
+
+    python datasets/count_characters.py     # writes edge_agent/speech/characters.txt
+
+A row that comes in several files counts once.
+"""
+
+import json
+import sys
+from collections import Counter
+from pathlib import Path
+
+DATASETS = Path(__file__).parent
+sys.path.insert(0, str(DATASETS.parent))
+
+from edge_agent.speech.character_model import (  # noqa: E402
+    COUNTS,
+    Trigram,
+    count_trigrams,
+    write_counts,
+)
+
+
+def count() -> Counter[Trigram]:
+    """Return the counts of every Chinese text of the training files."""
+    texts: dict[str, None] = {}
+    for path in sorted(DATASETS.glob("train_*.jsonl")):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            row = json.loads(line)
+            if row["lang"] == "zh":
+                texts[row["text"]] = None
+    return count_trigrams(texts)
+
+
+if __name__ == "__main__":
+    counts = count()
+    write_counts(counts, COUNTS)
+    print(f"{COUNTS}: {len(counts):,} runs of three, {COUNTS.stat().st_size:,} bytes")
