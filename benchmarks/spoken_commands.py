@@ -2,7 +2,8 @@
 
 Every row is spoken once, by kokoro's native voices in turn (four a language;
 tests/edge_agent/speech/synthesis.py says what that needs), goes through voice activity and Whisper as a
-recording does, and is then decided as `edge-agent evaluate` decides. What was spoken and heard is kept in
+recording does, and is then decided as `edge-agent evaluate` decides, once as mended by sound and once as the
+recogniser wrote it. What was spoken and heard is kept in
 the cache, so that another bundle is measured in minutes. The last line is JSON.
 
     python benchmarks/spoken_commands.py --data datasets/test_normal.jsonl --bundle DIR
@@ -169,6 +170,12 @@ def main() -> None:
         ]
         summary[name] = measure(said, AsHeard(recognizer, heard))
         tell(name, summary[name])
+        as_written = [
+            LabelledRow(each["before_mending"] or each["text"], row.label, row.lang)
+            for each, (row, _) in zip(heard, spoken, strict=True)
+        ]
+        summary[f"{name}_unmended"] = measure(as_written, recognizer)
+        tell(f"{name}_unmended", summary[f"{name}_unmended"])
     lost = summary["typed"]["accuracy"] - summary["spoken"]["accuracy"]
     summary["points_lost"] = round(100 * lost, 1)
     print(json.dumps(summary, ensure_ascii=False))
