@@ -16,9 +16,9 @@ from edge_agent.mock_robot.sport_api import Posture
 from edge_agent.robot.choreography import CHOREOGRAPHIES
 from edge_agent.robot.interface import RobotState
 from edge_agent.simulation import cloud_environment
-from edge_agent.taught_skills import forget, learn
+from edge_agent.taught_skills import forget, learn, read_utterances
 from edge_agent.verdict import ConfirmationNeeded, Permit, Refusal
-from shared.errors import CloudProtocolError, ConfigurationError
+from shared.errors import CloudProtocolError, ConfigurationError, DataError
 from shared.messages import IntentReply, IntentTimings, Usage
 from shared.skills import SKILL_NAMES, skill
 from tests.edge_agent.conftest import Parts
@@ -70,6 +70,15 @@ def test_catalogue_and_driver_learn_and_forget_together() -> None:
     forget()
     assert len(SKILL_NAMES) == len(CHOREOGRAPHIES) == 34
     assert "PushUps" not in CHOREOGRAPHIES
+
+
+def test_what_people_say_to_it_is_read_where_the_folder_says_so(tmp_path: Path) -> None:
+    said = read_utterances([EXAMPLE, tmp_path])
+    assert "push-ups" in " ".join(said)
+    assert any("俯卧撑" in text for text in said)
+    (tmp_path / "utterances.jsonl").write_text("{}\n")
+    with pytest.raises(DataError, match="line 1"):
+        read_utterances([tmp_path])
 
 
 def test_an_unsafe_movement_leaves_nothing_behind(tmp_path: Path) -> None:

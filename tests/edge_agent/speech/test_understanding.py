@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from edge_agent.speech.endpointing import Endpointer, EndpointOptions, frames_of
+from edge_agent.speech.homophones import Mender
 from edge_agent.speech.interface import Samples, Wanted
 from edge_agent.speech.recognizer import Transcript, always
 from edge_agent.speech.understanding import AFTER_S, RecordingEars, collapse
@@ -118,9 +119,21 @@ def test_chinese_is_mended_and_doubtful_chinese_is_not(
 ) -> None:
     speech = all_recordings()[0].samples()
     gullible.transcript = Transcript("狗哥，做下", "zh", 0.9)
-    assert ears.understand(speech).text == "狗哥，坐下"
+    heard = ears.understand(speech)
+    assert (heard.text, heard.written) == ("狗哥，坐下", "狗哥，做下")
     gullible.transcript = Transcript("狗哥，做下", "zh", 0.2, "unsure")
-    assert ears.understand(speech).text == "狗哥，做下"
+    heard = ears.understand(speech)
+    assert (heard.text, heard.written) == ("狗哥，做下", None)
+
+
+@pytest.mark.parametrize("stop", ["挺下来别动", "停下！", "别转了", "站住！不要跳舞"])
+def test_a_stop_stays_as_it_was_heard(
+    gullible: Gullible, ears: RecordingEars, monkeypatch: pytest.MonkeyPatch, stop: str
+) -> None:
+    monkeypatch.setattr(Mender, "mend", lambda *_: "跳个舞")
+    gullible.transcript = Transcript(stop, "zh", 0.9)
+    heard = ears.understand(all_recordings()[0].samples())
+    assert (heard.text, heard.written) == (stop, None)
 
 
 @pytest.mark.parametrize(
