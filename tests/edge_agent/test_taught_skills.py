@@ -73,6 +73,7 @@ def test_catalogue_and_driver_learn_and_forget_together() -> None:
 
 
 def test_what_people_say_to_it_is_read_where_the_folder_says_so(tmp_path: Path) -> None:
+    learn([EXAMPLE])
     said = read_utterances([EXAMPLE, tmp_path])
     assert "push-ups" in " ".join(said)
     assert any("俯卧撑" in text for text in said)
