@@ -127,8 +127,10 @@ def measure(rows: list[LabelledRow], recognizer: Recognition) -> dict[str, Any]:
     """Return the figures of an evaluation that matter here."""
     report = evaluate(rows, recognizer)
     names = ("n", "accuracy", "false_execute_rate", "false_defer_rate")
-    by_lang = {lang: each["accuracy"] for lang, each in report["by_lang"].items()}
-    return {**{name: report[name] for name in names}, "by_lang": by_lang}
+    commands = evaluate([row for row in rows if row.label != "REMOTE"], recognizer)
+    right = {lang: [each["n"], each["accuracy"]] for lang, each in commands["by_lang"].items()}
+    of_commands = {"all": [commands["n"], commands["accuracy"]], **right}
+    return {**{name: report[name] for name in names}, "commands": of_commands}
 
 
 def tell(name: str, figures: dict[str, Any]) -> None:

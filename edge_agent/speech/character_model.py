@@ -19,7 +19,7 @@ COUNTS = Path(__file__).parent / "characters.txt"
 START, END, WORD = "<", ">", "A"
 """Before an utterance's first symbol; after its last; any word that is not Chinese."""
 
-UNIT = re.compile(r"[a-z0-9]+(?:'[a-z]+)?|[\u3400-\u4dbf\u4e00-\u9fff]")
+UNIT = re.compile(r"[a-z0-9]+(?:'[a-z]+)?|[\u3400-\u4dbf\u4e00-\u9fff]", re.IGNORECASE)
 _FOLLOWER = re.compile(r"(\D)(\d*)")
 _UNSEEN = 4000
 """So many characters may come that no row holds, each as likely as a tenth of one seen once."""
@@ -30,8 +30,8 @@ Trigram = tuple[str, str, str]
 
 def symbols(text: str) -> list[str]:
     """Return an utterance's characters and words as symbols."""
-    folded = unicodedata.normalize("NFKC", text).lower()
-    return [WORD if unit[0] < "\u3400" else unit for unit in UNIT.findall(folded)]
+    found = UNIT.findall(unicodedata.normalize("NFKC", text))
+    return [WORD if unit[0] < "\u3400" else unit for unit in found]
 
 
 def count_trigrams(texts: Iterable[str]) -> Counter[Trigram]:

@@ -80,9 +80,9 @@ class Mender:
 
         Marks and words that are not Chinese stay as they are written.
         """
-        chinese = [each for each in readings if symbols(each.text) and _has_chinese(each.text)]
         if not _has_chinese(text):
             return text
+        chinese = [each for each in readings if _has_chinese(each.text)]
         if not chinese:
             return self._rewrite(text, UNTOLD)[0]
         best = max(each.score for each in chinese)
@@ -145,22 +145,18 @@ def _extend(
 
 def _put_back(text: str, named: Sequence[str]) -> str:
     """Return `text` with its Chinese characters replaced in turn, all else as it is written."""
-    spots = list(UNIT.finditer(text.lower()))
-    if len(spots) != len(
-        named
-    ):  # a full-width letter or the like: what was read is not what is written
-        return "".join(named) if WORD not in named else text
+    spots = list(UNIT.finditer(text))
+    if len(spots) != len(named):  # a ligature or the like was read as several symbols
+        return text
     pieces, end = [], 0
     for spot, symbol in zip(spots, named, strict=True):
         pieces += [text[end : spot.start()], spot.group() if symbol == WORD else symbol]
-        if symbol == WORD:
-            pieces[-1] = text[spot.start() : spot.end()]
         end = spot.end()
     return "".join([*pieces, text[end:]])
 
 
 def _has_chinese(text: str) -> bool:
-    return any(symbol not in (WORD, START, END) for symbol in symbols(text))
+    return any(symbol != WORD for symbol in symbols(text))
 
 
 @lru_cache(maxsize=8192)
