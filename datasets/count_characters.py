@@ -15,13 +15,12 @@ sys.path.insert(0, str(DATASETS.parent))
 
 from edge_agent.speech.character_model import (  # noqa: E402
     COUNTS,
-    Trigram,
     count_trigrams,
     write_counts,
 )
 
 
-def count() -> Counter[Trigram]:
+def count() -> Counter[str]:
     """Return the counts of every Chinese text of the training files."""
     texts: dict[str, None] = {}
     for path in sorted(DATASETS.glob("train_*.jsonl")):

@@ -7,7 +7,7 @@ An interpolated trigram model (Witten and Bell 1991, method C). Its counts are t
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ _UNSEEN = 4000
 """So many characters may come that no row holds, each as likely as a tenth of one seen once."""
 
 Numbers = NDArray[np.int64]
-Trigram = tuple[str, str, str]
+_COUNTED = np.dtype([("symbols", "U3"), ("count", np.int64)])
 
 
 def symbols(text: str) -> list[str]:
@@ -34,42 +34,46 @@ def symbols(text: str) -> list[str]:
     return [WORD if unit[0] < "\u3400" else unit for unit in found]
 
 
-def count_trigrams(texts: Iterable[str]) -> Counter[Trigram]:
-    """Return how often each symbol follows each two; utterances have START twice before and END after."""
-    counts: Counter[Trigram] = Counter()
+def count_trigrams(texts: Iterable[str]) -> Counter[str]:
+    """Return how often each three symbols stand in a row, with START twice before and END after an utterance."""
+    counts: Counter[str] = Counter()
     for text in texts:
-        padded = [START, START, *symbols(text), END]
-        counts.update(zip(padded, padded[1:], padded[2:], strict=False))
+        padded = "".join([START, START, *symbols(text), END])
+        counts.update(padded[at : at + 3] for at in range(len(padded) - 2))
     return counts
 
 
-def write_counts(counts: Counter[Trigram], path: Path) -> None:
+def write_counts(counts: Counter[str], path: Path) -> None:
     """Write a line for each two symbols: them, and every follower with its count where that is not 1."""
     with path.open("w", encoding="utf-8") as file:
         for before, group in groupby(sorted(counts), key=lambda trigram: trigram[:2]):
             followers = ((each[2], counts[each]) for each in group)
             said = "".join(f"{symbol}{'' if count == 1 else count}" for symbol, count in followers)
-            file.write(f"{''.join(before)}{said}\n")
+            file.write(f"{before}{said}\n")
 
 
-def read_counts(path: Path = COUNTS) -> Counter[Trigram]:
-    """Return what `write_counts` wrote."""
-    counts: Counter[Trigram] = Counter()
-    for line in path.read_text(encoding="utf-8").splitlines():
-        for symbol, count in _FOLLOWER.findall(line[2:]):
-            counts[line[0], line[1], symbol] = int(count or 1)
-    return counts
+def read_counts(path: Path = COUNTS) -> Iterator[tuple[str, int]]:
+    """Yield what `write_counts` wrote: three symbols, and how often."""
+    with path.open(encoding="utf-8") as file:
+        for line in file:
+            for symbol, count in _FOLLOWER.findall(line[2:].rstrip("\n")):
+                yield line[:2] + symbol, int(count or 1)
 
 
 class CharacterModel:
-    """Symbols by number (`number`), and log-probabilities of many at once."""
+    """Symbols by number (`number`), and log-probabilities of many at once.
 
-    def __init__(self, counts: Counter[Trigram]) -> None:
-        self.known = sorted({symbol for trigram in counts for symbol in trigram})
+    counts: three symbols and how often; what comes twice is added up.
+    """
+
+    def __init__(self, counts: Iterable[tuple[str, int]]) -> None:
+        counted = np.fromiter(counts, _COUNTED)  # as an array: a dictionary would take 70 MB
+        codes = counted["symbols"].copy().view(np.uint32).reshape(-1, 3)
+        known, trigrams = np.unique(codes, return_inverse=True)
+        trigrams, seen = trigrams.reshape(-1, 3).astype(np.int64), counted["count"]
+        self.known = [chr(code) for code in known]
         self._numbers = {symbol: number for number, symbol in enumerate(self.known)}
         self._size = len(self.known) + 1  # the last stands for every other symbol
-        trigrams = np.array([[self._numbers[each] for each in t] for t in counts], np.int64)
-        seen = np.fromiter(counts.values(), np.int64, len(counts))
         self._after_two = _Followers(
             self._pair(trigrams[:, 0], trigrams[:, 1]), trigrams[:, 2], seen, self._size
         )

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,7 +69,7 @@ class Mender:
         """Load what is needed, once."""
         if self._model is not None:
             return
-        model = CharacterModel(read_counts() + count_trigrams(self._more))
+        model = CharacterModel(chain(read_counts(), count_trigrams(self._more).items()))
         alike: defaultdict[str, list[str]] = defaultdict(list)
         for symbol in model.known:
             for sound in {_fold(each) for each in _sounds(symbol)}:

@@ -113,17 +113,17 @@ def test_what_was_heard_rightly_is_mostly_left_alone(mender: Mender, name: str) 
 
 def test_the_counts_are_those_of_the_training_rows() -> None:
     texts = {text for path in DATASETS.glob("train_*.jsonl") for text in _texts(path.stem)}
-    assert read_counts() == count_trigrams(texts), "run python datasets/count_characters.py"
+    assert dict(read_counts()) == count_trigrams(texts), "run python datasets/count_characters.py"
 
 
 def test_counts_survive_their_file(tmp_path: Path) -> None:
     counts = count_trigrams(["坐下", "坐下 please", "坐好", "12个"])
     write_counts(counts, tmp_path / "counts.txt")
-    assert read_counts(tmp_path / "counts.txt") == counts
+    assert dict(read_counts(tmp_path / "counts.txt")) == counts
 
 
 def test_probabilities_are_those_of_the_formula() -> None:
-    model = CharacterModel(count_trigrams(["坐下", "坐好", "趴下"]))
+    model = CharacterModel(count_trigrams(["坐下", "坐好", "趴下"]).items())
     first, second = np.array([model.number(START)]), np.array([model.number("坐")])
     found = np.exp(model.log_probability(first, second, np.array([model.number("下")])))[0, 0]
     alone = (2 + 0.1) / (9 + 0.1 * (len(model.known) + 1 + 4000))
