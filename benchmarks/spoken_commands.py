@@ -2,9 +2,9 @@
 
 Every row is spoken once, by kokoro's native voices in turn (four a language;
 tests/edge_agent/speech/synthesis.py says what that needs), goes through voice activity and Whisper as a
-recording does, and is then decided as `edge-agent evaluate` decides, once as mended by sound and once as the
-recogniser wrote it. What was spoken and heard is kept in
-the cache, so that another bundle is measured in minutes. The last line is JSON.
+recording does, and is then decided as `edge-agent evaluate` decides, once as mended by sound and once as
+the recogniser wrote it. What was spoken and heard is kept in the cache, so that another bundle is measured
+in minutes. The last line is JSON.
 
     python benchmarks/spoken_commands.py --data datasets/test_normal.jsonl --bundle DIR
 """
@@ -32,8 +32,6 @@ from edge_agent.preparation import prepare_bundle  # noqa: E402
 from edge_agent.recognition import Recognition  # noqa: E402
 from edge_agent.recognizer import Decision, Recognizer  # noqa: E402
 from edge_agent.settings import default_bundle  # noqa: E402
-from edge_agent.speech.interface import Samples, Wanted  # noqa: E402
-from edge_agent.speech.recognizer import Transcript, always  # noqa: E402
 from edge_agent.speech.recording import decode_recording  # noqa: E402
 from edge_agent.speech.understanding import RecordingEars  # noqa: E402
 from edge_agent.speech.whisper import WhisperOptions, WhisperRecognizer  # noqa: E402
@@ -61,18 +59,6 @@ def recording(row: LabelledRow, voice: str, folder: Path) -> Path | None:
     return path
 
 
-class RememberingRecognizer(WhisperRecognizer):
-    """Whisper that keeps what it told last."""
-
-    def __init__(self) -> None:
-        super().__init__(WhisperOptions(threads=1))
-        self.last = Transcript("", "en")
-
-    def transcribe(self, samples: Samples, wanted: Wanted = always) -> Transcript:
-        self.last = super().transcribe(samples, wanted)
-        return self.last
-
-
 class Hearing:
     """What the ears make of a recording, remembered in a file."""
 
@@ -82,14 +68,13 @@ class Hearing:
         if place.exists():
             self._known = json.loads(place.read_text(encoding="utf-8"))
         self._ears: RecordingEars | None = None
-        self._recognizer = RememberingRecognizer()
 
     def hear(self, path: Path, snr_db: float | None) -> dict[str, Any]:
-        """Return the text, what is believed of it, and the recogniser's readings."""
+        """Return the text that is believed, what it was before mending if it was mended, and the doubt."""
         key = f"{HEARING_VERSION} {path.stem} {snr_db}"
         if key not in self._known:
             if self._ears is None:
-                self._ears = RecordingEars(self._recognizer)
+                self._ears = RecordingEars(WhisperRecognizer(WhisperOptions(threads=1)))
                 self._ears.open()
             samples = decode_recording(path.read_bytes(), "wav")
             seed = int(path.stem, 16) % 1000
@@ -100,11 +85,6 @@ class Hearing:
                 "text": heard.text if believed else "",
                 "doubt": heard.doubt or heard.reason,
                 "before_mending": heard.written if believed else None,
-                "written": self._recognizer.last.text,
-                "readings": [
-                    [each.text, each.score, each.log_probability]
-                    for each in self._recognizer.last.readings
-                ],
             }
             self._place.write_text(json.dumps(self._known, ensure_ascii=False), encoding="utf-8")
         return self._known[key]
@@ -121,6 +101,16 @@ class AsHeard:
     def decide(self, text: str) -> Decision:
         decision, tag = decide(self._recognizer, text, self._written.get(text))
         return replace(decision, tag=tag)
+
+
+def speak_all(rows: list[LabelledRow], folder: Path) -> list[tuple[LabelledRow, Path]]:
+    """Return the rows that can be spoken with their recordings, the voices of a language in turn."""
+    spoken = []
+    for number, row in enumerate(rows):
+        voices = NATIVE_VOICES[row.lang]
+        if path := recording(row, voices[number % len(voices)], folder):
+            spoken.append((row, path))
+    return spoken
 
 
 def measure(rows: list[LabelledRow], recognizer: Recognition) -> dict[str, Any]:
@@ -147,11 +137,7 @@ def main() -> None:
     given = parser.parse_args()
     given.recordings.mkdir(parents=True, exist_ok=True)
     rows = read_rows(given.data)[:: given.every]
-    spoken: list[tuple[LabelledRow, Path]] = []
-    for number, row in enumerate(rows):
-        voices = NATIVE_VOICES[row.lang]
-        path = recording(row, voices[number % len(voices)], given.recordings)
-        spoken += [(row, path)] if path else []
+    spoken = speak_all(rows, given.recordings)
     unspoken = len(rows) - len(spoken)
     if unspoken:
         print(f"{unspoken} utterances have no voice here and are left out", file=sys.stderr)
@@ -166,18 +152,18 @@ def main() -> None:
     tell("typed", summary["typed"])
     for name, snr_db in (("spoken", None), ("spoken_10_db", 10.0)):
         heard = [hearing.hear(path, snr_db) for _, path in spoken]
-        said = [
-            LabelledRow(each["text"], row.label, row.lang)
-            for each, (row, _) in zip(heard, spoken, strict=True)
-        ]
-        summary[name] = measure(said, AsHeard(recognizer, heard))
-        tell(name, summary[name])
-        as_written = [
-            LabelledRow(each["before_mending"] or each["text"], row.label, row.lang)
-            for each, (row, _) in zip(heard, spoken, strict=True)
-        ]
-        summary[f"{name}_unmended"] = measure(as_written, recognizer)
-        tell(f"{name}_unmended", summary[f"{name}_unmended"])
+        mended = [each["text"] for each in heard]
+        written = [each["before_mending"] or each["text"] for each in heard]
+        for way, texts, decides in (
+            (name, mended, AsHeard(recognizer, heard)),
+            (f"{name}_unmended", written, recognizer),
+        ):
+            said = [
+                LabelledRow(text, row.label, row.lang)
+                for text, (row, _) in zip(texts, spoken, strict=True)
+            ]
+            summary[way] = measure(said, decides)
+            tell(way, summary[way])
     lost = summary["typed"]["accuracy"] - summary["spoken"]["accuracy"]
     summary["points_lost"] = round(100 * lost, 1)
     print(json.dumps(summary, ensure_ascii=False))

@@ -5,7 +5,6 @@
 A row that comes in several files counts once.
 """
 
-import json
 import sys
 from collections import Counter
 from pathlib import Path
@@ -18,17 +17,13 @@ from edge_agent.speech.character_model import (  # noqa: E402
     count_trigrams,
     write_counts,
 )
+from shared.report import read_rows  # noqa: E402
 
 
 def count() -> Counter[str]:
     """Return the counts of every Chinese text of the training files."""
-    texts: dict[str, None] = {}
-    for path in sorted(DATASETS.glob("train_*.jsonl")):
-        for line in path.read_text(encoding="utf-8").splitlines():
-            row = json.loads(line)
-            if row["lang"] == "zh":
-                texts[row["text"]] = None
-    return count_trigrams(texts)
+    rows = (row for path in DATASETS.glob("train_*.jsonl") for row in read_rows(path))
+    return count_trigrams({row.text for row in rows if row.lang == "zh"})
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ one is taken that is likeliest among what people say to a dog (`character_model.
 searched by beams. The surer the recogniser is, the more a character has to be worth.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_agent.reflex import syllables
 from edge_agent.speech.character_model import (
     END,
     START,
@@ -43,8 +45,8 @@ MARGIN = 1.0
 """How much less likely than the best a reading may be, in log-probability a token."""
 BEAMS = 12
 
-_NEAR = (("zh", "z"), ("ch", "c"), ("sh", "s"), ("ing", "in"), ("eng", "en"), ("ang", "an"))
-"""Sounds that recognisers and speakers of the south hold for one."""
+_LOST_IN_SPEECH = re.compile("(?<=^[zcs])h|(?<=[aei]n)g$")
+"""What recognisers and speakers of the south do not tell apart: zh and z, ing and in, and their like."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ class Mender:
         self._more = tuple(more)
         self._model: CharacterModel | None = None
         self._alike: dict[str, list[str]] = {}
+        self._known_options: dict[str, tuple[Numbers, NDArray[np.float64]]] = {}
 
     def open(self) -> None:
         """Load what is needed, once."""
@@ -72,7 +75,7 @@ class Mender:
         model = CharacterModel(chain(read_counts(), count_trigrams(self._more).items()))
         alike: defaultdict[str, list[str]] = defaultdict(list)
         for symbol in model.known:
-            for sound in {_fold(each) for each in _sounds(symbol)}:
+            for sound in _fold(symbol):
                 alike[sound].append(symbol)
         self._model, self._alike = model, dict(alike)
 
@@ -104,25 +107,26 @@ class Mender:
         model = self._model
         start = model.number(START)
         said = symbols(text)
-        options = [self._options(symbol) for symbol in said]
         beams = [_Beam(0.0, (start, start))]
-        for characters, prices in options:
-            numbers = np.array([model.number(each) for each in characters], np.int64)
+        for symbol in said:
+            numbers, prices = self._options(model, symbol)
             beams = _extend(model, beams, numbers, factor * prices)
         best = _extend(model, beams, np.array([model.number(END)]), np.zeros(1))[0]
-        chosen = iter(best.written[2:-1])
         named = [
-            next((each for each in characters if model.number(each) == number), symbol)
-            for number, symbol, (characters, _) in zip(chosen, said, options, strict=True)
+            model.known[number] if number < len(model.known) else symbol
+            for number, symbol in zip(best.written[2:-1], said, strict=True)
         ]
         return _put_back(text, named), best.score
 
-    def _options(self, symbol: str) -> tuple[list[str], NDArray[np.float64]]:
-        """Return what may stand for a symbol, itself first, and what each costs."""
-        sounds = _sounds(symbol)
-        others = {each for sound in sounds for each in self._alike.get(_fold(sound), ())} - {symbol}
-        characters = [symbol, *sorted(others)]
-        return characters, np.array([0.0, *(_price(symbol, each) for each in characters[1:])])
+    def _options(self, model: CharacterModel, symbol: str) -> tuple[Numbers, NDArray[np.float64]]:
+        """Return the numbers of what may stand for a symbol, itself first, and what each costs; once found, kept."""
+        if symbol not in self._known_options:
+            others = {each for sound in _fold(symbol) for each in self._alike.get(sound, ())}
+            characters = sorted(others - {symbol})
+            numbers = np.array([model.number(each) for each in (symbol, *characters)])
+            prices = np.array([0.0, *(_price(symbol, each) for each in characters)])
+            self._known_options[symbol] = numbers, prices
+        return self._known_options[symbol]
 
 
 def _extend(
@@ -161,33 +165,20 @@ def _has_chinese(text: str) -> bool:
 
 
 @lru_cache(maxsize=8192)
-def _sounds(symbol: str) -> frozenset[str]:
-    """Return every way to say a Chinese character, with its tone; nothing for another symbol."""
+def _toned(symbol: str) -> frozenset[str]:
+    """Return every way to say a Chinese character, with its tone."""
     from pypinyin import Style, pinyin  # here, since its tables take 0.3 s to load
 
-    if symbol < "\u3400":
-        return frozenset()
     found = pinyin(symbol, style=Style.TONE3, heteronym=True, errors="ignore")
     return frozenset(found[0] if found else ())
 
 
 def _price(written: str, meant: str) -> float:
-    if _sounds(written) & _sounds(meant):
+    if _toned(written) & _toned(meant):
         return SAME_SOUND
-    toneless = ({_without_tone(each) for each in _sounds(symbol)} for symbol in (written, meant))
-    return OTHER_TONE if set.intersection(*toneless) else NEAR_SOUND
+    return OTHER_TONE if syllables(written) & syllables(meant) else NEAR_SOUND
 
 
-def _without_tone(sound: str) -> str:
-    return sound.rstrip("12345")
-
-
-def _fold(sound: str) -> str:
-    """Return a sound without its tone, near sounds as one."""
-    sound = _without_tone(sound)
-    for written, meant in _NEAR:
-        if len(written) == 2 and sound.startswith(written):
-            sound = meant + sound[2:]
-        elif len(written) == 3 and sound.endswith(written):
-            sound = sound[: -len(written)] + meant
-    return sound
+def _fold(symbol: str) -> set[str]:
+    """Return every way to say a Chinese character, near sounds as one; nothing for another symbol."""
+    return {_LOST_IN_SPEECH.sub("", sound) for sound in syllables(symbol)}

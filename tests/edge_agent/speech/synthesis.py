@@ -17,8 +17,6 @@ from typing import Any
 
 import numpy as np
 
-from shared.settings import cache_directory
-
 ENGLISH_VOICES = ("slt", "rms", "awb")
 CHINESE_VOICES = ("jm_kumo", "jf_alpha", "jf_nezumi")
 NATIVE_VOICES = {
@@ -63,6 +61,8 @@ def speak(text: str, lang: str, voice: str, path: Path, speed: float = 1.0) -> N
 
 def kokoro_voices() -> Path:
     """Return the folder of kokoro's native voices, `<voice>.bin` each."""
+    from shared.settings import cache_directory  # here: the recordings need nothing of the product
+
     return cache_directory() / "speech" / "kokoro-js" / "package" / "voices"
 
 
