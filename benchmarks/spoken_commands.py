@@ -2,8 +2,8 @@
 
 Every row is spoken once, by kokoro's native voices in turn (four a language;
 tests/edge_agent/speech/synthesis.py says what that needs), goes through voice activity and Whisper as a
-recording does, and is then decided as `edge-agent evaluate` decides, once as mended by sound and once as
-the recogniser wrote it. What was spoken and heard is kept in the cache, so that another bundle is measured
+recording does, and is then decided as the agent decides. Beside it, what was written before mending is decided:
+as if somebody had typed it, and with nothing mended at all. What was spoken and heard is kept in the cache, so that another bundle is measured
 in minutes. The last line is JSON.
 
     python benchmarks/spoken_commands.py --data datasets/test_normal.jsonl --bundle DIR
@@ -28,6 +28,9 @@ from synthesis import NATIVE_VOICES, kokoro_voices, speak  # noqa: E402
 from edge_agent import reflex  # noqa: E402
 from edge_agent.conduct import decide  # noqa: E402
 from edge_agent.evaluation import evaluate  # noqa: E402
+from edge_agent.mending.homophones import Mender  # noqa: E402
+from edge_agent.mending.second_try import SecondTry  # noqa: E402
+from edge_agent.mending.spelling import Speller  # noqa: E402
 from edge_agent.preparation import prepare_bundle  # noqa: E402
 from edge_agent.recognition import Recognition  # noqa: E402
 from edge_agent.recognizer import Decision, Recognizer  # noqa: E402
@@ -38,7 +41,7 @@ from edge_agent.speech.whisper import WhisperOptions, WhisperRecognizer  # noqa:
 from shared.report import LabelledRow, read_rows  # noqa: E402
 from shared.settings import cache_directory  # noqa: E402
 
-HEARING_VERSION = "3"
+HEARING_VERSION = "4"
 """Raise it where what is heard of a recording has changed, so that nothing old is taken for new."""
 
 
@@ -93,13 +96,14 @@ class Hearing:
 class AsHeard:
     """Decides as the agent does on what was heard: words mended by sound do not do everything."""
 
-    def __init__(self, recognizer: Recognizer, heard: list[dict[str, Any]]) -> None:
+    def __init__(self, recognizer: Recognition, heard: list[dict[str, Any]]) -> None:
         self.manifest = recognizer.manifest
         self._recognizer = recognizer
         self._written = {each["text"]: each["before_mending"] for each in heard}
 
     def decide(self, text: str) -> Decision:
         decision, tag = decide(self._recognizer, text, self._written.get(text))
+        assert isinstance(decision, Decision)
         return replace(decision, tag=tag)
 
 
@@ -145,7 +149,8 @@ def main() -> None:
         print(json.dumps({"benchmark": "spoken_commands", "skipped": "no synthesiser here"}))
         return
     prepare_bundle(given.bundle)
-    recognizer = Recognizer.load(given.bundle)
+    alone = Recognizer.load(given.bundle)
+    recognizer = SecondTry(alone, Mender(), Speller())
     hearing = Hearing(given.recordings / "heard.json")
     summary: dict[str, Any] = {"benchmark": "spoken_commands", "unspoken": unspoken}
     summary["typed"] = measure([row for row, _ in spoken], recognizer)
@@ -156,7 +161,8 @@ def main() -> None:
         written = [each["before_mending"] or each["text"] for each in heard]
         for way, texts, decides in (
             (name, mended, AsHeard(recognizer, heard)),
-            (f"{name}_unmended", written, recognizer),
+            (f"{name}_as_typed", written, recognizer),
+            (f"{name}_unmended", written, alone),
         ):
             said = [
                 LabelledRow(text, row.label, row.lang)

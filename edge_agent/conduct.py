@@ -11,13 +11,14 @@ from edge_agent.confirmation import Question
 from edge_agent.consulting import CloudWay
 from edge_agent.gate import Gate
 from edge_agent.lines import Lines
+from edge_agent.mending.second_try import may_be_guessed
 from edge_agent.recognition import Decision, Recognition
 from edge_agent.utterance import Utterance
 from edge_agent.verdict import Refusal
 from shared.messages import IntentReply
 from shared.outcome import Execution
 from shared.repeat_phrases import is_repeat
-from shared.skills import SKILLS, Skill, Tier, skill
+from shared.skills import Skill, Tier, skill
 from shared.tags import REMOTE, parse_tag
 from shared.text import clean_answer
 
@@ -29,14 +30,10 @@ def decide(recognizer: Recognition, text: str, written: str | None) -> tuple[Dec
     to say so, too: a guess at what was meant is not enough for them.
     """
     decision = recognizer.decide(text)
-    if written is None or parse_tag(decision.tag) not in _never_by_sound():
+    if written is None or may_be_guessed(decision.tag):
         return decision, decision.tag
     as_written = recognizer.decide(written)
     return as_written, decision.tag if as_written.tag == decision.tag else REMOTE
-
-
-def _never_by_sound() -> set[str]:
-    return {"Damp", *(each.name for each in SKILLS if each.tier is Tier.DANGEROUS)}
 
 
 class Conduct:

@@ -28,9 +28,11 @@ def evaluate_files(
     if predictions and not all(row.id for row in rows):
         raise DataError("predictions go by the rows' ids, and a row has none")
     prepare_bundle(settings.bundle)
+    from edge_agent.mending.choice import choose_mender, try_twice
     from edge_agent.recognizer import Recognizer
 
-    recognizer = Recognizer.load(settings.bundle, settings.threads)
+    alone = Recognizer.load(settings.bundle, settings.threads)
+    recognizer = try_twice(alone, choose_mender(settings), settings)  # decides as the agent does
     judgements: list[Judgement] = []
 
     def note(judgement: Judgement) -> None:

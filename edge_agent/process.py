@@ -18,6 +18,7 @@ from edge_agent.consulting import CloudWay
 from edge_agent.gate import Gate, GatePolicy
 from edge_agent.journal import Journal
 from edge_agent.line_writer import LineWriter
+from edge_agent.mending.choice import choose_mender, try_twice
 from edge_agent.outbox import Outbox
 from edge_agent.recognizer import Recognizer
 from edge_agent.robot.go2 import Go2Robot
@@ -43,10 +44,11 @@ def build_agent(settings: EdgeSettings, recognizer: Recognizer) -> Agent:
     )
     key = settings.cloud_key.get_secret_value() if settings.cloud_key else None
     tracing = Tracing.to_collector(settings.trace_endpoint)
+    mender = choose_mender(settings)
     return Agent(
         robot=Go2Robot(settings.robot_domain, settings.robot_interface, settings.simulation),
         gate=Gate(policy),
-        recognizer=recognizer,
+        recognizer=try_twice(recognizer, mender, settings),
         cloud=CloudWay(
             CloudClient(
                 settings.cloud_url, key, certificates=settings.cloud_certificates, tracing=tracing
@@ -64,7 +66,7 @@ def build_agent(settings: EdgeSettings, recognizer: Recognizer) -> Agent:
         outbox=Outbox(settings.outbox),
         tracing=tracing,
         voice=choose_voice(settings),
-        hearing=choose_hearing(settings),
+        hearing=choose_hearing(settings, mender),
         attention=choose_attention(settings),
         writer=LineWriter(recognizer.shadow) if settings.lines == "shadow" else None,
     )

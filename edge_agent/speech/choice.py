@@ -1,33 +1,33 @@
 """The ears and the attention that the settings ask for."""
 
+from edge_agent.mending.choice import choose_mender
+from edge_agent.mending.homophones import Mender
 from edge_agent.settings import EdgeSettings
 from edge_agent.speech.attention import Attention
 from edge_agent.speech.hearing import Hearing
-from edge_agent.speech.homophones import Mender
 from edge_agent.speech.interface import Ears
 from edge_agent.speech.recognizer import SpeechRecognizer
 from edge_agent.speech.sense_voice import SenseVoiceRecognizer
 from edge_agent.speech.understanding import RecordingEars
 from edge_agent.speech.whisper import PROMPTS, Spoken, WhisperOptions, WhisperRecognizer
 from edge_agent.speech.wyoming_server import WyomingRecognizer
-from edge_agent.taught_skills import read_utterances
 
 TEXT_ONLY = "this agent takes text only (EDGE_EARS=text); set EDGE_EARS=whisper to speak to it"
 
 NO_PROMPT = "none"
 
 
-def choose_hearing(settings: EdgeSettings) -> Hearing:
+def choose_hearing(settings: EdgeSettings, mender: Mender) -> Hearing:
     """Return the hearing; nothing is loaded before it starts."""
-    return Hearing(choose_ears(settings), TEXT_ONLY)
+    return Hearing(choose_ears(settings, mender), TEXT_ONLY)
 
 
-def choose_ears(settings: EdgeSettings) -> Ears | None:
-    """Return the ears, None where the agent is to take text only."""
+def choose_ears(settings: EdgeSettings, mender: Mender | None = None) -> Ears | None:
+    """Return the ears, None where the agent is to take text only; without `mender` they have their own."""
     recognizer = choose_recognizer(settings)
     if recognizer is None:
         return None
-    return RecordingEars(recognizer, Mender(read_utterances(settings.skills)))
+    return RecordingEars(recognizer, mender or choose_mender(settings))
 
 
 def choose_recognizer(settings: EdgeSettings) -> SpeechRecognizer | None:

@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 
 from edge_agent import reflex
+from edge_agent.mending.homophones import Mender
 from edge_agent.speech import stop_readings
-from edge_agent.speech.homophones import Mender
 from edge_agent.speech.interface import SAMPLE_RATE_HZ, Heard, Samples, Wanted
 from edge_agent.speech.recognizer import Reading, SpeechRecognizer, Transcript, always
 from edge_agent.speech.voice_activity import Activity, VoiceActivity

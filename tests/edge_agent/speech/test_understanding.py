@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from edge_agent.mending.homophones import Mender
 from edge_agent.speech.endpointing import Endpointer, EndpointOptions, frames_of
-from edge_agent.speech.homophones import Mender
 from edge_agent.speech.interface import Samples, Wanted
 from edge_agent.speech.recognizer import Transcript, always
 from edge_agent.speech.understanding import AFTER_S, RecordingEars, collapse

@@ -1,7 +1,7 @@
 """What people say to the dog in Chinese, as a model of characters: how likely one is after two others.
 
 An interpolated trigram model (Witten and Bell 1991, method C). Its counts are those of the training rows
-(`characters.txt`, written by datasets/count_characters.py) and of the taught skills' utterances.
+(`characters.txt`, written by datasets/count_writing.py) and of the taught skills' utterances.
 """
 
 import re

@@ -15,8 +15,7 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_agent.reflex import syllables
-from edge_agent.speech.character_model import (
+from edge_agent.mending.character_model import (
     END,
     START,
     UNIT,
@@ -27,6 +26,7 @@ from edge_agent.speech.character_model import (
     read_counts,
     symbols,
 )
+from edge_agent.reflex import syllables
 from edge_agent.speech.recognizer import Reading
 
 MODEL_WEIGHT = 0.4

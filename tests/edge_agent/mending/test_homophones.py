@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_agent.speech.character_model import (
+from edge_agent.mending.character_model import (
     COUNTS,
     END,
     START,
@@ -18,7 +18,7 @@ from edge_agent.speech.character_model import (
     symbols,
     write_counts,
 )
-from edge_agent.speech.homophones import Mender
+from edge_agent.mending.homophones import Mender
 from edge_agent.speech.recognizer import Reading
 
 DATASETS = Path(__file__).parents[3] / "datasets"
@@ -113,7 +113,7 @@ def test_what_was_heard_rightly_is_mostly_left_alone(mender: Mender, name: str) 
 
 def test_the_counts_are_those_of_the_training_rows() -> None:
     texts = {text for path in DATASETS.glob("train_*.jsonl") for text in _texts(path.stem)}
-    assert dict(read_counts()) == count_trigrams(texts), "run python datasets/count_characters.py"
+    assert dict(read_counts()) == count_trigrams(texts), "run python datasets/count_writing.py"
 
 
 def test_counts_survive_their_file(tmp_path: Path) -> None:

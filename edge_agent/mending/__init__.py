@@ -1,0 +1,1 @@
+"""What was meant by what was written: Chinese by its sound, English by its spelling."""

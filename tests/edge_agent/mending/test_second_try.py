@@ -1,0 +1,145 @@
+"""The second try: what it may do, and what it does with the shipped bundle on labelled rows."""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from edge_agent.evaluation import evaluate
+from edge_agent.mending.homophones import Mender
+from edge_agent.mending.second_try import LEAST_CONFIDENCE, SecondTry, may_be_guessed
+from edge_agent.mending.spelling import Speller
+from edge_agent.preparation import prepare_base, prepare_bundle
+from edge_agent.recognizer import Recognizer
+from edge_agent.settings import default_bundle
+from shared.report import read_rows
+from shared.tags import REMOTE
+
+DATASETS = Path(__file__).parents[3] / "datasets"
+
+
+class Scripted:
+    """Decides as the script says, else defers; notes what it was asked."""
+
+    manifest: Any = SimpleNamespace(name="scripted")
+
+    def __init__(self, script: dict[str, tuple[str, float]]) -> None:
+        self.script = script
+        self.asked: list[str] = []
+
+    def decide(self, text: str) -> Any:
+        self.asked.append(text)
+        tag, confidence = self.script.get(text, (REMOTE, 0.5))
+        return SimpleNamespace(tag=tag, confidence=confidence, text=text)
+
+
+@pytest.fixture(scope="module")
+def mender() -> Mender:
+    return Mender()
+
+
+@pytest.fixture(scope="module")
+def speller() -> Speller:
+    return Speller()
+
+
+@pytest.mark.parametrize(
+    ("written", "mended", "said", "tag"),
+    [
+        ("狗哥做好", "狗哥坐好", ("[Sit()]", 0.99), "[Sit()]"),
+        ("狗哥做好", "狗哥坐好", ("[Sit()]", LEAST_CONFIDENCE - 0.001), REMOTE),
+        ("狗哥做好", "狗哥坐好", ("[Damp()]", 1.0), REMOTE),
+        ("狗哥做好", "狗哥坐好", ("[FrontFlip()]", 1.0), REMOTE),
+        ("狗哥做好", "狗哥坐好", (REMOTE, 1.0), REMOTE),
+        ("Hey dog, sti down!", "Hey dog, sit down!", ("[Sit()]", 0.99), "[Sit()]"),
+        ("do a frnot flip", "do a front flip", ("[FrontFlip()]", 1.0), REMOTE),
+        ("dog, 做下 plaese", "dog, 坐下 please", ("[Sit()]", 0.99), "[Sit()]"),
+    ],
+)
+def test_a_sure_second_try_counts_and_no_other(
+    mender: Mender, speller: Speller, written: str, mended: str, said: tuple[str, float], tag: str
+) -> None:
+    inner = Scripted({mended: said})
+    decision: Any = SecondTry(inner, mender, speller).decide(written)
+    assert inner.asked == [written, mended]
+    assert decision.tag == tag
+    assert decision.text == (mended if tag != REMOTE else written)
+
+
+@pytest.mark.parametrize("text", ["狗哥做好", "sit down", "狗哥坐好", "sti down " * 50])
+def test_what_is_decided_or_cannot_be_mended_is_asked_once(
+    mender: Mender, speller: Speller, text: str
+) -> None:
+    inner = Scripted({"狗哥做好": ("[BalanceStand()]", 0.9)})
+    SecondTry(inner, mender, speller).decide(text)
+    assert inner.asked == [text]
+
+
+def test_the_manifest_is_the_recognisers(mender: Mender, speller: Speller) -> None:
+    inner = Scripted({})
+    assert SecondTry(inner, mender, speller).manifest is inner.manifest
+
+
+def test_soft_and_off_the_ground_is_nothing_to_guess() -> None:
+    guarded = ("[Damp()]", "[FrontFlip()]", "[FrontJump()]", "[FrontPounce()]")
+    assert not any(may_be_guessed(tag) for tag in guarded)
+    assert may_be_guessed("[Sit()]")
+    assert may_be_guessed(REMOTE)
+
+
+# --- with the shipped bundle --------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def recognizer() -> Recognizer:
+    prepare_base()
+    prepare_bundle(default_bundle())
+    return Recognizer.load(default_bundle())
+
+
+MISSPELT = {
+    "狗哥做好": "Sit",
+    "跳节舞": "HipHopDance",
+    "别做了气来": "RiseSit",
+    "回复站立": "RecoveryStand",
+    "学狗教": "Bark",
+    "狗哥跳原舞区": "WaltzDance",
+    "快朝我比信": "DrawHeart",
+    "sti donw plaese": "Sit",
+    "tunr arround ocne": "TurnAround",
+    "wigle yuor hipps": "WiggleHips",
+    "layy donw now": "StandDown",
+}
+
+
+def test_what_is_only_misspelt_is_done(
+    recognizer: Recognizer, mender: Mender, speller: Speller
+) -> None:
+    twice = SecondTry(recognizer, mender, speller)
+    once = [recognizer.decide(text).tag for text in MISSPELT]
+    done = [twice.decide(text).tag for text in MISSPELT]
+    assert done == [f"[{name}()]" for name in MISSPELT.values()]
+    assert once.count(REMOTE) >= len(MISSPELT) - 1, "these are to need the second try"
+
+
+def test_nothing_else_is_acted_on_because_of_it(
+    recognizer: Recognizer, mender: Mender, speller: Speller, tmp_path: Path
+) -> None:
+    """Every fifth row of the calibration sets that is no command, as the evaluation reads it."""
+    lines = [
+        line
+        for name in ("calibration", "calibration_late")
+        for line in (DATASETS / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
+        if json.loads(line)["label"] == "REMOTE"
+    ]
+    data = tmp_path / "others.jsonl"
+    data.write_text("\n".join(lines[::5]), encoding="utf-8")
+    rows = read_rows(data)
+    assert len(rows) > 700
+    acted = [
+        {item["text"] for item in evaluate(rows, way)["items"] if item["acted"]}
+        for way in (recognizer, SecondTry(recognizer, mender, speller))
+    ]
+    assert acted[0] == acted[1]
