@@ -17,7 +17,7 @@ const SHORT_PX = 560; // a phone whose keyboard is up, or on its side
 const ANNOUNCED = 6;
 let state = null;
 let linkState = "connecting";
-let trouble = null; // what stands in the alert, beside a lost connection
+let trouble = null; // gives what stands in the alert, in the language shown; beside it only a lost connection
 
 /** Have a screen reader say something; what it has not come to yet is said as well. */
 function announce(text) {
@@ -27,9 +27,10 @@ function announce(text) {
   while (byId("announcement").children.length > ANNOUNCED) byId("announcement").firstChild.remove();
 }
 
-function tell(text) {
-  trouble = text;
-  const shown = trouble || (linkState === "lost" ? words().lost : "");
+/** Have the alert show what `given()` returns, also after a change of language; null empties it. */
+function tell(given) {
+  trouble = given;
+  const shown = trouble?.() || (linkState === "lost" ? words().lost : "");
   if (byId("trouble").textContent !== shown) byId("trouble").textContent = shown;
 }
 
@@ -46,7 +47,7 @@ const utterances = new Utterances({
   onOutcome: (outcome) => cards.finish(outcome),
   onTrouble: (id, error, text) => {
     cards.fail(id, error);
-    tell(errorText(error));
+    tell(() => errorText(error));
     if (error.code === "unauthorized") showPairing();
     if (text && !byId("text").value) byId("text").value = text; // nothing has to be written twice
   },
@@ -69,7 +70,7 @@ const question = new Question(byId, {
 const dog = new DogView(byId);
 const outbox = new OutboxView(byId, {
   onAsk: (entry) => cards.beginAgain(entry.request_id, entry.text),
-  onTrouble: (error) => tell(errorText(error)),
+  onTrouble: (error) => tell(() => errorText(error)),
 });
 
 const link = new EventLink({
@@ -87,7 +88,7 @@ const link = new EventLink({
     if (next === "unpaired") showPairing();
     if (next === "live") hidePairing();
     showLink();
-    tell(next === "live" && before !== "live" ? null : trouble);
+    tell(next === "live" && before !== "live" && !stop.hasFailed ? null : trouble); // what failed is not undone
     if (state) dog.show(state, next === "live");
   },
 });
@@ -150,7 +151,7 @@ function translate() {
   cards.translate();
   outbox.translate();
   showLink();
-  tell(null);
+  tell(trouble);
   if (state) show();
 }
 

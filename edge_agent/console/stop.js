@@ -10,9 +10,9 @@ const GIVE_UP_MS = 10000;
 const TOLD_MS = 2000;
 
 export class Stop {
-  /** `first` runs before each stop is sent; `tell` shows a trouble, null takes it away. */
+  /** `first` runs before each stop is sent; `tell` shows the words that a function returns, null takes them away. */
   constructor(button, word, { first, tell, announce }) {
-    Object.assign(this, { button, word, first, tell, announce, key: "stop", latest: null });
+    Object.assign(this, { button, word, first, tell, announce, key: "stop", latest: null, hasFailed: false });
     // A finger's landing stops the dog; the click that follows it is the same wish.
     button.addEventListener("pointerdown", (event) => {
       if (event.button !== 0) return;
@@ -35,6 +35,7 @@ export class Stop {
   /** Send a stop; it is sent again while no answer comes. */
   press() {
     const mine = (this.latest = {});
+    this.hasFailed = false;
     this.first();
     this.show("stopping");
     buzz(40);
@@ -52,7 +53,8 @@ export class Stop {
         return;
       } catch (error) {
         if (this.latest !== mine) return;
-        this.tell(words().stopFailed);
+        this.hasFailed = true;
+        this.tell(() => words().stopFailed);
         buzz([120, 60, 120]);
         if (error.code === "unauthorized" || performance.now() > givesUpAt) return this.show("stop");
         await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
@@ -61,8 +63,9 @@ export class Stop {
   }
 
   tellAnswer(went) {
+    this.hasFailed = !went;
     if (!went) {
-      this.tell(words().stopRefused);
+      this.tell(() => words().stopRefused);
       return this.show("stop");
     }
     this.tell(null);

@@ -106,7 +106,7 @@ export class Talk {
     const trouble = obstacle() || (this.isDeaf() ? "deaf" : null);
     if (trouble) {
       this.held = false;
-      return this.tell(words()[trouble]);
+      return this.tell(() => words()[trouble]);
     }
     this.tell(null);
     const mine = (this.current = {});
@@ -116,7 +116,7 @@ export class Talk {
       taking = await this.recorder.begin();
     } catch (error) {
       if (this.current === mine) this.discard();
-      return this.tell(words()[troubleOf(error)]);
+      return this.tell(() => words()[troubleOf(error)]);
     }
     if (this.current !== mine) {
       this.recorder.discard(taking); // let go of meanwhile, to allow the microphone, say

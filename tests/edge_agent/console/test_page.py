@@ -345,6 +345,33 @@ def test_a_stop_without_a_token_says_that_it_failed(
     page.until("document.querySelector('#trouble').textContent.includes('did not get through')")
 
 
+SKILLS_ARE_SLOW = """const really = window.fetch;
+window.fetch = async (path, options) => {
+    if (String(path).includes('skills.json')) await new Promise((go) => (window.letSkillsCome = go));
+    return really(path, options);
+};"""
+
+
+def test_a_failed_stop_stays_told_until_a_stop_gets_through(
+    open_page: Callable[..., Any], make_world: Callable[..., Any]
+) -> None:
+    page = open_page(make_world(token="a pairing token").url, script=SKILLS_ARE_SLOW)
+    page.until("document.body.dataset.link === 'unpaired' && window.letSkillsCome")
+    page.tab.keyboard.press("Escape")
+    page.until("document.querySelector('#trouble').textContent.includes('did not get through')")
+    page.ask("window.letSkillsCome()")
+    page.until("document.querySelectorAll('#skill-list button').length === 34")
+    assert "did not get through" in page.text("#trouble")
+    page.tab.click("#language")
+    assert "没有送达" in page.text("#trouble")
+    page.tab.fill("#token", "a pairing token")
+    page.tab.press("#token", "Enter")
+    page.until_live()
+    assert "没有送达" in page.text("#trouble")
+    page.tab.click("#stop")
+    page.until("document.querySelector('#trouble').textContent === ''")
+
+
 # --- for everybody -------------------------------------------------------------------------------
 
 
