@@ -11,19 +11,34 @@ MAX_UTTERANCE_CHARACTERS = 400
 
 _UNREADABLE = ("Cc", "Cs", "Cf", "Co", "Cn", "Zl", "Zp")
 _DIRECTIONS = frozenset("\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-_CJK = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
+_HAN = r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]"
+_MARKS = r"[，。！？、；：…～~!?,.]"
+_CJK = re.compile(_HAN)
 _LATIN = re.compile(r"[A-Za-z]")
+_WIDE = {
+    wide: wide - 0xFEE0
+    for first, last in ("０９", "ＡＺ", "ａｚ")
+    for wide in range(ord(first), ord(last) + 1)
+}
+"""Full-width digits and letters and the ordinary ones."""
+_APART = re.compile(rf"(?<!\S){_HAN}{_MARKS}*(?: {_MARKS}+| {_HAN}{_MARKS}*){{2,}}(?!\S)")
+"""Three and more Chinese characters with a space between each, as some recognisers of speech write."""
 _LATIN_WORD = re.compile(r"[A-Za-z][A-Za-z'’-]*")
 
 
 def clean_utterance(text: str) -> str:
     """Return `text` as the models read it: no control characters or lone surrogates, single spaces.
 
-    The last MAX_UTTERANCE_CHARACTERS characters are kept; nothing else is changed, so case,
-    punctuation and traditional characters reach the model as they were said.
+    Full-width letters and digits become ordinary ones, Chinese whose every character stands apart is
+    joined, and English all in capitals becomes small: the models have hardly seen such writing. The last
+    MAX_UTTERANCE_CHARACTERS characters are kept; nothing else is changed, so case, punctuation and
+    traditional characters reach the model as they were said.
     """
-    kept = _without_controls(text[-4 * MAX_UTTERANCE_CHARACTERS :])
-    return " ".join(kept.split())[-MAX_UTTERANCE_CHARACTERS:].strip()
+    kept = _without_controls(text[-4 * MAX_UTTERANCE_CHARACTERS :]).translate(_WIDE)
+    cut = " ".join(kept.split())[-MAX_UTTERANCE_CHARACTERS:].strip()
+    joined = _APART.sub(lambda apart: apart.group().replace(" ", ""), cut)
+    small = joined.lower() if joined.isupper() and guess_language(joined) == "en" else joined
+    return small[-MAX_UTTERANCE_CHARACTERS:].strip()
 
 
 def clean_lines(text: str) -> str:

@@ -10,7 +10,7 @@ from edge_agent.recognition import Decision, Recognition
 from shared.bundle import BundleManifest
 from shared.skills import SKILLS, Tier
 from shared.tags import REMOTE, print_tag
-from shared.text import MAX_UTTERANCE_CHARACTERS
+from shared.text import MAX_UTTERANCE_CHARACTERS, clean_utterance
 
 LEAST_CONFIDENCE = 0.985
 """How sure of the mended words both readers have to be together; the tiers' thresholds hold besides. Chosen so that
@@ -46,8 +46,9 @@ class SecondTry:
         decision = self._recognizer.decide(text)
         if decision.tag != REMOTE or len(text) > MAX_UTTERANCE_CHARACTERS:
             return decision
-        mended = self._speller.mend(self._mender.mend(text))
-        if mended == text:
+        cleaned = clean_utterance(text)
+        mended = self._speller.mend(self._mender.mend(cleaned))
+        if mended == cleaned:
             return decision
         second = self._recognizer.decide(mended)
         counts = second.confidence >= LEAST_CONFIDENCE and may_be_guessed(second.tag)

@@ -13,6 +13,25 @@ def test_cleaning_keeps_what_was_said() -> None:
     assert clean_utterance("sit\u202edown\ud800\x00") == "sit down"
 
 
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("ｓｉｔ　ｄｏｗｎ，１ｓ", "sit down，1s"),
+        ("SIT DOWN, PLEASE! 🐶", "sit down, please! 🐶"),
+        ("Sit DOWN", "Sit DOWN"),
+        ("来段 CHA CHA", "来段 CHA CHA"),
+        ("不 要 往 右 转", "不要往右转"),
+        ("狗 哥 ， 坐 下 。", "狗哥，坐下。"),
+        ("a 不 要 动 b", "a 不要动 b"),
+        ("狗哥 坐下", "狗哥 坐下"),
+        ("坐 下", "坐 下"),
+        ("\u0130" * 399 + "A", "\u0307" + "i\u0307" * 199 + "a"),
+    ],
+)
+def test_unusual_writing_is_read_as_usual(written: str, read: str) -> None:
+    assert clean_utterance(written) == read
+
+
 @given(st.text(st.characters(exclude_categories=[])))
 def test_cleaning_is_safe_and_stable(text: str) -> None:
     cleaned = clean_utterance(text)

@@ -69,3 +69,26 @@ def test_plain_words_are_acted_on(recognizer: Recognizer, name: str) -> None:
                 assert name == "StopMove"
                 continue
             assert recognizer.decide(text).tag == print_tag(name), text
+
+
+@pytest.mark.parametrize(
+    ("written", "plainly"),
+    [
+        ("SHOW ME SOME TAI CHI", "show me some tai chi"),
+        ("TAKE A SEAT NEXT TO THE SOFA", "take a seat next to the sofa"),
+        ("ＬＩＥ　ＤＯＷＮ　ＰＬＥＡＳＥ", "lie down please"),
+        ("狗 哥 ， 坐 下 吧", "狗哥，坐下吧"),
+        ("你 的 电 机 有 多 大 力 气", "你的电机有多大力气"),
+        ("不 要 往 右 转", "不要往右转"),
+        ("今 天 不 跳 恰 恰", "今天不跳恰恰"),
+        ("没 功 夫 陪 你 玩", "没功夫陪你玩"),
+    ],
+)
+def test_the_way_of_writing_changes_no_decision(
+    recognizer: Recognizer, written: str, plainly: str
+) -> None:
+    assert recognizer.decide(written) == recognizer.decide(plainly)
+    assert (recognizer.decide(written).tag == "[REMOTE]") == (plainly in NO_SKILLS)
+
+
+NO_SKILLS = ("你的电机有多大力气", "不要往右转", "今天不跳恰恰", "没功夫陪你玩")
