@@ -40,12 +40,18 @@ LEAST_WRITTEN = 45
 LEAST_REMOTE_EXTRA = 2000
 SIDES = {
     "validation": ("validation",),
-    "calibration": ("calibration", "calibration_late", "calibration_dangerous"),
+    "calibration": (
+        "calibration",
+        "calibration_late",
+        "calibration_dangerous",
+        "calibration_talkative",
+    ),
     "test": ("test_normal", "test_remote", "test_remote_extra"),
     "test_extra": ("test_extra",),
     "test_stranger": ("test_stranger",),
     "test_dangerous": ("test_dangerous",),
     "test_newcomer": ("test_newcomer",),
+    "test_talkative": ("test_talkative",),
     "train": (
         "train_normal",
         "train_normal_extra",

@@ -1,10 +1,15 @@
-"""A second try for what would be deferred: what if it is only misspelt?
+"""A second try for what would be deferred: what if it is only misspelt, or wrapped in talk?
 
 Who writes Chinese by sound (pinyin), or sends what another recogniser of speech wrote, gives 狗哥做好 for 狗哥坐好; who
-types in a hurry gives "sti down" (docs/decisions/0017).
+types in a hurry gives "sti down"; who is polite, "I was wondering if you could sit" (docs/decisions/0017).
 """
 
+from collections.abc import Iterator
+
+from edge_agent.mending.courtesies import without_courtesies
+from edge_agent.mending.emphasis import without_emphasis
 from edge_agent.mending.homophones import Mender
+from edge_agent.mending.sentences import MOST, sentences_of, stands_alone
 from edge_agent.mending.spelling import Speller
 from edge_agent.recognition import Decision, Recognition
 from shared.bundle import BundleManifest
@@ -15,6 +20,13 @@ from shared.text import MAX_UTTERANCE_CHARACTERS, clean_utterance
 LEAST_CONFIDENCE = 0.985
 """How sure of the mended words both readers have to be together; the tiers' thresholds hold besides. Chosen so that
 of the rows of validation, calibration and calibration_late that are no command none is acted on because of it."""
+
+HOPELESS = 0.9999
+"""How sure of [REMOTE] both readers are where nothing is read again, as for more than half of all requests; the
+commands that another reading gave were less hopeless."""
+IN_PASSING = (print_tag("SayHello"), print_tag("StopMove"))
+"""No orders among other sentences: "Hello! What's the weather?"; "... from. please stop this" (what stops a moving dog
+is heard before anything is read)."""
 
 
 def may_be_guessed(tag: str) -> bool:
@@ -27,7 +39,7 @@ def may_be_guessed(tag: str) -> bool:
 
 
 class SecondTry:
-    """A recogniser that reads what it would defer once more, mended; loads what mending needs."""
+    """A recogniser that reads what it would defer again, mended and without the talk around it; loads what that needs."""
 
     def __init__(self, recognizer: Recognition, mender: Mender, speller: Speller) -> None:
         self._recognizer = recognizer
@@ -42,14 +54,41 @@ class SecondTry:
         return self._recognizer.manifest
 
     def decide(self, text: str) -> Decision:
-        """Return the decision on the words as they are, or a sure one on the mended where that one defers."""
-        decision = self._recognizer.decide(text)
-        if decision.tag != REMOTE or len(text) > MAX_UTTERANCE_CHARACTERS:
+        """Return the decision on the words without emphasis; where that one defers, a sure one of another try."""
+        if len(text) > MAX_UTTERANCE_CHARACTERS:
+            return self._recognizer.decide(text)
+        read = without_emphasis(clean_utterance(text), self._speller.count)
+        decision = self._recognizer.decide(read)
+        if decision.tag != REMOTE or dict(decision.joint)[REMOTE] > HOPELESS:
             return decision
-        cleaned = clean_utterance(text)
-        mended = self._speller.mend(self._mender.mend(cleaned))
-        if mended == cleaned:
-            return decision
-        second = self._recognizer.decide(mended)
-        counts = second.confidence >= LEAST_CONFIDENCE and may_be_guessed(second.tag)
-        return second if counts and second.tag != REMOTE else decision
+        return next((each for each in self._again(read) if _counts(each)), decision)
+
+    def _again(self, read: str) -> Iterator[Decision]:
+        """Give the decisions on the words mended, then without courtesies too, then on a sentence that is the order."""
+        mended = self._speller.mend(self._mender.mend(read))
+        plain = without_courtesies(mended)
+        for said, before in ((mended, read), (plain, mended)):
+            if said != before:
+                yield self._recognizer.decide(said)
+        yield from self._order_among(sentences_of(plain))
+
+    def _order_among(self, sentences: list[str]) -> Iterator[Decision]:
+        """Give the decision on the only sentence that is an order, where there are others beside it."""
+        if not 1 < len(sentences) <= MOST:
+            return
+        decisions = [self._recognizer.decide(each) for each in sentences]
+        orders = [at for at, each in enumerate(decisions) if each.tag != REMOTE]
+        if (
+            len(orders) == 1
+            and decisions[orders[0]].tag not in IN_PASSING
+            and stands_alone(sentences, orders[0])
+        ):
+            yield decisions[orders[0]]
+
+
+def _counts(decision: Decision) -> bool:
+    return (
+        decision.tag != REMOTE
+        and decision.confidence >= LEAST_CONFIDENCE
+        and may_be_guessed(decision.tag)
+    )

@@ -51,13 +51,20 @@ class Speller:
         """Return `text` with its unknown English words as they were probably meant, all else as it is written."""
         return _WORD.sub(lambda found: self._spell(found.group()), text)
 
-    def _spell(self, written: str) -> str:
+    def count(self, word: str) -> int:
+        """Return how often a word in small letters is said to dogs, 1 where it is English at all, else 0."""
+        return int(self._loaded().words.get(word, word in self._english))
+
+    def _loaded(self) -> SymSpell:
         self.open()
         assert self._words is not None
+        return self._words
+
+    def _spell(self, written: str) -> str:
         word = _plain(written)
-        if len(word) < SHORTEST or word in self._words.words or word in self._english:
+        if len(word) < SHORTEST or self.count(word):
             return written
-        return str(self._words.lookup_compound(word, MOST_EDITS)[0].term)
+        return str(self._loaded().lookup_compound(word, MOST_EDITS)[0].term)
 
 
 def _read_english() -> frozenset[str]:

@@ -9,7 +9,7 @@ import pytest
 
 from edge_agent.evaluation import evaluate
 from edge_agent.mending.homophones import Mender
-from edge_agent.mending.second_try import LEAST_CONFIDENCE, SecondTry, may_be_guessed
+from edge_agent.mending.second_try import HOPELESS, LEAST_CONFIDENCE, SecondTry, may_be_guessed
 from edge_agent.mending.spelling import Speller
 from edge_agent.preparation import prepare_base, prepare_bundle
 from edge_agent.recognizer import Recognizer
@@ -32,7 +32,8 @@ class Scripted:
     def decide(self, text: str) -> Any:
         self.asked.append(text)
         tag, confidence = self.script.get(text, (REMOTE, 0.5))
-        return SimpleNamespace(tag=tag, confidence=confidence, text=text)
+        joint = [(tag, confidence), (REMOTE, 1 - confidence)][: 1 if tag == REMOTE else 2]
+        return SimpleNamespace(tag=tag, confidence=confidence, joint=joint, text=text)
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +76,37 @@ def test_what_is_decided_or_cannot_be_mended_is_asked_once(
     inner = Scripted({"狗哥做好": ("[BalanceStand()]", 0.9)})
     SecondTry(inner, mender, speller).decide(text)
     assert inner.asked == [text]
+
+
+def test_what_is_surely_no_skill_is_asked_once(mender: Mender, speller: Speller) -> None:
+    inner = Scripted({"sti down": (REMOTE, (1 + HOPELESS) / 2)})
+    SecondTry(inner, mender, speller).decide("sti down")
+    assert inner.asked == ["sti down"]
+
+
+SIT = ("[Sit()]", 0.99)
+
+
+@pytest.mark.parametrize(
+    ("text", "script", "tag"),
+    [
+        ("I was wondering if you could sit", {"sit": SIT}, "[Sit()]"),
+        ("I was wondering if you could sit", {"sit": ("[Sit()]", 0.9)}, REMOTE),
+        ("I was wondering if you could flip", {"flip": ("[FrontFlip()]", 1.0)}, REMOTE),
+        ("I was wondering if you could sti", {"sit": SIT}, "[Sit()]"),
+        ("Sit! It is late.", {"Sit!": SIT}, "[Sit()]"),
+        ("Sit! No.", {"Sit!": SIT}, REMOTE),
+        ("Sit! Bark.", {"Sit!": SIT, "Bark.": ("[Bark()]", 0.7)}, REMOTE),
+        ("Hello! It is late.", {"Hello!": ("[SayHello()]", 1.0)}, REMOTE),
+        ("It is late. Stop this.", {"Stop this.": ("[StopMove()]", 1.0)}, REMOTE),
+        ("One. Two. Three. Four. Sit!", {"Sit!": SIT}, REMOTE),
+        ("SIIIT RIGHT NOW", {"sit now": SIT}, "[Sit()]"),
+    ],
+)
+def test_talk_around_an_order_is_left_out(
+    mender: Mender, speller: Speller, text: str, script: dict[str, tuple[str, float]], tag: str
+) -> None:
+    assert SecondTry(Scripted(script), mender, speller).decide(text).tag == tag
 
 
 def test_the_manifest_is_the_recognisers(mender: Mender, speller: Speller) -> None:
@@ -122,6 +154,27 @@ def test_what_is_only_misspelt_is_done(
     done = [twice.decide(text).tag for text in MISSPELT]
     assert done == [f"[{name}()]" for name in MISSPELT.values()]
     assert once.count(REMOTE) >= len(MISSPELT) - 1, "these are to need the second try"
+
+
+WRAPPED = {
+    "I was wondering if you could sit down": "Sit",
+    "alright then, roll over": "Wallow",
+    "要是方便的话，转个圈": "TurnAround",
+    "趴下，不然没零食吃": "StandDown",
+    "卧倒！子弹不长眼，动作慢的加练！": "StandDown",
+    "向后——转！": "TurnAround",
+    "make a U-turn right now": "TurnAround",
+}
+
+
+def test_what_is_wrapped_in_talk_is_done(
+    recognizer: Recognizer, mender: Mender, speller: Speller
+) -> None:
+    twice = SecondTry(recognizer, mender, speller)
+    done = [twice.decide(text).tag for text in WRAPPED]
+    assert done == [f"[{name}()]" for name in WRAPPED.values()]
+    once = [recognizer.decide(text).tag for text in WRAPPED]
+    assert sum(a != b for a, b in zip(once, done, strict=True)) >= 5, "these are to need it"
 
 
 def test_nothing_else_is_acted_on_because_of_it(
