@@ -11,6 +11,7 @@ _WHILE = r"(?:a |the |some |one )?(?:second|sec|minute|min|moment|chance|time)(?
 _PERHAPS = r"(?: possibly| maybe| perhaps| just| kindly| please)?"
 _COULD = rf"(?:could|might|would|can|'d|d)(?: be able to)?{_PERHAPS}"
 _SAKE = r"(?:for (?:\w+'?s?'? sake|crying out loud|the love of \w+))"
+_KIND = r"(?:great|lovely|nice|wonderful|amazing|awesome|fantastic|brilliant|kind|good|helpful|perfect|cool|sweet|fun)"
 _OK = r"(?:ok|okay|alright|all right|fine|cool|convenient|possible)"
 
 _WILLING = (
@@ -40,8 +41,8 @@ _ASKED = (
     rf"would it be {_OK} (?:for you to|if i asked you to|to ask you to)",
     r"(?:is|would) it(?: be)? too much to ask(?: for| of)?(?: you)? to",
     r"i(?:'d| would)(?: really| so| just| very much)? (?:like|love)(?: for)? you to",
-    rf"i(?:'d| would)(?: really| so)? (?:appreciate it|love it|be (?:\w+ )*(?:grateful|thankful|happy|glad|delighted|obliged)) if you {_COULD}",
-    rf"it(?:'d| would) (?:be (?:so |really )?(?:\w+)|mean (?:a lot|the world|so much)(?: to me)?|make my (?:day|week|year)) if you {_COULD}",
+    rf"i(?:'d| would)(?: really| so)? (?:appreciate it|love it|be (?:so |very |ever |really |most |much |eternally )*(?:grateful|thankful|happy|glad|delighted|obliged)) if you {_COULD}",
+    rf"it(?:'d| would) (?:be (?:so |really |very )?{_KIND}|mean (?:a lot|the world|so much)(?: to me)?|make my (?:day|week|year)) if you {_COULD}",
     r"be so (?:kind|good) as to",
     r"i(?:'m| am) (?:asking you(?: nicely)?|begging you|going to need you) to",
 )
@@ -71,7 +72,7 @@ _OPENINGS = (
 
 _ENDINGS = (
     r"(?:many |a million )?(?:thanks|thank you|thankyou|thx|ty|cheers|ta)(?: (?:so|very|ever so) much| a million| a lot| in advance| mate| kindly)*",
-    r"much (?:appreciated|obliged)|bless you|(?:i'd|i would) (?:really )?(?:appreciate it|love (?:it|that)|be (?:\w+ )*(?:grateful|happy|obliged))",
+    r"much (?:appreciated|obliged)|bless you|(?:i'd|i would) (?:really )?(?:appreciate it|love (?:it|that)|be (?:so |very |ever |really |most |much |eternally )*(?:grateful|happy|obliged))",
     r"(?:will|would|could|can|won't|can't|wouldn't|wont|cant) (?:you|ya)",
     r"okay|ok|alright|all right|yeah|yes|eh|huh|hm|got it|understood|you hear(?: me)?|deal|sound good|please|pretty please",
     r"(?:now|away|this (?:very )?(?:instant|second|minute|moment))",
@@ -123,12 +124,14 @@ _EN_BEFORE = re.compile(
     rf"^{_GAP}*(?:(?:{'|'.join((*_WILLING, *_OPENINGS))}){_GAP}+(?:(?:so|and|but|then)\b{_GAP}*)?|(?:{'|'.join(_ASKED)}) +)",
     re.IGNORECASE,
 )
-_EN_AFTER = re.compile(rf"{_GAP}+(?:{'|'.join((*_WILLING, *_ENDINGS))}){_GAP}*$", re.IGNORECASE)
+_EN_AFTER = re.compile(
+    rf"(?<!{_GAP}){_GAP}+(?:{'|'.join((*_WILLING, *_ENDINGS))}){_GAP}*$", re.IGNORECASE
+)
 _ZH_BEFORE = re.compile(
     rf"^{_GAP}*(?:{'|'.join((*_ZH_WILLING, *_ZH_OPENINGS))}){_GAP}+|^{_GAP}*(?:{'|'.join(_ZH_WILLING)})"
 )
 _ZH_AFTER = re.compile(
-    rf"{_GAP}+(?:{'|'.join((*_ZH_WILLING, *_ZH_ENDINGS))}){_GAP}*$|(?:{'|'.join(_ZH_WILLING)}|{_ZH_ENDINGS[2]}){_GAP}*$"
+    rf"(?<!{_GAP}){_GAP}+(?:{'|'.join((*_ZH_WILLING, *_ZH_ENDINGS))}){_GAP}*$|(?:{'|'.join(_ZH_WILLING)}|{_ZH_ENDINGS[2]}){_GAP}*$"
 )
 
 
