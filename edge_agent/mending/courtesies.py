@@ -9,7 +9,7 @@ import re
 _TROUBLE = r"(?:too much |any |much |a )?(?:trouble|bother|hassle|problem|inconvenience|burden)"
 _WHILE = r"(?:a |the |some |one )?(?:second|sec|minute|min|moment|chance|time)(?: to spare)?"
 _PERHAPS = r"(?: possibly| maybe| perhaps| just| kindly| please)?"
-_COULD = rf"(?:could|might|would|can|'d|d)(?: be able to)?{_PERHAPS}"
+_COULD = rf"(?:(?: could| might| would| can)|'?d)(?: be able to)?{_PERHAPS}"
 _SAKE = r"(?:for (?:\w+'?s?'? sake|crying out loud|the love of \w+))"
 _KIND = r"(?:great|lovely|nice|wonderful|amazing|awesome|fantastic|brilliant|kind|good|helpful|perfect|cool|sweet|fun)"
 _OK = r"(?:ok|okay|alright|all right|fine|cool|convenient|possible)"
@@ -30,19 +30,19 @@ _WILLING = (
 """A condition that is none: it stands before or behind a request."""
 
 _ASKED = (
-    rf"(?:i was|i am|i'm|im)(?: just)? (?:wondering|hoping|thinking)(?: if| whether| that)? you {_COULD}",
-    rf"i (?:just )?(?:wonder|wondered|hoped)(?: if| whether)? you {_COULD}",
-    rf"i (?:just |only )?(?:wanted|want|meant) to ask (?:if|whether) you {_COULD}",
-    rf"(?:do you|d'you|you) (?:think|reckon|suppose) you {_COULD}",
-    rf"i (?:don't|dont) suppose you {_COULD}",
-    rf"(?:is there )?any (?:chance|way)(?: that)? you {_COULD}",
+    rf"(?:i was|i am|i'm|im)(?: just)? (?:wondering|hoping|thinking)(?: if| whether| that)? you{_COULD}",
+    rf"i (?:just )?(?:wonder|wondered|hoped)(?: if| whether)? you{_COULD}",
+    rf"i (?:just |only )?(?:wanted|want|meant) to ask (?:if|whether) you{_COULD}",
+    rf"(?:do you|d'you|you) (?:think|reckon|suppose) you{_COULD}",
+    rf"i (?:don't|dont) suppose you{_COULD}",
+    rf"(?:is there )?any (?:chance|way)(?: that)? you{_COULD}",
     r"(?:would|could|might|may|can) i (?:possibly |just |please )?(?:trouble|ask|get|bother|persuade|beg|invite|have) you to",
     r"would you (?:mind|mind terribly|mind awfully) if i asked you to",
     rf"would it be {_OK} (?:for you to|if i asked you to|to ask you to)",
     r"(?:is|would) it(?: be)? too much to ask(?: for| of)?(?: you)? to",
     r"i(?:'d| would)(?: really| so| just| very much)? (?:like|love)(?: for)? you to",
-    rf"i(?:'d| would)(?: really| so)? (?:appreciate it|love it|be (?:so |very |ever |really |most |much |eternally )*(?:grateful|thankful|happy|glad|delighted|obliged)) if you {_COULD}",
-    rf"it(?:'d| would) (?:be (?:so |really |very )?{_KIND}|mean (?:a lot|the world|so much)(?: to me)?|make my (?:day|week|year)) if you {_COULD}",
+    rf"i(?:'d| would)(?: really| so)? (?:appreciate it|love it|be (?:so |very |ever |really |most |much |eternally )*(?:grateful|thankful|happy|glad|delighted|obliged)) if you{_COULD}",
+    rf"it(?:'d| would) (?:be (?:so |really |very )?{_KIND}|mean (?:a lot|the world|so much)(?: to me)?|make my (?:day|week|year)) if you{_COULD}",
     r"be so (?:kind|good) as to",
     r"i(?:'m| am) (?:asking you(?: nicely)?|begging you|going to need you) to",
 )
