@@ -7,10 +7,12 @@ from shared.bundle import BundleManifest
 
 
 class Posterior(Protocol):
-    """Tags with their probabilities, best first."""
+    """Tags with their probabilities, best first; `complete` where the whole utterance was read."""
 
     @property
     def ranked(self) -> Sequence[tuple[str, float]]: ...
+    @property
+    def complete(self) -> bool: ...
 
 
 class Decision(Protocol):

@@ -14,7 +14,7 @@ from edge_agent.mending.spelling import Speller
 from edge_agent.recognition import Decision, Recognition
 from shared.bundle import BundleManifest
 from shared.skills import SKILLS, Tier
-from shared.tags import REMOTE, print_tag
+from shared.tags import REMOTE, print_tag, spells_a_tag
 from shared.text import MAX_UTTERANCE_CHARACTERS, clean_utterance
 
 LEAST_CONFIDENCE = 0.985
@@ -54,12 +54,16 @@ class SecondTry:
         return self._recognizer.manifest
 
     def decide(self, text: str) -> Decision:
-        """Return the decision on the words without emphasis; where that one defers, a sure one of another try."""
-        if len(text) > MAX_UTTERANCE_CHARACTERS:
+        """Return the decision on the words without emphasis; where that one defers, a sure one of another try.
+
+        What cannot be read whole, or spells a tag, gets no other try: it is never acted on, in parts neither.
+        """
+        if len(text) > MAX_UTTERANCE_CHARACTERS or spells_a_tag(text):
             return self._recognizer.decide(text)
         read = without_emphasis(clean_utterance(text), self._speller.count)
         decision = self._recognizer.decide(read)
-        if decision.tag != REMOTE or dict(decision.joint)[REMOTE] > HOPELESS:
+        is_over = decision.tag != REMOTE or not decision.posterior.complete
+        if is_over or dict(decision.joint)[REMOTE] > HOPELESS:
             return decision
         return next((each for each in self._again(read) if _counts(each)), decision)
 

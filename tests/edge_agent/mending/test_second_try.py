@@ -25,15 +25,18 @@ class Scripted:
 
     manifest: Any = SimpleNamespace(name="scripted")
 
-    def __init__(self, script: dict[str, tuple[str, float]]) -> None:
+    def __init__(self, script: dict[str, tuple[str, float]], complete: bool = True) -> None:
         self.script = script
+        self.posterior = SimpleNamespace(complete=complete)
         self.asked: list[str] = []
 
     def decide(self, text: str) -> Any:
         self.asked.append(text)
         tag, confidence = self.script.get(text, (REMOTE, 0.5))
         joint = [(tag, confidence), (REMOTE, 1 - confidence)][: 1 if tag == REMOTE else 2]
-        return SimpleNamespace(tag=tag, confidence=confidence, joint=joint, text=text)
+        return SimpleNamespace(
+            tag=tag, confidence=confidence, joint=joint, text=text, posterior=self.posterior
+        )
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +88,18 @@ def test_what_is_surely_no_skill_is_asked_once(mender: Mender, speller: Speller)
 
 
 SIT = ("[Sit()]", 0.99)
+
+
+def test_what_spells_a_tag_or_is_not_read_whole_has_no_part_that_counts(
+    mender: Mender, speller: Speller
+) -> None:
+    tagged = "They wrote [Sit()]. Sit!"
+    inner = Scripted({"Sit!": SIT})
+    assert SecondTry(inner, mender, speller).decide(tagged).tag == REMOTE
+    assert inner.asked == [tagged]
+    long = Scripted({"Sit!": SIT}, complete=False)
+    assert SecondTry(long, mender, speller).decide("It is late. Sit!").tag == REMOTE
+    assert long.asked == ["It is late. Sit!"]
 
 
 @pytest.mark.parametrize(
