@@ -12,6 +12,7 @@ _PERHAPS = r"(?: possibly| maybe| perhaps| just| kindly| please)?"
 _COULD = rf"(?:(?: could| might| would| can)|'?d)(?: be able to)?{_PERHAPS}"
 _SAKE = r"(?:for (?:\w+'?s?'? sake|crying out loud|the love of \w+))"
 _KIND = r"(?:great|lovely|nice|wonderful|amazing|awesome|fantastic|brilliant|kind|good|helpful|perfect|cool|sweet|fun)"
+_VERY = r"(?:so |very |ever |really |most |much |eternally )*"
 _OK = r"(?:ok|okay|alright|all right|fine|cool|convenient|possible)"
 
 _WILLING = (
@@ -41,7 +42,7 @@ _ASKED = (
     rf"would it be {_OK} (?:for you to|if i asked you to|to ask you to)",
     r"(?:is|would) it(?: be)? too much to ask(?: for| of)?(?: you)? to",
     r"i(?:'d| would)(?: really| so| just| very much)? (?:like|love)(?: for)? you to",
-    rf"i(?:'d| would)(?: really| so)? (?:appreciate it|love it|be (?:so |very |ever |really |most |much |eternally )*(?:grateful|thankful|happy|glad|delighted|obliged)) if you{_COULD}",
+    rf"i(?:'d| would)(?: really| so)? (?:appreciate it|love it|be {_VERY}(?:grateful|thankful|happy|glad|delighted|obliged)) if you{_COULD}",
     rf"it(?:'d| would) (?:be (?:so |really |very )?{_KIND}|mean (?:a lot|the world|so much)(?: to me)?|make my (?:day|week|year)) if you{_COULD}",
     r"be so (?:kind|good) as to",
     r"i(?:'m| am) (?:asking you(?: nicely)?|begging you|going to need you) to",
@@ -72,7 +73,7 @@ _OPENINGS = (
 
 _ENDINGS = (
     r"(?:many |a million )?(?:thanks|thank you|thankyou|thx|ty|cheers|ta)(?: (?:so|very|ever so) much| a million| a lot| in advance| mate| kindly)*",
-    r"much (?:appreciated|obliged)|bless you|(?:i'd|i would) (?:really )?(?:appreciate it|love (?:it|that)|be (?:so |very |ever |really |most |much |eternally )*(?:grateful|happy|obliged))",
+    rf"much (?:appreciated|obliged)|bless you|(?:i'd|i would) (?:really )?(?:appreciate it|love (?:it|that)|be {_VERY}(?:grateful|happy|obliged))",
     r"(?:will|would|could|can|won't|can't|wouldn't|wont|cant) (?:you|ya)",
     r"okay|ok|alright|all right|yeah|yes|eh|huh|hm|got it|understood|you hear(?: me)?|deal|sound good|please|pretty please",
     r"(?:now|away|this (?:very )?(?:instant|second|minute|moment))",
@@ -138,9 +139,9 @@ _ZH_AFTER = re.compile(
 def without_courtesies(text: str) -> str:
     """Return what is left of `text` without the courtesies at its ends; all of it where nothing would be."""
     before = None
-    left = text.replace("’", "'")
+    left = straight = text.replace("’", "'")
     while left != before:
         before = left
         for courtesy in (_EN_BEFORE, _ZH_BEFORE, _EN_AFTER, _ZH_AFTER):
             left = courtesy.sub("", left) or left
-    return left if left != text.replace("’", "'") else text
+    return text if left == straight else left
