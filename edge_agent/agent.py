@@ -28,6 +28,7 @@ from edge_agent.robot.interface import Robot
 from edge_agent.speech.attention import Attention, Situation
 from edge_agent.speech.hearing import Hearing
 from edge_agent.speech.interface import SAMPLE_RATE_HZ, Heard, Samples
+from edge_agent.speech.second_hearing import SecondHearing
 from edge_agent.status import Status
 from edge_agent.tracing import Span, Tracing
 from edge_agent.under_way import UnderWay
@@ -75,6 +76,7 @@ class Agent:
         voice: Voice | None = None,
         writer: Writer | None = None,
         hearing: Hearing | None = None,
+        second_hearing: SecondHearing | None = None,
         attention: Attention | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -85,6 +87,7 @@ class Agent:
         self._actor = Actor(robot, gate, clock=clock, sleep=sleep, on_change=self._tell_action)
         self._delivery = Delivery(voice)
         self._hearing = hearing or Hearing()
+        self._second_hearing = second_hearing or SecondHearing()
         self._attention = attention or Attention(clock=clock)
         self._gate = gate
         self._recognizer = recognizer
@@ -106,6 +109,7 @@ class Agent:
             gate=gate,
             delivery=self._delivery,
             hearing=self._hearing,
+            second_hearing=self._second_hearing,
             cloud=cloud,
             records=self.records,
             under_way=self._under_way,
@@ -128,6 +132,7 @@ class Agent:
         await loop.run_in_executor(self._recognition, reflex.warm_up)
         await self._actor.robot.start()
         self._hearing.start()
+        self._second_hearing.start()
         self._actor.dead_man.start()
         self._watching = asyncio.create_task(self.status.watch())
 
@@ -140,6 +145,7 @@ class Agent:
         await self._delivery.close()
         await self._cloud.close()
         self._hearing.close()
+        self._second_hearing.close()
         self._recognition.shutdown(wait=False, cancel_futures=True)
         self.records.close()
         await asyncio.to_thread(self._tracing.close)
@@ -206,6 +212,7 @@ class Agent:
                 situation = Situation(began_at, busy, own_line, answers)
                 heard = self._attention.admit(heard, situation)
             utterance.hear(heard)
+            utterance.hear_again = lambda: self._second_hearing.understand(samples)
             if heard.reason in PASSED_OVER:  # what people say among themselves is not recorded
                 return _note(span, utterance.outcome(Execution(reason=heard.reason)))
             if heard.reason is not None:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import Executor
 
-from edge_agent import speaking
+from edge_agent import reflex, speaking
 from edge_agent.acting import Actor
 from edge_agent.audio.delivery import Delivery
 from edge_agent.confirmation import Question
@@ -13,6 +13,7 @@ from edge_agent.gate import Gate
 from edge_agent.lines import Lines
 from edge_agent.mending.second_try import may_be_guessed
 from edge_agent.recognition import Decision, Recognition
+from edge_agent.speech.interface import Heard
 from edge_agent.utterance import Utterance
 from edge_agent.verdict import Refusal
 from shared.messages import IntentReply
@@ -34,6 +35,18 @@ def decide(recognizer: Recognition, text: str, written: str | None) -> tuple[Dec
         return decision, decision.tag
     as_written = recognizer.decide(written)
     return as_written, decision.tag if as_written.tag == decision.tag else REMOTE
+
+
+Deciding = Callable[[Recognition, str, str | None], tuple[Decision, str]]
+
+
+def decide_again(recognizer: Recognition, text: str, written: str | None) -> tuple[Decision, str]:
+    """Return the decision on what second ears heard where the first gave nothing to act on, and its tag.
+
+    They neither go soft nor leave the ground: that has to be heard the first time.
+    """
+    decision, tag = decide(recognizer, text, written)
+    return decision, tag if may_be_guessed(tag) else REMOTE
 
 
 class Conduct:
@@ -73,9 +86,22 @@ class Conduct:
 
     async def think(self, utterance: Utterance) -> Execution:
         """Recognise and decide; act here or ask the cloud."""
+        wanted = await self._decide(utterance)
+        if wanted is None and (heard := await self._hear_again(utterance)):
+            utterance.hear(heard)
+            if reflex.is_stop(heard.text, self._actor.in_motion()):
+                return await self.react(utterance)
+            wanted = await self._decide(utterance, decide_again)
+        if wanted is None:
+            return await self._ask_cloud(utterance)
+        utterance.route = "edge"
+        return await self.act(wanted, utterance)
+
+    async def _decide(self, utterance: Utterance, way: Deciding = decide) -> Skill | None:
+        """Return the skill that the words ask for, None where they are deferred, and note the decision."""
         loop = asyncio.get_running_loop()
         decision, tag = await loop.run_in_executor(
-            self._executor, decide, self._recognizer, utterance.text, utterance.written
+            self._executor, way, self._recognizer, utterance.text, utterance.written
         )
         name = parse_tag(tag)
         # "Again" names nothing by itself; the cloud's session knows what it means.
@@ -84,10 +110,19 @@ class Conduct:
         utterance.posterior = list(decision.posterior.ranked)
         utterance.confidence, utterance.seconded = decision.confidence, decision.seconded
         utterance.decide(wanted.name if wanted else None, decision.probability)
-        if wanted is None:
-            return await self._ask_cloud(utterance)
-        utterance.route = "edge"
-        return await self.act(wanted, utterance)
+        return wanted
+
+    async def _hear_again(self, utterance: Utterance) -> Heard | None:
+        """Return what the second ears make of a Chinese recording, None where that is nothing to go by."""
+        again = utterance.hear_again
+        if again is None or utterance.lang != "zh" or is_repeat(utterance.text):
+            return None
+        heard = await again()
+        if heard is None or heard.reason is not None:
+            return None
+        # Doubtful words can stop the dog and nothing else.
+        counts = heard.doubt is None or reflex.is_stop(heard.text, self._actor.in_motion())
+        return heard if counts else None
 
     async def hear(self, answer: str, question: Question, utterance: Utterance) -> Execution:
         """Settle the open question by a spoken answer; only a yes that names the skill moves."""

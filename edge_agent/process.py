@@ -25,7 +25,7 @@ from edge_agent.robot.go2 import Go2Robot
 from edge_agent.routing import CircuitBreaker
 from edge_agent.service_manager import ServiceManager
 from edge_agent.settings import EdgeSettings
-from edge_agent.speech.choice import choose_attention, choose_hearing
+from edge_agent.speech.choice import choose_attention, choose_hearing, choose_second_hearing
 from edge_agent.tls import check_certificate
 from edge_agent.tracing import Tracing
 from shared.listening import listen
@@ -67,6 +67,7 @@ def build_agent(settings: EdgeSettings, recognizer: Recognizer) -> Agent:
         tracing=tracing,
         voice=choose_voice(settings),
         hearing=choose_hearing(settings, mender),
+        second_hearing=choose_second_hearing(settings, mender),
         attention=choose_attention(settings),
         writer=LineWriter(recognizer.shadow) if settings.lines == "shadow" else None,
     )

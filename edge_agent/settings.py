@@ -123,6 +123,8 @@ class EdgeSettings(ProcessSettings):
     """What recordings are understood by; "text": by nothing, only text is taken."""
     speech_model: Path | None = None
     """The folder of whisper's (CTranslate2) or sensevoice's model; None: whisper-base, SenseVoice-small."""
+    second_ears: Literal["none", "whisper-small"] | Path = "none"
+    """What hears Chinese again that would be deferred; a folder holds another Whisper for CTranslate2."""
     speech_threads: Annotated[int, Field(ge=1, le=64)] = 2
     speech_language: Literal["auto", "en", "zh"] = "auto"
     speech_prompt_en: Annotated[str, Field(max_length=600)] | None = None
@@ -159,6 +161,11 @@ class EdgeSettings(ProcessSettings):
     @classmethod
     def _expand(cls, value: Path | None) -> Path | None:
         return value.expanduser() if value is not None else None
+
+    @field_validator("second_ears")
+    @classmethod
+    def _expand_second(cls, value: str | Path) -> str | Path:
+        return value.expanduser() if isinstance(value, Path) else value
 
     @field_validator("skills", mode="before")
     @classmethod

@@ -12,6 +12,7 @@ from edge_agent.events import Event, EventHub, plain, state_event
 from edge_agent.gate import Gate
 from edge_agent.records import Records
 from edge_agent.speech.hearing import Hearing
+from edge_agent.speech.second_hearing import SecondHearing
 from edge_agent.under_way import UnderWay
 from shared.bundle import BundleManifest
 
@@ -31,6 +32,7 @@ class Status:
     gate: Gate
     delivery: Delivery
     hearing: Hearing
+    second_hearing: SecondHearing
     cloud: CloudWay
     records: Records
     under_way: UnderWay
@@ -51,6 +53,7 @@ class Status:
                 "utterances": self.busy_with,
                 "voice": self.delivery.describe(),
                 "ears": self.hearing.describe(),
+                "second_ears": self.second_hearing.describe(),
                 "cloud": self.cloud.state,
                 "unanswered": self.records.waiting,
                 "bundle": {"name": self.manifest.name, "fingerprint": self.manifest.fingerprint},

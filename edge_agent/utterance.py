@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,6 +34,8 @@ class Utterance:
     heard_probability: float | None = None
     written: str | None = None
     """What the recogniser of speech wrote, where `text` is that mended by sound."""
+    hear_again: Callable[[], Awaitable[Heard | None]] | None = None
+    """Gives what the second ears make of its recording; None where there is none."""
     route: Route = "none"
     tag: str | None = None
     probability: float | None = None

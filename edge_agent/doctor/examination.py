@@ -10,7 +10,7 @@ from typing import Any
 from edge_agent.doctor.bundle_check import check_bundle
 from edge_agent.doctor.clock_check import check_clock
 from edge_agent.doctor.cloud_check import check_cloud
-from edge_agent.doctor.ears_check import check_ears
+from edge_agent.doctor.ears_check import check_ears, check_second_ears
 from edge_agent.doctor.finding import Finding
 from edge_agent.doctor.interface_check import check_interface
 from edge_agent.doctor.robot_check import Probe, check_firmware, check_robot
@@ -18,7 +18,7 @@ from edge_agent.doctor.sound_check import check_microphone, check_voice
 from edge_agent.robot.network_interfaces import list_interfaces
 from edge_agent.robot.probe import RobotProbe
 from edge_agent.settings import EdgeSettings
-from edge_agent.speech.choice import choose_ears
+from edge_agent.speech.choice import choose_ears, choose_second_ears
 
 
 def examine(settings: EdgeSettings, probe: Probe | None = None) -> list[Finding]:
@@ -44,6 +44,7 @@ def examine(settings: EdgeSettings, probe: Probe | None = None) -> list[Finding]
         cloud,
         check_microphone(),
         check_ears(choose_ears(settings)),
+        *check_second_ears(choose_second_ears(settings)),
         check_voice(settings.voice, settings.synthesizer),
         check_clock(datetime.now(timezone.utc), step_s),
     ]

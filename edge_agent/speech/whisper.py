@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from edge_agent.speech.interface import MAX_SPEECH_S, Samples, Wanted
 from edge_agent.speech.log_mel import FRAMES_A_SECOND, log_mel
-from edge_agent.speech.model_files import WHISPER_BASE, find_model
+from edge_agent.speech.model_files import WHISPER_BASE, SpeechModel, find_model
 from edge_agent.speech.recognizer import Reading, SpokenLanguage, Transcript, always
 from shared.errors import SpeechAbandoned, SpeechUnavailable
 
@@ -61,12 +61,13 @@ PROMPTS: Mapping[Spoken, str] = {
 
 @dataclass(frozen=True)
 class WhisperOptions:
-    """`directory` None: whisper-base. An empty prompt biases nothing."""
+    """`directory`: a folder in the place of `model`'s. An empty prompt biases nothing."""
 
     directory: Path | None = None
     threads: int = 2
     language: SpokenLanguage = "auto"
     prompts: Mapping[Spoken, str] = field(default_factory=lambda: PROMPTS)
+    model: SpeechModel = WHISPER_BASE
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ class WhisperRecognizer:
             raise SpeechUnavailable(
                 f"{error.name} is missing: `pip install 'shadowdog[speech]'`"
             ) from error
-        folder = find_model(WHISPER_BASE, self._options.directory)
+        folder = find_model(self._options.model, self._options.directory)
         try:
             self._model = self._ctranslate2.models.Whisper(
                 str(folder),

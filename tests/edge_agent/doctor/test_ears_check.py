@@ -3,7 +3,7 @@
 import pytest
 
 from edge_agent.doctor import ears_check
-from edge_agent.doctor.ears_check import check_ears
+from edge_agent.doctor.ears_check import check_ears, check_second_ears
 from edge_agent.speech.interface import Heard, Samples
 from shared.errors import SpeechUnavailable
 
@@ -46,3 +46,11 @@ def test_text_only_is_no_fault() -> None:
 def test_without_speech_nothing_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ears_check.importlib.util, "find_spec", lambda name: None)
     assert check_ears(Ears("x")).state == "skipped"
+
+
+def test_second_ears_are_told_of_only_where_there_are_to_be_some() -> None:
+    assert check_second_ears(None) == []
+    (found,) = check_second_ears(Ears("whisper-small is not here: pull it"))
+    assert (found.name, found.state, found.todo) == ("second ears", "warning", "pull it")
+    (found,) = check_second_ears(Ears())
+    assert found.state == "ok"

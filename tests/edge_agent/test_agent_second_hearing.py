@@ -1,0 +1,184 @@
+"""What would be deferred is heard again by second ears: it may act, stop, or go to the cloud in better words."""
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edge_agent.gate import GatePolicy
+from edge_agent.speech.hearing import Hearing
+from edge_agent.speech.interface import Heard, Samples
+from edge_agent.speech.second_hearing import SecondHearing
+from shared.errors import SpeechUnavailable
+
+RECORDING = np.zeros(16_000, np.float32)
+LIMIT_S = 20
+
+
+class Ears:
+    """Hears what it is told to; `go_on` holds it while it listens."""
+
+    name = "whisper"
+
+    def __init__(self) -> None:
+        self.says = Heard("", "zh")
+        self.missing: SpeechUnavailable | None = None
+        self.asked = 0
+        self.go_on = threading.Event()
+        self.go_on.set()
+        self.listening = threading.Event()
+
+    def open(self) -> None:
+        if self.missing:
+            raise self.missing
+
+    def understand(self, samples: Samples, *, push_to_talk: bool = True) -> Heard:
+        self.asked += 1
+        self.listening.set()
+        assert self.go_on.wait(LIMIT_S)
+        return self.says
+
+
+class World:
+    """An agent with first and second ears."""
+
+    def __init__(self, parts: Any) -> None:
+        self.first, self.second = Ears(), Ears()
+        self.parts, self.agent = parts, parts.agent
+        self.agent._hearing = Hearing(self.first)
+        self.agent._second_hearing = SecondHearing(self.second)
+
+    async def hear(self, first: Heard, second: Heard) -> Any:
+        self.first.says, self.second.says = first, second
+        await self.agent._second_hearing._opening
+        return await self.agent.hear(RECORDING)
+
+
+Test = Callable[[World], Awaitable[None]]
+UNCLEAR = Heard("做夏", "zh", 0.5)
+
+
+@pytest.fixture
+def run(make_parts: Any) -> Callable[..., None]:
+    def run_test(
+        test: Test, prepare: Callable[[World], None] = lambda _: None, **given: Any
+    ) -> None:
+        async def inside() -> None:
+            world = World(make_parts(**given))
+            prepare(world)
+            await world.agent.start()
+            try:
+                await asyncio.wait_for(test(world), LIMIT_S)
+            finally:
+                world.second.go_on.set()
+                await world.agent.close()
+
+        asyncio.run(inside())
+
+    return run_test
+
+
+def test_what_second_ears_hear_may_move_the_dog(run: Any) -> None:
+    async def test(world: World) -> None:
+        outcome = await world.hear(UNCLEAR, Heard("坐下", "zh", 0.8))
+        assert (outcome.text, outcome.heard_probability) == ("坐下", 0.8)
+        assert (outcome.route, outcome.tag, outcome.execution.skill) == ("edge", "[Sit()]", "Sit")
+        assert world.parts.cloud.requests == []
+
+    run(test)
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        Heard("坐下", "zh", 0.8),
+        Heard("what is the weather", "en", 0.8),
+        Heard("再来一次", "zh", 0.8),
+        Heard.nothing("noise"),
+        Heard("做夏", "zh", 0.3, doubt="unsure"),
+        Heard("停", "zh", 0.8),
+    ],
+)
+def test_what_was_acted_on_doubted_english_or_means_again_is_heard_once(
+    run: Any, first: Heard
+) -> None:
+    async def test(world: World) -> None:
+        await world.hear(first, Heard("dance", "zh", 0.8))
+        assert (world.second.asked, world.parts.robot.performed in ([], ["Sit"])) == (0, True)
+
+    run(test)
+
+
+def test_the_cloud_is_asked_in_the_better_words(run: Any) -> None:
+    async def test(world: World) -> None:
+        outcome = await world.hear(UNCLEAR, Heard("明天下雨吗", "zh", 0.8))
+        assert (outcome.text, outcome.route) == ("明天下雨吗", "cloud")
+        assert world.parts.cloud.requests[0].text == "明天下雨吗"
+
+    run(test)
+
+
+@pytest.mark.parametrize(
+    "second",
+    [Heard.nothing("unsure", "zh"), Heard("坐下", "zh", 0.2, doubt="unsure")],
+)
+def test_what_second_ears_doubt_changes_nothing(run: Any, second: Heard) -> None:
+    async def test(world: World) -> None:
+        outcome = await world.hear(UNCLEAR, second)
+        assert (outcome.text, outcome.route, outcome.heard_probability) == ("做夏", "cloud", 0.5)
+        assert world.parts.robot.performed == []
+
+    run(test)
+
+
+@pytest.mark.parametrize("doubt", [None, "unsure"])
+def test_a_stop_counts_whichever_ears_hear_it(run: Any, doubt: Any) -> None:
+    async def test(world: World) -> None:
+        outcome = await world.hear(UNCLEAR, Heard("停下", "zh", 0.4, doubt=doubt))
+        assert (outcome.route, outcome.execution.skill) == ("reflex", "StopMove")
+        assert world.parts.robot.stops == 1
+
+    run(test)
+
+
+@pytest.mark.parametrize("words", ["flip", "limp"])
+def test_second_ears_alone_neither_jump_nor_go_soft(run: Any, words: str) -> None:
+    async def test(world: World) -> None:
+        outcome = await world.hear(UNCLEAR, Heard(words, "zh", 0.9))
+        assert (outcome.tag, outcome.route) == ("[REMOTE]", "cloud")
+        assert (world.parts.robot.performed, world.parts.robot.damps) == ([], 0)
+
+    run(test, policy=GatePolicy(allow_dangerous=True, confirm_dangerous=False))
+
+
+def test_a_stop_meanwhile_is_heard_at_once_and_nothing_moves_after_it(run: Any) -> None:
+    async def test(world: World) -> None:
+        world.second.go_on.clear()
+        slow = asyncio.create_task(world.hear(UNCLEAR, Heard("坐下", "zh", 0.9)))
+        while not world.second.listening.is_set():
+            await asyncio.sleep(0)
+        world.first.says = Heard("停", "zh", 0.9)
+        stopped = await world.agent.hear(RECORDING)
+        assert (stopped.execution.skill, slow.done()) == ("StopMove", False)
+        world.second.go_on.set()
+        assert (await slow).execution.state == "preempted"
+        assert world.parts.robot.performed == []
+
+    run(test)
+
+
+def test_without_their_model_all_goes_on_as_without_second_ears(run: Any) -> None:
+    async def test(world: World) -> None:
+        outcome = await world.hear(UNCLEAR, Heard("坐下", "zh", 0.9))
+        assert (outcome.route, world.second.asked) == ("cloud", 0)
+        told = world.agent.status.describe()
+        assert told["second_ears"] == {"ready": False, "missing": "pull it"}
+
+    def missing(world: World) -> None:
+        world.second.missing = SpeechUnavailable("pull it")
+        world.agent.status.second_hearing = world.agent._second_hearing
+
+    run(test, missing)
