@@ -62,6 +62,8 @@ SIDES = {
         "train_remote_combined",
         "train_normal_late",
         "train_remote_late",
+        "talk_normal",
+        "talk_remote",
     ),
 }
 """What is kept apart: no row of a side is near one of another."""
