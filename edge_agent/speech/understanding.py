@@ -26,6 +26,8 @@ PADDING = (round(0.2 * SAMPLE_RATE_HZ), round(0.34 * SAMPLE_RATE_HZ))
 LOOPS = 5
 """So often a phrase stands only in a text that a recogniser has run away with."""
 
+_PAUSE = re.compile(r"[.。!！?？]+\s*(?=[\u3400-\u9fff])")
+"""A sentence's end in the middle of Chinese, which Whisper writes where somebody only took a breath."""
 _PIECE = re.compile(r"[\u3400-\u9fff]|[^\W_\u3400-\u9fff]+(?:['’][^\W_\u3400-\u9fff]+)*")
 
 
@@ -79,7 +81,9 @@ class RecordingEars:
         doubt = transcript.doubt or ("unsure" if loops >= LOOPS else None)
         mended = text
         if transcript.lang == "zh" and doubt is None and not reflex.is_stop(text, moving=True):
+            text = _PAUSE.sub("，", text)
             mended, _ = collapse(self._mender.mend(text, transcript.readings))
+            mended = _PAUSE.sub("，", mended)
         written = None if mended == text else text
         return Heard(mended, transcript.lang, transcript.probability, doubt=doubt, written=written)
 

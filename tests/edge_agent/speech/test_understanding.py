@@ -126,6 +126,28 @@ def test_chinese_is_mended_and_doubtful_chinese_is_not(
     assert (heard.text, heard.written) == ("狗哥，做下", None)
 
 
+@pytest.mark.parametrize(
+    ("written", "text"),
+    [
+        ("久坐站起来。眼前发黑。是怎么回事?", "久坐站起来，眼前发黑，是怎么回事?"),
+        ("后场结束！ 起立。", "后场结束，起立。"),
+        ("打开 3.5 版。", "打开 3.5 版。"),
+        ("Sit down. Please.", "Sit down. Please."),
+    ],
+)
+def test_a_breath_in_chinese_ends_no_sentence(
+    gullible: Gullible,
+    ears: RecordingEars,
+    monkeypatch: pytest.MonkeyPatch,
+    written: str,
+    text: str,
+) -> None:
+    monkeypatch.setattr(Mender, "mend", lambda _, text, readings: text)
+    gullible.transcript = Transcript(written, "en" if written.isascii() else "zh", 0.9)
+    heard = ears.understand(all_recordings()[0].samples())
+    assert (heard.text, heard.written) == (text, None)
+
+
 @pytest.mark.parametrize("stop", ["挺下来别动", "停下！", "别转了", "站住！不要跳舞"])
 def test_a_stop_stays_as_it_was_heard(
     gullible: Gullible, ears: RecordingEars, monkeypatch: pytest.MonkeyPatch, stop: str
