@@ -114,7 +114,7 @@ class Conduct:
 
     async def _hear_again(self, utterance: Utterance) -> Heard | None:
         """Return what the second ears make of a Chinese recording, None where that is nothing to go by."""
-        again = utterance.hear_again
+        again, utterance.hear_again = utterance.hear_again, None  # the recording is kept no longer
         if again is None or utterance.lang != "zh" or is_repeat(utterance.text):
             return None
         heard = await again()
