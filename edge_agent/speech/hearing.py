@@ -46,8 +46,14 @@ class Hearing:
     """Owns the ears; lives on one event loop. Without ears, or where they cannot be opened, every
     recording is refused with what to do about it, and nothing else is hindered."""
 
-    def __init__(self, ears: Ears | None = None, missing: str = NO_EARS) -> None:
+    def __init__(
+        self,
+        ears: Ears | None = None,
+        missing: str = NO_EARS,
+        trouble: str = "the dog cannot hear",
+    ) -> None:
         self._ears = ears
+        self._trouble = trouble
         self._missing: str | None = None if ears else missing
         self._opening: asyncio.Future[None] | None = None
         self._waiting = 0
@@ -92,12 +98,17 @@ class Hearing:
         understand; `understand` gives the same either way.
         """
         too_long = len(samples) > MAX_SPEECH_S * SAMPLE_RATE_HZ
-        if self._ears is None or not self._ready or self._waiting or too_long:
+        if not self.is_free or self._ears is None or too_long:
             return False
         if self._early is not None:
             self._early.give_up()
         self._early = EarlyRun(self._ears, samples, self._thread)
         return True
+
+    @property
+    def is_free(self) -> bool:
+        """Whether the ears are open and no whole recording is or waits to be understood."""
+        return self._ears is not None and self._ready and not self._waiting
 
     @property
     def _ready(self) -> bool:
@@ -123,7 +134,7 @@ class Hearing:
             ears.open()
         except SpeechUnavailable as error:
             self._missing = error.message
-            logger.warning("the dog cannot hear: %s", error.message)
+            logger.warning("%s: %s", self._trouble, error.message)
 
 
 def _begins_with(samples: Samples, first: Samples) -> bool:
