@@ -6,6 +6,7 @@ import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from edge_agent import reflex
@@ -97,6 +98,7 @@ class Agent:
         self._clock = clock
         self._under_way = UnderWay(lambda: self.status.publish())
         self._repeats = Repeats()
+        self._arrived = 0
         self._watching: asyncio.Task[None] | None = None
         # One thread: the recogniser's passes never compete.
         self._recognition = ThreadPoolExecutor(1, thread_name_prefix="recognition")
@@ -198,6 +200,7 @@ class Agent:
         with self._tracing.span("utterance") as span:
             utterance = self._arrive(source, session_id, request_id)
             utterance.stopped = stopped or utterance.stopped
+            utterance.hear_again = partial(self._hear_again, samples, self._arrived)
             began_at = utterance.arrived_at - len(samples) / SAMPLE_RATE_HZ
             # The recording ends some time after its words: the dog may have ended its line meanwhile.
             own_line = self._delivery.line_since(began_at)
@@ -212,7 +215,6 @@ class Agent:
                 situation = Situation(began_at, busy, own_line, answers)
                 heard = self._attention.admit(heard, situation)
             utterance.hear(heard)
-            utterance.hear_again = lambda: self._second_hearing.understand(samples)
             if heard.reason in PASSED_OVER:  # what people say among themselves is not recorded
                 return _note(span, utterance.outcome(Execution(reason=heard.reason)))
             if heard.reason is not None:
@@ -230,6 +232,7 @@ class Agent:
 
     def _arrive(self, source: Source, session_id: str | None, request_id: str | None) -> Utterance:
         """Return the record of an utterance that arrives now, its words still unknown."""
+        self._arrived += 1
         utterance = Utterance(
             text="",
             lang="other",
@@ -242,6 +245,13 @@ class Agent:
         if request_id is not None:
             utterance.request_id = request_id
         return utterance
+
+    async def _hear_again(self, samples: Samples, arrived: int) -> Heard | None:
+        """Return what the second ears make of a recording; once others came after it, a stop at most."""
+        heard = await self._second_hearing.understand(samples)
+        if heard is None or self._arrived == arrived or reflex.is_stop(heard.text, self._is_busy()):
+            return heard
+        return None
 
     def _is_busy(self) -> bool:
         return self._actor.in_motion() or self._delivery.speaking

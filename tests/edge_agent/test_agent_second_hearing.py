@@ -170,6 +170,24 @@ def test_a_stop_meanwhile_is_heard_at_once_and_nothing_moves_after_it(run: Any) 
     run(test)
 
 
+@pytest.mark.parametrize(("second", "done"), [("坐下", ["Dance"]), ("停下", ["Dance", "StopMove"])])
+def test_words_that_others_came_after_do_not_move_the_dog_but_may_stop_it(
+    run: Any, second: str, done: list[str]
+) -> None:
+    async def test(world: World) -> None:
+        world.second.go_on.clear()
+        slow = asyncio.create_task(world.hear(UNCLEAR, Heard(second, "zh", 0.9)))
+        while not world.second.listening.is_set():
+            await asyncio.sleep(0)
+        later = await world.agent.handle("dance")
+        world.second.go_on.set()
+        outcome = await slow
+        skills = [each.execution.skill for each in (later, outcome) if each.execution.skill]
+        assert (skills, world.parts.robot.performed) == (done, ["Dance"])
+
+    run(test)
+
+
 def test_without_their_model_all_goes_on_as_without_second_ears(run: Any) -> None:
     async def test(world: World) -> None:
         outcome = await world.hear(UNCLEAR, Heard("坐下", "zh", 0.9))
