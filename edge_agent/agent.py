@@ -5,7 +5,7 @@ import contextlib
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
@@ -247,14 +247,14 @@ class Agent:
         return utterance
 
     async def _hear_again(self, samples: Samples, arrived: int) -> Heard | None:
-        """Return what the second ears make of a recording; once others came after it, a stop at most."""
+        """Return what the second ears make of a recording; once others came after it, in doubt: a stop at most."""
         heard = await self._second_hearing.understand(samples)
-        if heard is None or self._arrived == arrived or reflex.is_stop(heard.text, self._is_busy()):
+        if heard is None or self._arrived == arrived:
             return heard
-        return None
+        return replace(heard, doubt=heard.doubt or "unsure")
 
     def _is_busy(self) -> bool:
-        return self._actor.in_motion() or self._delivery.speaking
+        return self._conduct.is_busy()
 
     async def _settle(self, utterance: Utterance, busy: bool, once: bool) -> Outcome:
         """Do what the words ask; `once`: the caller gave the id, so that it must not act twice."""

@@ -78,6 +78,10 @@ class Conduct:
         self._executor = executor
         self._tell_action = tell_action
 
+    def is_busy(self) -> bool:
+        """Whether the dog moves or speaks, so that a stop counts wherever it is said."""
+        return self._actor.in_motion() or self._delivery.speaking
+
     async def react(self, utterance: Utterance) -> Execution:
         """Stop, by reflex."""
         utterance.route = "reflex"
@@ -89,7 +93,7 @@ class Conduct:
         wanted = await self._decide(utterance)
         if wanted is None and (heard := await self._hear_again(utterance)):
             utterance.hear(heard)
-            if reflex.is_stop(heard.text, self._actor.in_motion()):
+            if reflex.is_stop(heard.text, self.is_busy()):
                 return await self.react(utterance)
             wanted = await self._decide(utterance, decide_again)
         if wanted is None:
@@ -121,7 +125,7 @@ class Conduct:
         if heard is None or heard.reason is not None:
             return None
         # Doubtful words can stop the dog and nothing else.
-        counts = heard.doubt is None or reflex.is_stop(heard.text, self._actor.in_motion())
+        counts = heard.doubt is None or reflex.is_stop(heard.text, self.is_busy())
         return heard if counts else None
 
     async def hear(self, answer: str, question: Question, utterance: Utterance) -> Execution:

@@ -157,14 +157,10 @@ class EdgeSettings(ProcessSettings):
         "piper_english",
         "piper_chinese",
         "speech_model",
+        "second_ears",
     )
     @classmethod
-    def _expand(cls, value: Path | None) -> Path | None:
-        return value.expanduser() if value is not None else None
-
-    @field_validator("second_ears")
-    @classmethod
-    def _expand_second(cls, value: str | Path) -> str | Path:
+    def _expand(cls, value: Path | str | None) -> Path | str | None:
         return value.expanduser() if isinstance(value, Path) else value
 
     @field_validator("skills", mode="before")

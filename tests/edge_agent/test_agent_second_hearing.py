@@ -188,6 +188,18 @@ def test_words_that_others_came_after_do_not_move_the_dog_but_may_stop_it(
     run(test)
 
 
+def test_a_stop_word_among_others_counts_while_the_dog_speaks(
+    run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def test(world: World) -> None:
+        monkeypatch.setattr(type(world.agent._delivery), "speaking", property(lambda _: True))
+        outcome = await world.hear(UNCLEAR, Heard("哎呀你给我停下来 坐下", "zh", 0.9))
+        assert (outcome.route, outcome.execution.skill) == ("reflex", "StopMove")
+        assert world.parts.robot.performed == []
+
+    run(test)
+
+
 def test_without_their_model_all_goes_on_as_without_second_ears(run: Any) -> None:
     async def test(world: World) -> None:
         outcome = await world.hear(UNCLEAR, Heard("坐下", "zh", 0.9))
