@@ -103,25 +103,25 @@ class Hearing:
 class AsHeard:
     """Decides as the agent does on what was heard: words mended by sound do not do everything.
 
-    `again` hears a text's recording a second time.
+    `heard`: of each recording; `again` hears one a second time.
     """
 
     def __init__(
         self,
         recognizer: Recognition,
-        heard: list[dict[str, Any]],
-        again: Callable[[int], dict[str, Any]] | None = None,
+        heard: list[tuple[Path, dict[str, Any]]],
+        again: Callable[[Path], dict[str, Any]] | None = None,
     ) -> None:
         self.manifest = recognizer.manifest
         self._recognizer = recognizer
-        self._heard = {each["text"]: (number, each) for number, each in enumerate(heard)}
+        self._heard = {each["text"]: (path, each) for path, each in heard}
         self._again = again
 
     def decide(self, text: str) -> Decision:
-        number, heard = self._heard.get(text, (0, {"before_mending": None, "lang": "other"}))
+        path, heard = self._heard.get(text, (Path(), {"before_mending": None, "lang": "other"}))
         decision, tag = decide(self._recognizer, text, heard["before_mending"])
         if tag == REMOTE and self._again and heard["lang"] == "zh":
-            second = self._again(number)
+            second = self._again(path)
             if reflex.is_stop(second["text"], moving=False):
                 tag = print_tag("StopMove")
             elif second["text"]:
@@ -130,13 +130,6 @@ class AsHeard:
                 )
         assert isinstance(decision, Decision)
         return replace(decision, tag=tag)
-
-
-def hear_again(
-    hearing: Hearing, paths: list[Path], snr_db: float | None, number: int
-) -> dict[str, Any]:
-    """Return what the second ears make of the recording of that number."""
-    return hearing.hear(paths[number], snr_db)
 
 
 def speak_all(rows: list[LabelledRow], folder: Path) -> list[tuple[LabelledRow, Path]]:
@@ -163,15 +156,19 @@ def tell(name: str, figures: dict[str, Any]) -> None:
     print(f"{name:14} {figures}", flush=True)
 
 
-def main() -> None:
-    """Measure and print."""
+def read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=ROOT / "datasets" / "test_normal.jsonl")
     parser.add_argument("--bundle", type=Path, default=default_bundle())
     parser.add_argument("--every", type=int, default=1, help="take each n-th row (default: all)")
     parser.add_argument("--second-ears", type=Path, help="a folder with Whisper small")
     parser.add_argument("--recordings", type=Path, default=cache_directory() / "speech" / "spoken")
-    given = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Measure and print."""
+    given = read_arguments()
     given.recordings.mkdir(parents=True, exist_ok=True)
     rows = read_rows(given.data)[:: given.every]
     spoken = speak_all(rows, given.recordings)
@@ -193,17 +190,17 @@ def main() -> None:
     summary["typed"] = measure([row for row, _ in spoken], recognizer)
     tell("typed", summary["typed"])
     for name, snr_db in (("spoken", None), ("spoken_10_db", 10.0)):
-        heard = [hearing.hear(path, snr_db) for _, path in spoken]
-        mended = [each["text"] for each in heard]
-        written = [each["before_mending"] or each["text"] for each in heard]
-        twice = partial(hear_again, second, [path for _, path in spoken], snr_db)
+        heard = [(path, hearing.hear(path, snr_db)) for _, path in spoken]
+        mended = [each["text"] for _, each in heard]
+        written = [each["before_mending"] or each["text"] for _, each in heard]
         ways: list[tuple[str, list[str], Recognition]] = [
             (name, mended, AsHeard(recognizer, heard)),
             (f"{name}_as_typed", written, recognizer),
             (f"{name}_unmended", written, alone),
         ]
         if given.second_ears:
-            ways.append((f"{name}_heard_again", mended, AsHeard(recognizer, heard, twice)))
+            twice = AsHeard(recognizer, heard, partial(second.hear, snr_db=snr_db))
+            ways.append((f"{name}_heard_again", mended, twice))
         for way, texts, decides in ways:
             said = [
                 LabelledRow(text, row.label, row.lang)
