@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from shared.bundle import SecondReading, file_sha256
+from shared.bundle import SecondReading, file_sha256, text_sha256
 from shared.errors import CheckpointMismatch, ModelError
 from shared.skills import Tier
 
@@ -27,6 +27,7 @@ FIGURES_NAME = "figures.json"
 LINE_HEAD_NAME = "line_head.safetensors"
 LINE_HEAD_CHANGE_NAME = "line_head_change.safetensors.xz"
 SECOND_READER_NAME = "second_reader.npz"
+SECOND_READER_CHANGE_NAME = "second_reader_change.tsv"
 SECOND_READING_NAME = "second_reading.json"
 LOW_RANK_NAME = "adapter_model.safetensors"
 TAUGHT_NAME = "taught.json"
@@ -118,8 +119,10 @@ def line_head_sha256(directory: Path) -> str | None:
 
 
 def second_reader_sha256(directory: Path) -> str | None:
-    """Return the hash of the second reader beside an adapter, None where there is none."""
-    return _sha256_if_there(directory / SECOND_READER_NAME)
+    """Return the hash of the second reader beside an adapter, with its change; None where there is none."""
+    reader = _sha256_if_there(directory / SECOND_READER_NAME)
+    change = _sha256_if_there(directory / SECOND_READER_CHANGE_NAME)
+    return text_sha256(reader + change) if reader and change else reader
 
 
 def _sha256_if_there(path: Path) -> str | None:

@@ -160,16 +160,19 @@ def train_lines(datasets: Path, adapter: Path | None, rank: int | None, profile:
 @click.option("--datasets", type=_FOLDER, default=Path("datasets"), show_default=True)
 @click.option("--adapter", type=_FOLDER, help="Shadow's folder; default: the profile's own.")
 @click.option("--keep", is_flag=True, help="Keep the one that is there; choose its weight anew.")
+@click.option("--change", is_flag=True, help="Keep it and learn the recipe's [change] on top.")
 @_PROFILE
 def train_reader(
-    recipe: str, datasets: Path, adapter: Path | None, keep: bool, profile: str
+    recipe: str, datasets: Path, adapter: Path | None, keep: bool, change: bool, profile: str
 ) -> None:
     """Fit the second reader that is heard beside a trained shadow, and choose thresholds for both."""
     from cloud_server.training import second_reader
 
     place = adapter or shipped_adapter(profile)
     loaded = second_reader.load_reader_recipe(_recipe_path(recipe))
-    run = second_reader.weigh_again if keep else second_reader.train_reader
+    run = second_reader.train_reader
+    if keep or change:
+        run = second_reader.train_change if change else second_reader.weigh_again
     figures = run(loaded, profile, place, datasets)
     click.echo(json.dumps(figures, indent=2, ensure_ascii=False))
     click.echo(f"second reader of {figures['keys']:,} keys at {place}")

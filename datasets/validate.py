@@ -45,6 +45,7 @@ SIDES = {
         "calibration_late",
         "calibration_dangerous",
         "calibration_talkative",
+        "calibration_plain",
     ),
     "test": ("test_normal", "test_remote", "test_remote_extra"),
     "test_extra": ("test_extra",),
@@ -52,6 +53,7 @@ SIDES = {
     "test_dangerous": ("test_dangerous",),
     "test_newcomer": ("test_newcomer",),
     "test_talkative": ("test_talkative",),
+    "test_plain": ("test_plain",),
     "train": (
         "train_normal",
         "train_normal_extra",
@@ -64,6 +66,8 @@ SIDES = {
         "train_remote_late",
         "talk_normal",
         "talk_remote",
+        "plain_normal",
+        "plain_remote",
     ),
 }
 """What is kept apart: no row of a side is near one of another."""

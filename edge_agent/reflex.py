@@ -8,6 +8,7 @@ anywhere is enough. Everything is linear in the utterance's length.
 import re
 import unicodedata
 from functools import lru_cache
+from itertools import product
 
 from shared.text import clean_utterance
 
@@ -23,7 +24,11 @@ halt | halt there | freeze | freeze there | freeze right there | whoa | woah | w
 woah there | hold | dont move | do not move | dont you move | dont move a muscle | do not move a muscle |
 dont you dare move | no moving | hold it | hold it there | hold it right there | hold still |
 keep still | stay still | stand still | be still | quit moving | stay put | stay where you are | hold your position |
-hold position | cease | cease motion | cease all motion | cease movement | cut it out | abort
+hold position | cease | cease motion | cease all motion | cease movement | cut it out | abort | pause |
+come to a halt | come to a standstill | stay right there | stay right where you are | not another step | not one more step |
+dont take another step | do not take another step | dont go anywhere | do not go anywhere |
+dont continue | do not continue | dont continue this | dont continue that | no longer continue | discontinue |
+bring it to an end | bring this to an end | bring that to an end | put an end to it | put an end to this | put an end to that
 """
 STOP_CHINESE = """
 停 | 停下 | 停下来 | 停住 | 停止 | 停一下 | 停一停 | 停停 | 停手 | 停步 | 停止移动 | 停止运动 |
@@ -33,6 +38,33 @@ STOP_CHINESE = """
 站住 | 定住 | 住手 | 刹车 | 急刹车 | 快刹车 | 刹住 | 打住 | 收手
 """
 """Whole utterances of these, with courtesies around them, stop an idle dog too."""
+
+ENDING = "stop | quit | cease | end | halt | cancel | abort | interrupt | terminate | discontinue | pause | no more | enough"
+ENDED = """
+moving | walking | running | turning | spinning | dancing | jumping | rolling | shaking | wiggling | stretching | performing |
+moving around | running around | turning around | spinning around | circling | following | following me | the dance |
+this dance | your dance | the show | the performance | the routine | your routine | the trick | this trick | the action |
+this action | the current action | current action | your action | the task | this task | the current task | current task |
+your task | the motion | the movement | this movement | your movement | the current motion | what youre doing | what you are doing |
+whatever youre doing | whatever you are doing | doing this | doing it | this | that | it | everything
+"""
+ENDING_CHINESE = "停止 | 停 | 停下 | 结束 | 中止 | 终止 | 取消 | 中断 | 打断 | 暂停 | 退出"
+ENDED_CHINESE = """
+跳舞 | 舞蹈 | 表演 | 节目 | 展示 | 动作 | 这个动作 | 当前动作 | 当前的动作 | 现在的动作 | 正在做的动作 | 你的动作 | 任务 | 这个任务 | 当前任务 |
+当前的任务 | 运动 | 前进 | 行走 | 走路 | 走动 | 奔跑 | 跑步 | 跑动 | 旋转 | 转圈 | 转动 | 转身 | 跳跃 | 打滚 | 翻滚 | 摇摆 | 摇晃 | 晃动 | 抖动 |
+扭动 | 跟随 | 跟踪 | 跟着我 | 跟着 | 导航 | 打拳 | 一切活动
+"""
+"""One of either, and what a person may see the dog do, is a stop phrase, too: end the dance, 停止跟随."""
+
+NO_LONGER = """
+别 | 别再 | 不要 | 不要再 | 不用 | 不用再 | 不必 | 不必再 | 不许 | 不许再 | 不准 | 不准再 | 甭 | 甭再 | 莫 | 莫再 | 先别 | 可以不
+"""
+GOING_ON = """
+动 | 跳 | 跳舞 | 转 | 转圈 | 转圈圈 | 绕圈 | 走 | 跑 | 扭 | 摇 | 晃 | 抖 | 蹦 | 滚 | 打滚 | 翻 | 扑 | 表演 | 演 | 做 | 跟 | 跟着 | 跟着我 | 跟随 |
+继续 | 导航 | 打拳
+"""
+ANY_MORE = "了 | 啦"
+"""别跳了 asks for an end, which 别跳 to an idle dog does not: that forbids."""
 
 STOP_WHILE_MOVING = """
 stopping | enough | thats enough | quit | knock it off | no more | dont jump | dont spin | dont turn |
@@ -62,7 +94,8 @@ hey | hi | hello | ok | okay | yo | oh | ah | no | well | right | alright | dog 
 doggo | doger | roger | boy | girl | buddy | robot | robot dog | robodog | good boy | good dog |
 shadowdog | shadow dog | go2 | go 2 | please | pls | plz | just | kindly | now | right now | at once |
 immediately | quickly | quick | can you | could you | would you | will you | you | thanks |
-thank you | i said | i say | for me | for gods sake | at the spot |
+thank you | i said | i say | i want you to | i told you to | i need you to | id like you to | i would like you to |
+you can | you may | you should | you must | for me | for gods sake | at the spot |
 狗 | 狗哥 | 狗狗 | 狗子 | 小狗 | 机器狗 | 机器人 | 机器小狗 | 大狗 | 哥 | 嘿 | 喂 | 哎 | 诶 | 欸 | 哈喽 | 你好 |
 请 | 请你 | 请您 | 麻烦 | 麻烦你 | 劳驾 | 拜托 | 帮我 | 给我 | 快 | 快点 | 快点儿 | 赶快 | 赶紧 | 马上 |
 立刻 | 立即 | 现在 | 先 | 就 | 你 | 您 | 都 | 全部 | 全都 | 我说 | 我叫你 | 叫你 | 吧 | 啊 | 呀 | 啦 | 了 | 哦 |
@@ -71,7 +104,7 @@ thank you | i said | i say | for me | for gods sake | at the spot |
 """
 """Wake words and politeness that may stand around a stop phrase and change nothing."""
 
-TRADITIONAL = "別别動动許许準准亂乱剎刹車车緊紧運运暫暂裡里裏里給给夠够轉转請请煩烦勞劳馬马現现說说嗎吗謝谢趕赶機机麼么聽听廳厅著着來来點点兒儿這这們们託托幫帮佔占嘍喽"
+TRADITIONAL = "別别動动許许準准亂乱剎刹車车緊紧運运暫暂裡里裏里給给夠够轉转請请煩烦勞劳馬马現现說说嗎吗謝谢趕赶機机麼么聽听廳厅著着來来點点兒儿這这們们託托幫帮佔占嘍喽結结終终斷断隨随蹤踪繼继續续務务當当個个節节繞绕"
 """Pairs: a traditional character of the phrases above and its simplified form."""
 
 _FOLD = {ord(TRADITIONAL[i]): TRADITIONAL[i + 1] for i in range(0, len(TRADITIONAL), 2)}
@@ -100,12 +133,19 @@ def read_phrases(table: str) -> frozenset[Units]:
     return frozenset(tuple(_UNIT.findall(phrase)) for phrase in table.split("|"))
 
 
-_STOP = read_phrases(STOP_ENGLISH) | read_phrases(STOP_CHINESE)
-_STOP_MOVING = (
-    _STOP
-    | read_phrases(STOP_WHILE_MOVING)
-    | {no + verb for no in read_phrases(FORBIDDING) for verb in read_phrases(FORBIDDEN)}
+def _joined(*tables: str) -> frozenset[Units]:
+    """Return every phrase that takes one of each table."""
+    return frozenset(sum(parts, ()) for parts in product(*map(read_phrases, tables)))
+
+
+_STOP = (
+    read_phrases(STOP_ENGLISH)
+    | read_phrases(STOP_CHINESE)
+    | _joined(ENDING, ENDED)
+    | _joined(ENDING_CHINESE, ENDED_CHINESE)
+    | _joined(NO_LONGER, GOING_ON, ANY_MORE)
 )
+_STOP_MOVING = _STOP | read_phrases(STOP_WHILE_MOVING) | _joined(FORBIDDING, FORBIDDEN)
 _COURTESY = read_phrases(COURTESY)
 _SOUNDS = read_phrases(SOUNDS_LIKE)
 _NEVER = read_phrases(NEVER_BY_SOUND)

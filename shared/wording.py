@@ -22,15 +22,24 @@ _UNIT = re.compile(r"[a-z0-9]+(?:'[a-z]+)?|[\u3400-\u4dbf\u4e00-\u9fff\uf900-\uf
 
 
 def wording_keys(text: str) -> list[int]:
-    """Return the distinct keys of an utterance, ascending: 32-bit numbers.
+    """Return the distinct keys of an utterance, those of its pieces, ascending: 32-bit numbers."""
+    return sorted({piece_key(piece) for piece in wording_pieces(text)})
 
-    Case and marks make no difference. Keys stand for pieces of up to LONGEST_PIECE letters, runs of
-    up to LONGEST_PHRASE words and pairs with one word between them, the same runs of toneless
-    syllables where there is Chinese, and the number of words; a Chinese character is a word.
+
+def piece_key(piece: str) -> int:
+    """Return the number that stands for a piece."""
+    return crc32(piece.encode())
+
+
+def wording_pieces(text: str) -> set[str]:
+    """Return what an utterance's wording is made of; a piece's first letter says of which kind it is.
+
+    Case and marks make no difference. There are pieces of up to LONGEST_PIECE letters (c), runs of
+    up to LONGEST_PHRASE words (w) and pairs with one word between them (k), the same runs of toneless
+    syllables where there is Chinese (p), and the number of words (l); a Chinese character is a word.
     """
     folded = unicodedata.normalize("NFKC", text).lower().replace("’", "'")
-    units = _UNIT.findall(folded)
-    return sorted({crc32(piece.encode()) for piece in _pieces(units)})
+    return set(_pieces(_UNIT.findall(folded)))
 
 
 def _pieces(units: Sequence[str]) -> Iterator[str]:

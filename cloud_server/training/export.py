@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from transformers import PretrainedConfig
 
 from cloud_server.adapter_files import (
-    SECOND_READER_NAME,
     Taught,
     adapter_sha256,
     line_head_sha256,
@@ -31,6 +30,7 @@ from cloud_server.training.base import TrainingBase, load_training_base
 from cloud_server.training.edge_graph import EdgeGraph, export_graph
 from cloud_server.training.line_head import LineHead
 from cloud_server.training.posterior import tag_posteriors
+from cloud_server.training.second_reader import Reader
 from cloud_server.training.vocabulary import (
     Vocabulary,
     close_under_merges,
@@ -99,7 +99,7 @@ def export_bundle(
         _write_graph(model, loaded, made, precision)
         line_ids = _write_line_head(adapter, made, precision, vocabulary)
         if reading is not None:
-            shutil.copy(adapter / SECOND_READER_NAME, made)
+            Reader.load(adapter).save(made)
         print("3/3 writing the manifest", flush=True)
         manifest = _manifest(
             profile, adapter, loaded, model, made, thresholds, precision, coverage, vocabulary

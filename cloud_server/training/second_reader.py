@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
-from zipfile import ZIP_LZMA, BadZipFile, ZipFile
+from zipfile import ZIP_LZMA, BadZipFile, ZipFile, ZipInfo
 
 import numpy as np
 import torch
@@ -17,13 +17,14 @@ from pydantic import Field, ValidationError
 from scipy import sparse
 from sklearn.linear_model import SGDClassifier
 
-from cloud_server.adapter_files import SECOND_READER_NAME
+from cloud_server.adapter_files import SECOND_READER_CHANGE_NAME, SECOND_READER_NAME
 from cloud_server.modeling import ShadowModel
 from cloud_server.training.augmentation import Augmenter
 from cloud_server.training.base import load_training_base
 from cloud_server.training.data import Row, read_files
 from cloud_server.training.pool import Numbers, save_reading, weigh_reader
 from cloud_server.training.posterior import Posteriors, reading
+from cloud_server.training.reader_change import ReaderChange, fit_steps
 from cloud_server.training.recipe import Augmentation, Section
 from shared.errors import ConfigurationError, DataError, ModelError
 from shared.tags import TAGS, print_tag
@@ -34,6 +35,20 @@ SLIGHT = 3
 """Weights of so few of a tag's 127 steps are left out: nine in ten, with which the file is a quarter smaller."""
 _NEVER = -1e3
 """The score of a tag that a reader does not know."""
+
+
+class ChangeRecipe(Section):
+    """What a reader learns on top of what it knows, as a change of it (`reader_change.py`)."""
+
+    commands: list[str]
+    remote: list[str]
+    replayed: Annotated[int, Field(ge=0)]
+    """Rows of what the reader was fitted to that are seen again, besides all its requests."""
+    least_rows: Annotated[int, Field(ge=1)] = 2
+    sparsity: Annotated[float, Field(ge=0)]
+    rounds: Annotated[int, Field(ge=1)]
+    most_steps: Annotated[int, Field(ge=1)]
+    """Changed weights that are kept."""
 
 
 class ReaderRecipe(Section):
@@ -50,6 +65,7 @@ class ReaderRecipe(Section):
     penalty: Annotated[float, Field(gt=0)]
     epochs: Annotated[int, Field(ge=1)]
     augmentation: Augmentation = Augmentation()
+    change: ChangeRecipe | None = None
 
 
 def load_reader_recipe(path: Path) -> ReaderRecipe:
@@ -94,20 +110,48 @@ class Reader:
 
     @classmethod
     def load(cls, adapter: Path) -> "Reader":
-        """Return the reader beside an adapter; ModelError where it cannot be read."""
+        """Return the reader beside an adapter, with its change; ModelError where it cannot be read."""
         path = adapter / SECOND_READER_NAME
         try:
             with np.load(path, allow_pickle=False) as found:
-                return cls(**{name: found[name] for name in found.files})
+                reader = cls(**{name: found[name] for name in found.files})
         except (OSError, ValueError, TypeError, BadZipFile) as error:
             raise ModelError(f"{path} cannot be read ({error}); train the reader again") from error
+        change = adapter / SECOND_READER_CHANGE_NAME
+        return reader.changed(ReaderChange.load(change)) if change.exists() else reader
 
-    def save(self, adapter: Path) -> None:
-        """Write the reader beside an adapter: an `npz` packed by LZMA, a third smaller than numpy's own."""
-        with ZipFile(adapter / SECOND_READER_NAME, "w", ZIP_LZMA) as packed:
+    def save(self, directory: Path) -> None:
+        """Write the reader as it is, an `npz` packed by LZMA (a third smaller than numpy's own); the same reader
+        gives the same bytes. What is there of another, its change too, goes."""
+        (directory / SECOND_READER_CHANGE_NAME).unlink(missing_ok=True)
+        with ZipFile(directory / SECOND_READER_NAME, "w") as packed:
             for name, array in vars(self).items():
-                with packed.open(f"{name}.npy", "w") as stream:
+                entry = ZipInfo(f"{name}.npy")
+                entry.compress_type = ZIP_LZMA
+                with packed.open(entry, "w") as stream:
                     np.lib.format.write_array(stream, array, allow_pickle=False)
+
+    def changed(self, change: ReaderChange) -> "Reader":
+        """Return the reader with a change's steps added to its weights; ModelError where it is another reader's."""
+        wide = self.with_keys(change.keys, change.rarity)
+        if change.steps.shape[1] != wide.weights.shape[1]:
+            raise ModelError("the second reader's change knows other tags; fit it again")
+        weights = wide.weights.astype(np.int16)
+        weights[np.searchsorted(wide.keys, change.keys)] += change.steps
+        return replace(wide, weights=np.clip(weights, -127, 127).astype(np.int8))
+
+    def with_keys(self, keys: NDArray[np.uint32], rarity: NDArray[np.float32]) -> "Reader":
+        """Return the reader that knows these keys too, with weights of 0; those that it knows keep their rarity."""
+        new = ~np.isin(keys, self.keys)
+        both = np.concatenate([self.keys, keys[new]])
+        order = np.argsort(both)
+        nothing = np.zeros((int(new.sum()), self.weights.shape[1]), np.int8)
+        return replace(
+            self,
+            keys=both[order],
+            rarity=np.concatenate([self.rarity, rarity[new]])[order],
+            weights=np.concatenate([self.weights, nothing])[order],
+        )
 
 
 def train_reader(
@@ -120,6 +164,65 @@ def train_reader(
     augmenter = Augmenter(recipe.augmentation, rows, recipe.seed)
     fit(recipe, *lay_out(rows, augmenter)).save(adapter)
     return weigh_again(recipe, profile, adapter, datasets)
+
+
+def train_change(
+    recipe: ReaderRecipe, profile: str, adapter: Path, datasets: Path
+) -> dict[str, Any]:
+    """Fit the recipe's change of the reader beside an adapter, in place of one that is there; return figures."""
+    wanted = recipe.change
+    if wanted is None:
+        raise ConfigurationError(f"recipe {recipe.name} has no [change]")
+    (adapter / SECOND_READER_CHANGE_NAME).unlink(missing_ok=True)
+    reader = Reader.load(adapter)
+    new = read_files(datasets, [*wanted.commands, *wanted.remote])
+    learnt = {row.id for row in new}
+    known = [
+        row
+        for row in read_files(datasets, [*recipe.commands, *recipe.remote])
+        if not row.history and row.id not in learnt
+    ]
+    chosen = set(np.random.default_rng(recipe.seed).permutation(len(known))[: wanted.replayed])
+    replayed = [row for at, row in enumerate(known) if at in chosen or row.kind == "request"]
+    augmenter = Augmenter(recipe.augmentation, [*new, *replayed], recipe.seed)
+    fit_change(wanted, reader, lay_out(new, augmenter), lay_out(replayed, augmenter)).save(
+        adapter / SECOND_READER_CHANGE_NAME
+    )
+    return weigh_again(recipe, profile, adapter, datasets)
+
+
+def fit_change(
+    recipe: ChangeRecipe,
+    reader: Reader,
+    new: tuple[list[str], list[int]],
+    replayed: tuple[list[str], list[int]],
+) -> ReaderChange:
+    """Return what a reader has to change to read `new` texts with their labels; `replayed` ones hold it where it is.
+
+    Only pieces that stand in new texts change.
+    """
+    texts, labels = [*new[0], *replayed[0]], [*new[1], *replayed[1]]
+    keys, rows = _frequent_keys(new[0], recipe.least_rows)
+    wide = reader.with_keys(keys, _rarity(len(texts), rows))
+    inputs = weigh(count_keys(texts, wide.keys), wide.rarity).tocsc()
+    weights = wide.weights * wide.scales
+    may = np.searchsorted(wide.keys, keys)
+    found = fit_steps(
+        inputs[:, may].tocsr(),
+        inputs @ weights + wide.bias,
+        labels,
+        weighs=wide.rarity[may],
+        sparsity=recipe.sparsity,
+        rounds=recipe.rounds,
+        most=recipe.most_steps,
+    )
+    steps = np.round(found / wide.scales).astype(np.int16)
+    return ReaderChange.of(new[0], keys, wide.rarity[may], steps)
+
+
+def _rarity(texts: int, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Return the inverse document frequency, smoothed, of keys that stand in so many of so many texts."""
+    return (np.log((1 + texts) / (1 + rows)) + 1).astype(np.float32)
 
 
 def weigh_again(
@@ -168,7 +271,7 @@ def fit(recipe: ReaderRecipe, texts: Sequence[str], labels: Sequence[int]) -> Re
     if missing := sorted(set(range(len(TAGS))) - set(labels)):
         raise DataError(f"no training row is labelled {', '.join(TAGS[each] for each in missing)}")
     keys, rows = _frequent_keys(texts, recipe.least_rows)
-    rarity = (np.log((1 + len(texts)) / (1 + rows)) + 1).astype(np.float32)
+    rarity = _rarity(len(texts), rows)
     inputs = weigh(count_keys(texts, keys), rarity)
     print(f"{len(texts):,} texts, {len(keys):,} keys", flush=True)
     model = SGDClassifier(

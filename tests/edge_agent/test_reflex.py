@@ -13,18 +13,23 @@ FREEEEZE | halt! | whoa | whoooa there | don't move | don’t move | Do not move
 hold still, good boy | stay where you are | emergency stop | 停 | 停！ | 停停停 | 停！停！停！ | 停下 |
 停下来 | 停一下 | 停一停 | 停止 | 别动 | 別動 | 不许动 | 不許動 | 不要动了 | 站住！ | 住手 | 刹车 | 剎車 |
 打住 | 狗哥，停下 | 狗哥，站住！ | 给我停下来吧 | 请你停一下好吗 | 可以停下吗 | doger停下 | 狗哥 stop |
+end the dance | please quit following me | I told you to stop dancing | can you interrupt what you're doing | cancel the current action |
+no more spinning please | don't go anywhere | could you bring this to an end | 停止跳舞 | 结束表演 | 取消当前动作 | 停止跟隨 | 请中断任务 |
+别跳了 | 别转了 | 不用跟着我了 | 不要再转圈了 | 別再繞圈了 | 先别走了 | 甭再扭了 |
 挺下 | 亭下 | 婷下来 | 狗哥挺下吧 | 挺 | 别冻 | 憋动 | 站主 | 庭止 | 亭下 亭下 | 挺下，挺下 | 莫动莫动
 """
 NO_STOPS_WHEN_IDLE = """
 don't stop | non-stop | where is the bus stop | stop signs are red | stop and sit | freezer |
 what does stop mean | how do I stop hiccups | one stop | sit | hello | please | good boy |
 停车场在哪里 | 不要停 | 别停 | 停电了吗 | 停止是什么意思 | 听 | 听一下 | 听下 | 听下来 | 挺直 | 挺好 | 我挺好 |
+cancel the alarm | stop the music | end of story | don't dance | no more questions | enough for a week | pause the video |
+取消闹钟 | 停止播放音乐 | 结束语怎么写 | 别跳 | 不要转圈 | 不用了 | 别客气了 | 暂停音乐 |
 助手 | 别 | 别跳舞 | 大猪 | 坐下 | 狗哥 | 请 | 站起来 | 站立 | 动一动 | 停课 | 你不能动 | 听下听下 | 挺直挺直 | 㐀㐀 | ? | 。
 """
 STOPS_WHILE_MOVING = """
-I think you should stop right now dude | for heaven's sake freeze man | 你快停下来我怕 | 别跳了 | 够了 |
-哎呀别转了 | that is enough | the bus stop | 不要停 | 别转了，爸看得头晕 | 不要再跳了 | 不許再叫了 | 别打滚啦 | 甭再扭了 |
-quit turning around | oh please don't spin, I feel sick | quit it
+I think you should stop right now dude | for heaven's sake freeze man | 你快停下来我怕 | 别跳 | 够了 |
+哎呀别转 | that is enough | the bus stop | 不要停 | 别转了，爸看得头晕 | 不要再跳 | 不許再叫了 | 别打滚 | 甭再扭 |
+oh why don't you quit turning around | oh please don't spin, I feel sick | end the dance, I have seen it
 """
 NO_STOPS_WHILE_MOVING = (
     "sit down | 你真棒 | what's your name | 听歌 | spin again | 再来一次 | quite right"
