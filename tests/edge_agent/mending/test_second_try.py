@@ -148,7 +148,7 @@ def recognizer() -> Recognizer:
 
 MISSPELT = {
     "狗哥做好": "Sit",
-    "跳节舞": "HipHopDance",
+    "来段阶舞": "HipHopDance",
     "别做了气来": "RiseSit",
     "回复站立": "RecoveryStand",
     "学狗教": "Bark",
