@@ -167,12 +167,12 @@ def train_reader(
 ) -> None:
     """Fit the second reader that is heard beside a trained shadow, and choose thresholds for both."""
     from cloud_server.training import second_reader
+    from cloud_server.training.reader_learning import train_change
 
     place = adapter or shipped_adapter(profile)
     loaded = second_reader.load_reader_recipe(_recipe_path(recipe))
-    run = second_reader.train_reader
-    if keep or change:
-        run = second_reader.train_change if change else second_reader.weigh_again
+    kept = second_reader.weigh_again if keep else second_reader.train_reader
+    run = train_change if change else kept
     figures = run(loaded, profile, place, datasets)
     click.echo(json.dumps(figures, indent=2, ensure_ascii=False))
     click.echo(f"second reader of {figures['keys']:,} keys at {place}")

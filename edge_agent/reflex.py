@@ -15,27 +15,25 @@ from shared.text import clean_utterance
 Units = tuple[str, ...]
 
 STOP_ENGLISH = """
-stop | stop it | stop that | stop this | stop now | stop here | stop there | stop right there |
-stop right here | stop moving | stop walking | stop running | stop turning | stop spinning |
-stop dancing | stop jumping | stop going | stop everything | stop the motion | stop all motion |
-stop all movement | stop what youre doing | stop what you are doing | stop doing that |
-all stop | emergency stop | e stop | estop | make it stop | come to a stop | stopp | stahp |
-halt | halt there | freeze | freeze there | freeze right there | whoa | woah | whoa there |
-woah there | hold | dont move | do not move | dont you move | dont move a muscle | do not move a muscle |
-dont you dare move | no moving | hold it | hold it there | hold it right there | hold still |
-keep still | stay still | stand still | be still | quit moving | stay put | stay where you are | hold your position |
-hold position | cease | cease motion | cease all motion | cease movement | cut it out | abort | pause |
-come to a halt | come to a standstill | stay right there | stay right where you are | not another step | not one more step |
-dont take another step | do not take another step | dont go anywhere | do not go anywhere |
-dont continue | do not continue | dont continue this | dont continue that | no longer continue | discontinue |
-bring it to an end | bring this to an end | bring that to an end | put an end to it | put an end to this | put an end to that
+stop | stop now | stop here | stop there | stop right there | stop right here | stop going | stop all motion |
+stop all movement | stop doing that | all stop | emergency stop | e stop | estop | make it stop | come to a stop |
+stopp | stahp | halt | halt there | freeze | freeze there | freeze right there | whoa | woah | whoa there | woah there |
+hold | dont move | do not move | dont you move | dont move a muscle | do not move a muscle | dont you dare move |
+no moving | hold it | hold it there | hold it right there | hold still | keep still | stay still | stand still |
+be still | stay put | stay where you are | hold your position | hold position | cease | cease motion |
+cease all motion | cease movement | cut it out | abort | pause | come to a halt | come to a standstill |
+stay right there | stay right where you are | not another step | not one more step | dont take another step |
+do not take another step | dont go anywhere | do not go anywhere | dont continue | do not continue |
+dont continue this | dont continue that | no longer continue | discontinue | bring it to an end | bring this to an end |
+bring that to an end | put an end to it | put an end to this | put an end to that
 """
 STOP_CHINESE = """
-停 | 停下 | 停下来 | 停住 | 停止 | 停一下 | 停一停 | 停停 | 停手 | 停步 | 停止移动 | 停止运动 |
-停止动作 | 停止行动 | 停止一切动作 | 停止所有动作 | 动作停止 | 中止动作 | 暂停动作 | 立停 | 叫停 | 急停 | 紧急停止 | 紧急停下 |
-暂停 | 暂停一下 | 别动 | 别再动 | 别乱动 | 不许动 | 不许再动 | 不许乱动 | 不准动 | 不准再动 | 不要动 |
-不要再动 | 不要乱动 | 勿动 | 莫动 | 甭动 | 别动弹 | 原地别动 | 原地不动 | 待着别动 | 呆着别动 | 站着别动 | 一动不动 |
-站住 | 定住 | 住手 | 刹车 | 急刹车 | 快刹车 | 刹住 | 打住 | 收手
+停 | 停下 | 停下来 | 停住 | 停止 | 停一下 | 停一停 | 停停 | 停手 | 停步 | 停止移动 |
+停止行动 | 停止一切动作 | 停止所有动作 | 动作停止 | 立停 | 叫停 | 急停 | 紧急停止 | 紧急停下 |
+暂停 | 暂停一下 | 别动 | 别再动 | 别乱动 | 不许动 | 不许再动 | 不许乱动 | 不准动 |
+不准再动 | 不要动 | 不要再动 | 不要乱动 | 勿动 | 莫动 | 甭动 | 别动弹 | 原地别动 |
+原地不动 | 待着别动 | 呆着别动 | 站着别动 | 一动不动 | 站住 | 定住 | 住手 | 刹车 | 急刹车 |
+快刹车 | 刹住 | 打住 | 收手
 """
 """Whole utterances of these, with courtesies around them, stop an idle dog too."""
 
@@ -56,15 +54,14 @@ ENDED_CHINESE = """
 """
 """One of either, and what a person may see the dog do, is a stop phrase, too: end the dance, 停止跟随."""
 
-NO_LONGER = """
-别 | 别再 | 不要 | 不要再 | 不用 | 不用再 | 不必 | 不必再 | 不许 | 不许再 | 不准 | 不准再 | 甭 | 甭再 | 莫 | 莫再 | 先别 | 可以不
-"""
+FORBIDDING = "别 | 别再 | 不要 | 不要再 | 不许 | 不许再 | 不准 | 不准再 | 甭 | 甭再 | 莫 | 莫再"
+NO_LONGER = f"{FORBIDDING} | 不用 | 不用再 | 不必 | 不必再 | 先别 | 可以不"
 GOING_ON = """
 动 | 跳 | 跳舞 | 转 | 转圈 | 转圈圈 | 绕圈 | 走 | 跑 | 扭 | 摇 | 晃 | 抖 | 蹦 | 滚 | 打滚 | 翻 | 扑 | 表演 | 演 | 做 | 跟 | 跟着 | 跟着我 | 跟随 |
 继续 | 导航 | 打拳
 """
 ANY_MORE = "了 | 啦"
-"""别跳了 asks for an end, which 别跳 to an idle dog does not: that forbids."""
+"""One of NO_LONGER, GOING_ON and this is a stop phrase: 别跳了 asks for an end; 别跳 to an idle dog forbids."""
 
 STOP_WHILE_MOVING = """
 stopping | enough | thats enough | quit | knock it off | no more | dont jump | dont spin | dont turn |
@@ -72,9 +69,8 @@ dont run | dont walk | dont dance | dont roll | dont shake | dont bark | 够了
 """
 """Clear enough only while the dog moves; said to an idle dog the model reads them."""
 
-FORBIDDING = "别 | 别再 | 不要 | 不要再 | 不许 | 不许再 | 不准 | 不准再 | 甭 | 甭再 | 莫 | 莫再"
 FORBIDDEN = "跳 | 蹦 | 转 | 跑 | 走 | 晃 | 扭 | 摇 | 抖 | 翻 | 滚 | 打滚 | 扑 | 叫 | 闹"
-"""What is forbidden by one of the words above counts while the dog moves, too: 别转, 不要再跳."""
+"""What a word of FORBIDDING forbids of these counts while the dog moves, too: 别转, 不要再跳."""
 
 SOUNDS_LIKE = (
     "停下 | 停下来 | 停一下 | 停止 | 停住 | 停停 | 别动 | 站住 | 不许动 | 不要动 | 刹车 | 打住"

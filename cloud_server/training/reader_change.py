@@ -8,7 +8,6 @@ import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +15,6 @@ from numpy.typing import NDArray
 from shared.errors import ModelError
 from shared.tags import TAGS, parse_tag
 from shared.wording import piece_key, wording_pieces
-
-Numbers = NDArray[np.float64]
-_SETTLING = 40
-"""Rounds after the smallest changes were left out, in which the others make up for them."""
 
 
 @dataclass(frozen=True)
@@ -81,54 +76,3 @@ class ReaderChange:
             for at in sorted(range(len(self.pieces)), key=self.pieces.__getitem__):
                 steps = [step or "" for step in self.steps[at].tolist()]
                 table.writerow([self.pieces[at], f"{self.rarity[at]:.4g}", *steps])
-
-
-def fit_steps(
-    inputs: Any,
-    scores: Numbers,
-    labels: Sequence[int],
-    *,
-    weighs: NDArray[np.float32],
-    sparsity: float,
-    rounds: int,
-    most: int,
-) -> Numbers:
-    """Return what to add to the weights [columns, tags] of a linear model that gives texts `scores` [texts, tags].
-
-    inputs: [texts, columns], sparse, rows of unit length. The logistic loss of every tag against the rest, averaged
-    over the texts, with `sparsity` times the sum of the changes' sizes, by accelerated proximal gradient steps (Beck and
-    Teboulle 2009, FISTA); few `rounds` regularise. Then the `most` that weigh most, times a column's `weighs`, are kept
-    and settle.
-    """
-    signs = np.full(scores.shape, -1.0)
-    signs[np.arange(len(labels)), labels] = 1
-    turned = inputs.T.tocsr()
-    length = 1 / (0.25 * _largest_eigenvalue(inputs, turned) / len(labels))
-
-    def descend(start: Numbers, allowed: Numbers, penalty: float, rounds: int) -> Numbers:
-        ahead, found, speed = start, start, 1.0
-        for _ in range(rounds):
-            wrong = -signs / (1 + np.exp(signs * (scores + inputs @ ahead)))
-            moved = ahead - length * (turned @ wrong) / len(labels)
-            shrunk = np.sign(moved) * np.maximum(np.abs(moved) - length * penalty, 0) * allowed
-            faster = (1 + np.sqrt(1 + 4 * speed * speed)) / 2
-            ahead = shrunk + (speed - 1) / faster * (shrunk - found)
-            found, speed = shrunk, faster
-        return found
-
-    nothing = np.zeros((inputs.shape[1], scores.shape[1]))
-    found = descend(nothing, np.ones_like(nothing), sparsity, rounds)
-    sizes = np.abs(found) * weighs[:, None]
-    places = np.argsort(sizes, axis=None, kind="stable")[::-1]
-    kept = np.isin(np.arange(sizes.size), places[:most]).reshape(sizes.shape).astype(float)
-    return descend(found * kept, kept, 0.0, _SETTLING)
-
-
-def _largest_eigenvalue(inputs: Any, turned: Any) -> float:
-    """Return that of inputs' transpose times inputs, by power iteration."""
-    direction = np.ones(inputs.shape[1])
-    for _ in range(30):
-        direction = turned @ (inputs @ direction)
-        size = float(np.linalg.norm(direction))
-        direction /= size
-    return 1.1 * size

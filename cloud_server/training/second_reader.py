@@ -24,7 +24,7 @@ from cloud_server.training.base import load_training_base
 from cloud_server.training.data import Row, read_files
 from cloud_server.training.pool import Numbers, save_reading, weigh_reader
 from cloud_server.training.posterior import Posteriors, reading
-from cloud_server.training.reader_change import ReaderChange, fit_steps
+from cloud_server.training.reader_change import ReaderChange
 from cloud_server.training.recipe import Augmentation, Section
 from shared.errors import ConfigurationError, DataError, ModelError
 from shared.tags import TAGS, print_tag
@@ -38,7 +38,7 @@ _NEVER = -1e3
 
 
 class ChangeRecipe(Section):
-    """What a reader learns on top of what it knows, as a change of it (`reader_change.py`)."""
+    """What a reader learns on top of what it knows, as a change of it (`reader_learning.py`)."""
 
     commands: list[str]
     remote: list[str]
@@ -111,14 +111,19 @@ class Reader:
     @classmethod
     def load(cls, adapter: Path) -> "Reader":
         """Return the reader beside an adapter, with its change; ModelError where it cannot be read."""
+        reader = cls.load_fitted(adapter)
+        change = adapter / SECOND_READER_CHANGE_NAME
+        return reader.changed(ReaderChange.load(change)) if change.exists() else reader
+
+    @classmethod
+    def load_fitted(cls, adapter: Path) -> "Reader":
+        """Return it as it was fitted, without a change; ModelError where it cannot be read."""
         path = adapter / SECOND_READER_NAME
         try:
             with np.load(path, allow_pickle=False) as found:
-                reader = cls(**{name: found[name] for name in found.files})
+                return cls(**{name: found[name] for name in found.files})
         except (OSError, ValueError, TypeError, BadZipFile) as error:
             raise ModelError(f"{path} cannot be read ({error}); train the reader again") from error
-        change = adapter / SECOND_READER_CHANGE_NAME
-        return reader.changed(ReaderChange.load(change)) if change.exists() else reader
 
     def save(self, directory: Path) -> None:
         """Write the reader as it is, an `npz` packed by LZMA (a third smaller than numpy's own); the same reader
@@ -166,61 +171,7 @@ def train_reader(
     return weigh_again(recipe, profile, adapter, datasets)
 
 
-def train_change(
-    recipe: ReaderRecipe, profile: str, adapter: Path, datasets: Path
-) -> dict[str, Any]:
-    """Fit the recipe's change of the reader beside an adapter, in place of one that is there; return figures."""
-    wanted = recipe.change
-    if wanted is None:
-        raise ConfigurationError(f"recipe {recipe.name} has no [change]")
-    (adapter / SECOND_READER_CHANGE_NAME).unlink(missing_ok=True)
-    reader = Reader.load(adapter)
-    new = read_files(datasets, [*wanted.commands, *wanted.remote])
-    learnt = {row.id for row in new}
-    known = [
-        row
-        for row in read_files(datasets, [*recipe.commands, *recipe.remote])
-        if not row.history and row.id not in learnt
-    ]
-    chosen = set(np.random.default_rng(recipe.seed).permutation(len(known))[: wanted.replayed])
-    replayed = [row for at, row in enumerate(known) if at in chosen or row.kind == "request"]
-    augmenter = Augmenter(recipe.augmentation, [*new, *replayed], recipe.seed)
-    fit_change(wanted, reader, lay_out(new, augmenter), lay_out(replayed, augmenter)).save(
-        adapter / SECOND_READER_CHANGE_NAME
-    )
-    return weigh_again(recipe, profile, adapter, datasets)
-
-
-def fit_change(
-    recipe: ChangeRecipe,
-    reader: Reader,
-    new: tuple[list[str], list[int]],
-    replayed: tuple[list[str], list[int]],
-) -> ReaderChange:
-    """Return what a reader has to change to read `new` texts with their labels; `replayed` ones hold it where it is.
-
-    Only pieces that stand in new texts change.
-    """
-    texts, labels = [*new[0], *replayed[0]], [*new[1], *replayed[1]]
-    keys, rows = _frequent_keys(new[0], recipe.least_rows)
-    wide = reader.with_keys(keys, _rarity(len(texts), rows))
-    inputs = weigh(count_keys(texts, wide.keys), wide.rarity).tocsc()
-    weights = wide.weights * wide.scales
-    may = np.searchsorted(wide.keys, keys)
-    found = fit_steps(
-        inputs[:, may].tocsr(),
-        inputs @ weights + wide.bias,
-        labels,
-        weighs=wide.rarity[may],
-        sparsity=recipe.sparsity,
-        rounds=recipe.rounds,
-        most=recipe.most_steps,
-    )
-    steps = np.round(found / wide.scales).astype(np.int16)
-    return ReaderChange.of(new[0], keys, wide.rarity[may], steps)
-
-
-def _rarity(texts: int, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+def rarity_of(texts: int, rows: NDArray[np.int64]) -> NDArray[np.float32]:
     """Return the inverse document frequency, smoothed, of keys that stand in so many of so many texts."""
     return (np.log((1 + texts) / (1 + rows)) + 1).astype(np.float32)
 
@@ -270,8 +221,8 @@ def fit(recipe: ReaderRecipe, texts: Sequence[str], labels: Sequence[int]) -> Re
     """Return a reader of the texts' labels, indices of `TAGS`; DataError where a tag has no text."""
     if missing := sorted(set(range(len(TAGS))) - set(labels)):
         raise DataError(f"no training row is labelled {', '.join(TAGS[each] for each in missing)}")
-    keys, rows = _frequent_keys(texts, recipe.least_rows)
-    rarity = _rarity(len(texts), rows)
+    keys, rows = frequent_keys(texts, recipe.least_rows)
+    rarity = rarity_of(len(texts), rows)
     inputs = weigh(count_keys(texts, keys), rarity)
     print(f"{len(texts):,} texts, {len(keys):,} keys", flush=True)
     model = SGDClassifier(
@@ -296,9 +247,7 @@ def fit(recipe: ReaderRecipe, texts: Sequence[str], labels: Sequence[int]) -> Re
     )
 
 
-def _frequent_keys(
-    texts: Sequence[str], least: int
-) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+def frequent_keys(texts: Sequence[str], least: int) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
     """Return the keys that stand in at least `least` texts, ascending, and in how many."""
     found = np.concatenate([np.array(wording_keys(text), np.uint32) for text in texts])
     keys, counts = np.unique(found, return_counts=True)

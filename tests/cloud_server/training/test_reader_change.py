@@ -9,11 +9,11 @@ from cloud_server.adapter_files import second_reader_sha256
 from cloud_server.making import RECIPES
 from cloud_server.profiles import shipped_adapter
 from cloud_server.training.reader_change import ReaderChange
+from cloud_server.training.reader_learning import fit_change
 from cloud_server.training.second_reader import (
     ChangeRecipe,
     Reader,
     fit,
-    fit_change,
     load_reader_recipe,
 )
 from shared.errors import ModelError
