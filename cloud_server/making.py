@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 import click
 
-from cloud_server.bundle_state import Coverage, is_current
+from cloud_server.bundle_state import Coverage, Precision, is_current
 from cloud_server.prepare import base_directory, is_prepared, prepare_base
 from cloud_server.profiles import find_profile, model_places, shipped_adapter
 from cloud_server.settings import ProfileName
@@ -65,15 +65,28 @@ def train(recipe: str, datasets: Path, out: Path | None, changes: tuple[str, ...
 @click.option(
     "--steps", type=click.IntRange(1, 127), default=127, help="Of a number; 10 pack well."
 )
+@click.option(
+    "--share",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="Of what was learnt; less than all forgets less of what was known.",
+)
 @_PROFILE
 def ship_change(
-    run: Path, datasets: Path, adapter: Path | None, rank: int, steps: int, profile: str
+    run: Path,
+    datasets: Path,
+    adapter: Path | None,
+    rank: int,
+    steps: int,
+    share: float,
+    profile: str,
 ) -> None:
     """Put the shadow that RUN trained into the place of a shipped one, as a small change beside its file."""
     from cloud_server.training.shipping import ship_change as ship
 
     place = adapter or shipped_adapter(profile)
-    file = ship(run, profile, place, datasets, rank=rank, steps=steps)
+    file = ship(run, profile, place, datasets, rank=rank, steps=steps, share=share)
     click.echo(
         f"{file}, {file.stat().st_size / 1e6:.2f} MB; next: train-lines --rank 16, export-edge"
     )
@@ -242,7 +255,13 @@ def evaluate_system(folder: Path, datasets: Path, page: Path) -> None:
 @click.command("export-edge")
 @click.option("--adapter", type=_FOLDER, help="Shadow's folder; default: the profile's own.")
 @click.option("--out", type=_FOLDER, help="Bundle's folder; default: in the cache.")
-@click.option("--precision", type=click.Choice(["int8", "fp32"]), default="int8", show_default=True)
+@click.option(
+    "--precision",
+    type=click.Choice(get_args(Precision)),
+    default="int8",
+    show_default=True,
+    help="Of the weights; fp16 is for a GPU.",
+)
 @click.option(
     "--vocabulary",
     "coverage",

@@ -3,8 +3,9 @@
     python datasets/combine.py
 
 Draws short commands of `train_normal*.jsonl` by a seed and joins two or three of different skills, or puts
-one behind "when ..., " or "don't". Such a sentence is REMOTE, and there are more of them than anyone writes
-by hand. A row near one that is held out is not written.
+one behind "when ..., " or "don't", or beside a motion that is no skill or another job ("come here and sit");
+and steps to a side, which are no turns. Such a sentence is REMOTE, and there are more of them than anyone
+writes by hand. A row near one that is held out is not written.
 """
 
 import json
@@ -16,11 +17,30 @@ from pathlib import Path
 from near_duplicates import essence, near_pairs, sound_bigrams, trigrams
 from validate import SIDES, Files, Row, read_files
 
+from shared.toml_file import read_toml
+
 HERE = Path(__file__).parent
 NAME = "train_remote_combined"
+PARTS = read_toml(HERE / "combinations.toml", "parts")
+"""Frames and what stands in them, by kind and language, a line each."""
+
 SEED = 20261127
 ROWS = {"several": 1500, "postponed": 450, "negated": 300}
 """How many rows of a kind are drawn in each language."""
+
+LATE_ROWS = {"detour": 1500, "occasion": 900, "sidestep": 260}
+"""The same of what was added last; the rows before stay as they were."""
+
+FRAMES = {
+    "several": "joins",
+    "postponed": "delays",
+    "negated": "refusals",
+    "detour": "detours",
+    "occasion": "occasions",
+}
+"""The parts that hold a kind's frames."""
+
+MOTION_FILES = ("train_remote_extra", "train_remote_late", "plain_remote")
 
 FIRST_WORDS = (
     "do show get shake dance give welcome stand turn go make sit roll jump cheer spin stretch play "
@@ -47,151 +67,6 @@ ALIKE = (
 )
 """Skills of which one may be a manner of the other: not joined."""
 
-JOINS = {
-    "en": (
-        *(
-            "{a} and {b}",
-            "{a} and then {b}",
-            "{a}, then {b}",
-            "{a} then {b}",
-            "{a}, {b}",
-            "{a} {b}",
-        ),
-        *(
-            "first {a}, then {b}",
-            "{a} and {b} please",
-            "{a}, and after that {b}",
-            "{a} before you {b}",
-        ),
-        *("can you {a} and {b}", "{a}, {b} and {c}", "{a}, then {b}, then {c}", "{a}, {b}, {c}"),
-        *("{a} and also {b}", "{a} but first {b}", "after you {a}, {b}", "{a} while you {b}"),
-        *(
-            "I want you to {a} and then {b}",
-            "{a} twice and {b}",
-            "now {a}, next {b}",
-            "{a} plus {b}",
-        ),
-    ),
-    "zh": (
-        *("{a}再{b}", "{a}然后{b}", "先{a}再{b}", "{a}，{b}", "{a}{b}", "{a} {b}", "{a}接着{b}"),
-        *(
-            "{a}完了{b}",
-            "{a}，再{b}",
-            "先{a}，然后{b}",
-            "{a}并且{b}",
-            "{a}之后{b}",
-            "{a}，{b}，{c}",
-        ),
-        *(
-            "{a}再{b}再{c}",
-            "先{a}，再{b}，最后{c}",
-            "边{a}边{b}",
-            "{a}同时{b}",
-            "{a}跟住{b}",
-            "{a}还要{b}",
-        ),
-        *(
-            "你{a}，再给我{b}",
-            "{a}一下，{b}一下",
-            "能不能{a}再{b}",
-            "又{a}又{b}",
-            "{a}、{b}都来一遍",
-        ),
-    ),
-}
-DELAYS = {
-    "en": (
-        *(
-            "when the music starts, {a}",
-            "{a} when I clap",
-            "{a} when grandma comes in",
-            "later {a}",
-        ),
-        *(
-            "{a} later",
-            "in ten minutes, {a}",
-            "{a} after dinner",
-            "tomorrow morning {a}",
-            "not now, {a} later",
-        ),
-        *(
-            "wait until I say go, then {a}",
-            "if the doorbell rings, {a}",
-            "{a} as soon as they get here",
-        ),
-        *("{a} at eight o'clock", "once the kids are asleep, {a}", "next time we meet, {a}"),
-        *(
-            "{a} if somebody comes near the door",
-            "before we leave tonight, {a}",
-            "on Sunday {a} for them",
-        ),
-        *(
-            "the moment I whistle, {a}",
-            "when I count to three, {a}",
-            "{a} when the light turns green",
-        ),
-    ),
-    "zh": (
-        *(
-            "等会儿再{a}",
-            "待会{a}",
-            "一会儿{a}",
-            "明天{a}",
-            "晚上{a}",
-            "我拍手你再{a}",
-            "等客人来了再{a}",
-        ),
-        *(
-            "音乐响了你就{a}",
-            "要是有人敲门你就{a}",
-            "八点{a}",
-            "吃完饭再{a}",
-            "等我喊开始再{a}",
-            "十分钟后{a}",
-        ),
-        *(
-            "我数到三你再{a}",
-            "孩子们睡了以后{a}",
-            "下次见面{a}",
-            "回头{a}",
-            "等妈妈进门你{a}",
-            "周末{a}",
-        ),
-        *(
-            "要是我吹哨你就{a}",
-            "绿灯亮了再{a}",
-            "先别急，等下{a}",
-            "过一阵子再{a}",
-            "等老师讲完你再{a}",
-        ),
-    ),
-}
-REFUSALS = {
-    "en": (
-        *("don't {a}", "do not {a}", "please don't {a}", "no need to {a}", "you don't have to {a}"),
-        *(
-            "never {a} in here",
-            "I didn't ask you to {a}",
-            "don't {a} again",
-            "I told you not to {a}",
-        ),
-        *("you must not {a}", "don't you dare {a}", "who told you to {a}", "why did you {a}"),
-    ),
-    "zh": (
-        *(
-            "别{a}",
-            "不要{a}",
-            "先别{a}",
-            "不用{a}",
-            "你别给我{a}",
-            "不许{a}",
-            "谁让你{a}了",
-            "用不着{a}",
-        ),
-        *("我没叫你{a}", "千万别{a}", "以后不准{a}", "唔好{a}", "你刚才怎么{a}了", "没让你{a}"),
-    ),
-}
-
 
 def bare(text: str, language: str) -> str | None:
     """Return a command as it stands in the middle of a sentence; None where it cannot."""
@@ -206,14 +81,13 @@ def bare(text: str, language: str) -> str | None:
     return text if fits and text[-1] not in "吧呗啊呀嘛啦了喽哈吗呢" else None
 
 
-def commands(files: Files) -> dict[str, list[tuple[str, str]]]:
-    """Return by language the skills and texts that can be joined. Stopping is never joined."""
+def commands(files: Files, *names: str) -> dict[str, list[tuple[str, str]]]:
+    """Return by language the skills and texts of some files that can be joined. Stopping is never joined."""
     found: dict[str, list[tuple[str, str]]] = {"en": [], "zh": []}
-    for name in ("train_normal", "train_normal_extra"):
-        for row in files[name]:
-            text = bare(row["text"], row["lang"])
-            if text and row["label"] not in ("StopMove", "Damp") and "history" not in row:
-                found[row["lang"]].append((row["label"], text))
+    for row in (row for name in names for row in files[name]):
+        text = bare(row["text"], row["lang"])
+        if text and row["label"] not in ("StopMove", "Damp") and "history" not in row:
+            found[row["lang"]].append((row["label"], text))
     return found
 
 
@@ -230,17 +104,67 @@ def draw_apart(pool: list[tuple[str, str]], count: int, drawn: random.Random) ->
     return [drawn.choice(by_skill[skill]) for skill in chosen]
 
 
+def lines(kind: str, language: str) -> list[str]:
+    """Return the lines of a kind of parts."""
+    return PARTS[kind][language].split("\n")[:-1]
+
+
 def texts(files: Files, drawn: random.Random) -> Iterator[tuple[str, str, str]]:
     """Yield (kind, language, text) of every row that is drawn, some of them twice."""
-    pools = commands(files)
-    frames = {"several": JOINS, "postponed": DELAYS, "negated": REFUSALS}
+    pools = commands(files, "train_normal", "train_normal_extra")
     for kind, count in ROWS.items():
         for language, pool in pools.items():
             for _ in range(count):
-                frame = drawn.choice(frames[kind][language])
+                frame = drawn.choice(lines(FRAMES[kind], language))
                 parts = draw_apart(pool, 3, drawn)
                 text = frame.format(**dict(zip("abc", parts, strict=True)))
                 yield kind, language, text if drawn.random() < 0.5 else text[0].upper() + text[1:]
+
+
+def motions(files: Files, language: str) -> list[str]:
+    """Return the written motions that are no skill and can be joined."""
+    found = []
+    for row in (row for name in MOTION_FILES for row in files[name]):
+        text = row["text"].strip().rstrip(".!?~。！？～")
+        stopped = re.search(r"[,.!?;:，。！？；：、…]", text)
+        if row.get("kind") != "motion" or row["lang"] != language or stopped:
+            continue
+        words, begins = text.split(), PARTS["motion_begins"][language]
+        if language == "en":
+            fits = len(words) <= 6 and words[0].lower() in begins.split() and text.isascii()
+        else:
+            fits = 1 < len(text) <= 8 and len(words) == 1 and text[0] in begins
+        if fits:
+            found.append(text[0].lower() + text[1:])
+    return found
+
+
+def late_texts(files: Files, drawn: random.Random) -> Iterator[tuple[str, str, str]]:
+    """Yield (kind, language, text) as `texts` does: commands with other jobs, occasions, sidesteps."""
+    pools = commands(files, "train_normal", "train_normal_extra", "plain_normal")
+    for kind, count in LATE_ROWS.items():
+        for language, pool in pools.items():
+            beside = [*lines("jobs", language), *motions(files, language)]
+            for _ in range(count):
+                if kind == "sidestep":
+                    text = sidestep(language, drawn)
+                else:
+                    text = drawn.choice(lines(FRAMES[kind], language)).format(
+                        a=draw_apart(pool, 1, drawn)[0],
+                        m=drawn.choice(beside),
+                        e=drawn.choice(lines("events", language)),
+                        t=drawn.choice(lines("times", language)),
+                    )
+                yield kind, language, text if drawn.random() < 0.5 else text[0].upper() + text[1:]
+
+
+def sidestep(language: str, drawn: random.Random) -> str:
+    """Return a step to a side, which is no turn: its parts in the table's order."""
+    *words, amount = (
+        drawn.choice(each if isinstance(each, list) else each.split("\n")[:-1])
+        for each in PARTS["sidesteps"][language].values()
+    )
+    return (" " if language == "en" else "").join(words) + amount
 
 
 def held_out_near(files: Files, rows: list[Row]) -> set[str]:
@@ -259,7 +183,8 @@ def main() -> None:
     """Write the file."""
     files = read_files(HERE)
     rows: dict[str, Row] = {}
-    for kind, language, text in texts(files, random.Random(SEED)):
+    drawn = random.Random(SEED)
+    for kind, language, text in (*texts(files, drawn), *late_texts(files, drawn)):
         rows.setdefault(
             essence(text),
             {
@@ -269,8 +194,11 @@ def main() -> None:
                 "source": "shadowdog/combined",
                 "license": "Apache-2.0",
                 "synthetic": True,
-                "kind": "near_miss",
-                "near": kind,
+                **(
+                    {"kind": "motion"}
+                    if kind == "sidestep"
+                    else {"kind": "near_miss", "near": kind}
+                ),
             },
         )
     near = held_out_near(files, list(rows.values()))

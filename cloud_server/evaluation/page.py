@@ -217,7 +217,7 @@ def _sources(systems: Mapping[str, System]) -> str:
         about = system.about
         shown = {
             name: about[name]
-            for name in ("recipe", "learning_rate", "answer_tokens", *_MADE_ON)
+            for name in ("recipe", "learning_rate", "answer_tokens", "note", *_MADE_ON)
             if name in about
         }
         text = ", ".join(f"{name} {value}" for name, value in shown.items())

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from cloud_server.adapter_files import read_temperature, read_thresholds, trained_parameters
+from cloud_server.loading import computes_bf16
 from cloud_server.modeling import ShadowModel
 from cloud_server.modeling.heads import cap_logits, last_states
 from cloud_server.training.base import TrainingBase, load_training_base
@@ -62,11 +63,12 @@ def predict(
     answer_tokens: int = ANSWER_TOKENS,
     temperature: float = 1.0,
 ) -> Iterator[dict[str, Any]]:
-    """Yield one object a row, in order; detached in fp32, answering models in bf16.
+    """Yield one object a row, in order; detached in fp32, answering models in bf16 where the machine has it.
 
     temperature: divides a detached shadow's logits, beyond what is in its weights.
     """
-    dtype = torch.float32 if system == "detached" else torch.bfloat16
+    half = system != "detached" and computes_bf16()
+    dtype = torch.bfloat16 if half else torch.float32
     loaded, model = load_system(system, profile, adapter, dtype)
     if system == "detached":
         fold_temperature(model, temperature)

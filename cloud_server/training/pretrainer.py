@@ -12,6 +12,7 @@ from torch.utils.checkpoint import checkpoint
 from torch.utils.data import DataLoader
 from transformers import PretrainedConfig, PreTrainedModel, Trainer, TrainingArguments
 
+from cloud_server.loading import computes_bf16
 from cloud_server.modeling.heads import cap_logits
 from cloud_server.training.corpus import Blocks
 from cloud_server.training.pretraining_recipe import PretrainingRecipe
@@ -208,7 +209,7 @@ def _arguments(
         lr_scheduler_type="cosine",
         warmup_steps=round(steps * schedule.warmup_share),
         max_grad_norm=1.0,
-        bf16=recipe.bf16,
+        bf16=recipe.bf16 and computes_bf16(),
         use_cpu=not torch.cuda.is_available(),
         seed=recipe.seed,
         logging_first_step=True,

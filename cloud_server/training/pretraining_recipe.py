@@ -52,7 +52,7 @@ class RecordSection(Section):
 
 class PretrainingRecipe(Section):
     """base, shadow: transformers directories of one vocabulary. start: the projection by eq. 12
-    ("warm") or drawn at random. bf16: autocast while training. weights: the saved number format.
+    ("warm") or drawn at random. bf16: autocast while training, where the machine has it. weights: the saved number format.
     train_embeddings: the shadow's own input embeddings learn too."""
 
     base: Path

@@ -58,7 +58,10 @@ class Augmentation(Section):
 
 
 class DataSection(Section):
-    """Files of `datasets/`; `remote_rows` caps the requests without an answer in an epoch."""
+    """Files of `datasets/`; `remote_rows` caps the requests without an answer in an epoch.
+
+    whole: files that no cap falls on, with how often an epoch has each of their rows.
+    """
 
     commands: list[str]
     answers: list[str]
@@ -68,6 +71,7 @@ class DataSection(Section):
     command_rows: int | None = None
     remote_rows: int | None = None
     answer_repeats: int = 1
+    whole: dict[str, Annotated[int, Field(ge=1)]] = {}
 
 
 class AttachedBatches(Section):

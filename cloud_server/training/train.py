@@ -36,13 +36,16 @@ from cloud_server.training.trainer import (
 
 
 def stage_rows(data: DataSection, directory: Path, seed: int) -> list[Row]:
-    """Return a stage's rows: commands, answers (repeated) and other remote requests."""
+    """Return a stage's rows: commands, answers (repeated), other remote requests, and whole files."""
     commands = read_files(directory, data.commands)
     if data.command_rows is not None and len(commands) > data.command_rows:
         commands = random.Random(seed).sample(commands, data.command_rows)
     answers = read_files(directory, data.answers) * data.answer_repeats
     remote = draw(read_files(directory, data.remote), data.remote_rows, seed)
-    return [*commands, *answers, *remote]
+    whole = [
+        row for name, times in data.whole.items() for row in read_files(directory, [name]) * times
+    ]
+    return [*commands, *answers, *remote, *whole]
 
 
 def stage_examples(stage: Stage, rows: Sequence[Row], directory: Path, seed: int) -> list[Example]:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
+from cloud_server.loading import computes_bf16
 from cloud_server.modeling import ShadowModel
 from cloud_server.training.data import Example
 from cloud_server.training.objective import BatchBuilder, TagHead, batch_losses
@@ -185,7 +186,7 @@ def _arguments(stage: Stage, recipe: Recipe, output: Path, steps: int) -> Traini
         lr_scheduler_type="cosine",
         warmup_steps=max(1, round(steps * stage.warmup_share)),
         max_grad_norm=1.0,
-        bf16=recipe.bf16,
+        bf16=recipe.bf16 and computes_bf16(),
         use_cpu=not torch.cuda.is_available(),
         seed=recipe.seed,
         logging_steps=10,

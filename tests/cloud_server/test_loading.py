@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from cloud_server import loading
 from cloud_server.loading import load_profile, load_served_base, make_tiny
 from cloud_server.profiles import ModelPlaces
 from cloud_server.settings import CloudSettings
@@ -46,11 +47,17 @@ def test_a_base_and_its_shadow_are_loaded_from_disk(directories):
         assert torch.equal(served.model(PROMPT.to(served.device)).logits.cpu(), expected)
 
 
-def test_precision_is_that_of_the_settings(directories):
+@pytest.mark.parametrize(
+    ("has_it", "number_format"), [(True, torch.bfloat16), (False, torch.float32)]
+)
+def test_precision_is_that_of_the_settings_where_the_machine_has_it(
+    directories, monkeypatch, has_it, number_format
+):
+    monkeypatch.setattr(loading, "computes_bf16", lambda: has_it)
     base, adapter = directories
     settings = CloudSettings.from_environment(base_directory=base, adapter_directory=adapter)
     served = load_profile(settings)
-    assert {parameter.dtype for parameter in served.model.parameters()} == {torch.bfloat16}
+    assert {parameter.dtype for parameter in served.model.parameters()} == {number_format}
 
 
 def test_what_is_missing_is_named(directories, tmp_path):

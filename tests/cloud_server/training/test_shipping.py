@@ -57,6 +57,25 @@ def test_the_changed_adapter_is_the_trained_one(tmp_path: Path) -> None:
     assert all(torch.equal(found[name], tensor) for name, tensor in wanted.items())
 
 
+def test_a_share_of_what_was_learnt_can_be_kept(tmp_path: Path) -> None:
+    write_data(tmp_path)
+    shipped = tmp_path / "shipped"
+    shutil.copytree(train(recipe(seed=1), tmp_path, tmp_path / "first"), shipped)
+    before = read_adapter(shipped)
+    trained = read_adapter(train(recipe(seed=2), tmp_path, tmp_path / "second"))
+
+    ship_change(tmp_path / "second", "tiny", shipped, tmp_path, rank=1000, share=0.25)
+
+    kept = read_adapter(shipped)
+    name = max(before, key=lambda each: before[each].numel())
+    moved, way = (
+        kept[name].float() - before[name].float(),
+        trained[name].float() - before[name].float(),
+    )
+    assert torch.allclose(moved, 0.25 * way, atol=0.02 * float(way.abs().max()))
+    assert json.loads((shipped / "calibration.json").read_text())["temperature"] > 0
+
+
 def thin_recipe(shipped: Path) -> Recipe:
     """Goes on from a shadow: changes of rank 1, every third batch answered by the base."""
     made = recipe(goes_on_from=shipped)

@@ -1,6 +1,7 @@
 """A recipe runs from nothing to an adapter, learns, and goes on where it was interrupted."""
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from cloud_server.training.recipe import Recipe, load_recipe
-from cloud_server.training.train import train
+from cloud_server.training import trainer
+from cloud_server.training.recipe import DataSection, Recipe, load_recipe
+from cloud_server.training.train import stage_rows, train
 from shared.errors import ConfigurationError, DataError
 
 WORDS = {"Sit": "sit", "TurnLeft": "left", "REMOTE": "weather"}
@@ -105,8 +107,6 @@ def test_an_interrupted_stage_resumes(
     made: Recipe, weights: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_data(tmp_path)
-    import cloud_server.training.trainer as trainer
-
     whole = train(made, tmp_path, tmp_path / "whole")
 
     def interrupt(self: Any, args: Any, state: Any, control: Any, **_: Any) -> None:
@@ -158,3 +158,28 @@ def test_wrong_recipes_and_rows_are_named(tmp_path: Path) -> None:
         stream.write('{"id": "x"}\n')
     with pytest.raises(DataError, match=r"rows\.jsonl:25"):
         train(recipe(), tmp_path, tmp_path / "run")
+
+
+def test_no_cap_falls_on_whole_files(tmp_path: Path) -> None:
+    write_data(tmp_path)
+    data = DataSection(
+        commands=["rows.jsonl"],
+        command_rows=2,
+        answers=[],
+        remote=[],
+        validation=[],
+        whole={"rows.jsonl": 3},
+    )
+    counts = Counter(row.id for row in stage_rows(data, tmp_path, seed=1))
+    assert len(counts) == 24
+    assert sorted(counts.values()) == [3] * 22 + [4] * 2
+
+
+@pytest.mark.parametrize("has_it", [True, False])
+def test_bf16_is_used_where_the_machine_has_it(
+    has_it: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trainer, "computes_bf16", lambda: has_it)
+    arguments = trainer._arguments(recipe().stages[0], recipe(bf16=True), tmp_path, 10)
+    assert arguments.bf16 is has_it
+    assert not trainer._arguments(recipe().stages[0], recipe(), tmp_path, 10).bf16

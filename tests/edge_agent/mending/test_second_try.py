@@ -149,7 +149,7 @@ def recognizer() -> Recognizer:
 MISSPELT = {
     "狗哥做好": "Sit",
     "来段阶舞": "HipHopDance",
-    "别做了气来": "RiseSit",
+    "从地上做着气来": "RiseSit",
     "回复站立": "RecoveryStand",
     "学狗教": "Bark",
     "狗哥跳原舞区": "WaltzDance",
