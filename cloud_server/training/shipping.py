@@ -73,7 +73,10 @@ def ship_change(
 def _keep(
     share: float, trained: Path, shipped: Path, loaded: TrainingBase, rows: list[Row]
 ) -> Path:
-    """Return the folder, beside `trained`, of the shadow that lies `share` of the way from shipped to trained."""
+    """Return the folder, beside `trained`, of the shadow that lies `share` of the way from shipped to trained.
+
+    Its calibration.json holds the temperature in all: the run's own, of which a share is mixed in, and the new fit's.
+    """
     folder = trained.parent / "kept"
     shutil.copytree(trained, folder, dirs_exist_ok=True)
     before, now = read_adapter(shipped), read_adapter(trained)
@@ -83,7 +86,12 @@ def _keep(
     }
     save_file(mixed, str(folder / ADAPTER_NAME), metadata={"format": "pt"})
     model = ShadowModel.from_pretrained(loaded.model, folder).eval()
+    calibration = folder / CALIBRATION_NAME
+    own = json.loads(calibration.read_bytes())["temperature"] if calibration.exists() else 1.0
     calibrate(model, loaded, rows, folder)
+    report = json.loads(calibration.read_bytes())
+    report["temperature"] = round(report["temperature"] / (1 + share * (1 / own - 1)), 3)
+    calibration.write_text(json.dumps(report, indent=2) + "\n")
     for part in model.adapter_modules().values():
         part.to(torch.bfloat16)
     model.save_pretrained(folder)
