@@ -22,7 +22,7 @@ from cloud_server.training.data import Row, read_files
 from cloud_server.training.posterior import reading
 from cloud_server.training.recipe import Recipe
 from cloud_server.training.second_reader import Reader, weigh_beside
-from cloud_server.training.train import calibrate, write_thresholds
+from cloud_server.training.train import calibrate, save_as_shipped, write_thresholds
 from shared.bundle import file_sha256
 
 
@@ -92,7 +92,5 @@ def _keep(
     report = json.loads(calibration.read_bytes())
     report["temperature"] = round(report["temperature"] / (1 + share * (1 / own - 1)), 3)
     calibration.write_text(json.dumps(report, indent=2) + "\n")
-    for part in model.adapter_modules().values():
-        part.to(torch.bfloat16)
-    model.save_pretrained(folder)
+    save_as_shipped(model, folder)
     return folder

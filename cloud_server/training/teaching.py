@@ -33,6 +33,7 @@ from cloud_server.training.recipe import Recipe, Stage
 from cloud_server.training.second_reader import ReaderRecipe
 from cloud_server.training.teaching_report import REPORT_NAME, count, measure
 from cloud_server.training.thresholds import decide
+from cloud_server.training.train import save_as_shipped
 from cloud_server.training.trainer import LOG_NAME, ShadowTrainer, run_stage
 from shared.errors import ModelError
 from shared.skills import BUILT_IN
@@ -225,13 +226,9 @@ def _old_posteriors(model: ShadowModel, loaded: TrainingBase, texts: Sequence[st
 def _save(
     model: ShadowModel, taught: Sequence[TaughtSkill], lesson: Lesson, run_directory: Path
 ) -> Path:
-    """Save the adapter in bf16, as a shipped one is, and let the model have exactly those weights."""
+    """Save the adapter and what it was taught."""
     made = run_directory / "adapter"
-    for part in model.adapter_modules().values():
-        part.to(torch.bfloat16)
-    model.save_pretrained(made)
-    for part in model.adapter_modules().values():
-        part.to(torch.float32)
+    save_as_shipped(model, made)
     names = {each.name for each in taught}
     words = sorted(
         (row.text for row in (*lesson.new, *lesson.held_out)), key=lambda text: (len(text), text)

@@ -216,18 +216,23 @@ def _finish(
 ) -> Path:
     """Save the adapter in bf16, choose thresholds with exactly those weights, write figures and plot."""
     model.eval()
-    for part in model.adapter_modules().values():
-        part.to(torch.bfloat16)
     adapter = run_directory / "adapter"
-    model.save_pretrained(adapter)
-    for part in model.adapter_modules().values():
-        part.to(torch.float32)
+    save_as_shipped(model, adapter)
     for stage in recipe.stages:
         if stage.calibrate:
             shutil.copy(run_directory / stage.name / "adapter" / CALIBRATION_NAME, adapter)
     write_thresholds(reading(model, encoder), recipe, datasets, adapter)
     plot_log(run_directory / "log.jsonl", adapter / "loss.png")
     return adapter
+
+
+def save_as_shipped(model: ShadowModel, directory: Path) -> None:
+    """Save the adapter in bf16, as a shipped one is, and let the model have exactly those weights."""
+    for part in model.adapter_modules().values():
+        part.to(torch.bfloat16)
+    model.save_pretrained(directory)
+    for part in model.adapter_modules().values():
+        part.to(torch.float32)
 
 
 def write_thresholds(read: Posteriors, recipe: Recipe, datasets: Path, adapter: Path) -> None:
