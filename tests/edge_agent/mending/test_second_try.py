@@ -152,7 +152,6 @@ MISSPELT = {
     "从地上做着气来": "RiseSit",
     "回复站立": "RecoveryStand",
     "学狗教": "Bark",
-    "狗哥跳原舞区": "WaltzDance",
     "快朝我比信": "DrawHeart",
     "sti donw plaese": "Sit",
     "tunr arround ocne": "TurnAround",
