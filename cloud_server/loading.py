@@ -221,13 +221,17 @@ def computes_bf16() -> bool:
     return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
+def answering_format() -> torch.dtype:
+    """Return what an answering model computes in: bf16 where this machine has it, else fp32."""
+    return torch.bfloat16 if computes_bf16() else torch.float32
+
+
 def _load_base(directory: Path, precision: Precision) -> "PreTrainedModel":
     from transformers import AutoModelForCausalLM
 
-    half = precision == "bf16" and computes_bf16()
     base: Any = AutoModelForCausalLM.from_pretrained(
         directory,
-        dtype=torch.bfloat16 if half else torch.float32,
+        dtype=answering_format() if precision == "bf16" else torch.float32,
         local_files_only=True,
     )
     return cast("PreTrainedModel", base.eval())

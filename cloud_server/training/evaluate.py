@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from cloud_server.adapter_files import adapter_sha256, read_thresholds
-from cloud_server.loading import fetch_adapter
+from cloud_server.loading import answering_format, fetch_adapter
 from cloud_server.modeling import ShadowModel
 from cloud_server.modeling.network import Mode
 from cloud_server.profiles import ModelPlaces
@@ -33,8 +33,8 @@ def evaluate(
     progress: Callable[[int], None] = lambda done: None,
 ) -> dict[str, Any]:
     """Return CONTRACT.md's report. detached: posterior and thresholds, in fp32; attached: the tag
-    that the greedy answer begins with, in bf16; there is no reflex in either."""
-    dtype = torch.float32 if mode == "detached" else torch.bfloat16
+    that the greedy answer begins with, in bf16 where the machine has it; there is no reflex in either."""
+    dtype = torch.float32 if mode == "detached" else answering_format()
     directory = fetch_adapter(places.adapter)
     thresholds = read_thresholds(directory) if mode == "detached" else {}
     loaded = load_training_base(profile, dtype, places.base)

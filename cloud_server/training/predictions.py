@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from cloud_server.adapter_files import read_temperature, read_thresholds, trained_parameters
-from cloud_server.loading import computes_bf16
+from cloud_server.loading import answering_format
 from cloud_server.modeling import ShadowModel
 from cloud_server.modeling.heads import cap_logits, last_states
 from cloud_server.training.base import TrainingBase, load_training_base
@@ -67,8 +67,7 @@ def predict(
 
     temperature: divides a detached shadow's logits, beyond what is in its weights.
     """
-    half = system != "detached" and computes_bf16()
-    dtype = torch.bfloat16 if half else torch.float32
+    dtype = torch.float32 if system == "detached" else answering_format()
     loaded, model = load_system(system, profile, adapter, dtype)
     if system == "detached":
         fold_temperature(model, temperature)

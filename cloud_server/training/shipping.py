@@ -39,7 +39,8 @@ def ship_change(
     """Write the change from `shipped`'s tensors to those of a finished run; return its file.
 
     share: how much of the difference is kept. Less than the whole forgets less of what was known before
-    (weight-space ensembles, Wortsman and others 2021, arXiv 2109.01903); the temperature is then fitted anew. The thresholds are chosen with the changed tensors, rounded as they are, and a second reader that is
+    (weight-space ensembles, Wortsman and others 2021, arXiv 2109.01903); the temperature is then fitted anew.
+    The thresholds are chosen with the changed tensors, rounded as they are, and a second reader that is
     there is weighed against them; recipe, calibration and plot come along.
     `shadow_adapter.safetensors` and the changes before stay as they are.
     """
@@ -88,9 +89,6 @@ def _keep(
     model = ShadowModel.from_pretrained(loaded.model, folder).eval()
     calibration = folder / CALIBRATION_NAME
     own = json.loads(calibration.read_bytes())["temperature"] if calibration.exists() else 1.0
-    calibrate(model, loaded, rows, folder)
-    report = json.loads(calibration.read_bytes())
-    report["temperature"] = round(report["temperature"] / (1 + share * (1 / own - 1)), 3)
-    calibration.write_text(json.dumps(report, indent=2) + "\n")
+    calibrate(model, loaded, rows, folder, folded=1 / (1 + share * (1 / own - 1)))
     save_as_shipped(model, folder)
     return folder

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cloud_server.loading import computes_bf16
 from cloud_server.modeling import ShadowModel
 from cloud_server.training.base import load_training_base
 from cloud_server.training.data import read_rows
@@ -54,7 +55,7 @@ def teach(profile: str, adapters: Sequence[Path], files: Sequence[Path], out: Pa
     total = torch.zeros(len(rows), len(TAGS))
     for adapter in adapters:
         model = ShadowModel.from_pretrained(loaded.model, adapter).eval()
-        with torch.autocast(loaded.model.device.type, torch.bfloat16):
+        with torch.autocast(loaded.model.device.type, torch.bfloat16, enabled=computes_bf16()):
             total += tag_posteriors(model, loaded.encoder, texts, batch_rows=64)
     write_soft_targets(out, [row.id for row in rows], total / len(adapters))
     return len(rows)

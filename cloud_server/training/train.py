@@ -131,8 +131,17 @@ def train(recipe: Recipe, datasets: Path, run_directory: Path) -> Path:
     return _finish(model, recipe, loaded.encoder, datasets, run_directory)
 
 
-def calibrate(model: ShadowModel, loaded: TrainingBase, rows: list[Row], finished: Path) -> None:
-    """Fold the temperature that fits `rows` into the model; what it changed goes to calibration.json."""
+def calibrate(
+    model: ShadowModel,
+    loaded: TrainingBase,
+    rows: list[Row],
+    finished: Path,
+    folded: float = 1.0,
+) -> None:
+    """Fold the temperature that fits `rows` into the model; what it changed goes to calibration.json.
+
+    folded: one that is in the model already; the file has the two in all.
+    """
     texts, labels = [row.text for row in rows], [row.label for row in rows]
     states, head = branch_states(model, loaded.encoder, texts), tag_head(model, loaded.encoder)
     temperature = fit_temperature(states, head, labels)
@@ -141,7 +150,7 @@ def calibrate(model: ShadowModel, loaded: TrainingBase, rows: list[Row], finishe
     finished.mkdir(parents=True, exist_ok=True)
     report = {
         "rows": len(rows),
-        "temperature": temperature,
+        "temperature": round(temperature * folded, 3),
         "calibration_error": {
             "before": round(calibration_error(before, labels), 5),
             "after": round(calibration_error(after, labels), 5),
