@@ -24,8 +24,7 @@ be still | stay put | stay where you are | hold your position | hold position | 
 cease all motion | cease movement | cut it out | abort | pause | come to a halt | come to a standstill |
 stay right there | stay right where you are | not another step | not one more step | dont take another step |
 do not take another step | dont go anywhere | do not go anywhere | dont continue | do not continue |
-dont continue this | dont continue that | no longer continue | discontinue | bring it to an end | bring this to an end |
-bring that to an end | put an end to it | put an end to this | put an end to that
+dont continue this | dont continue that | no longer continue | discontinue
 """
 STOP_CHINESE = """
 停 | 停下 | 停下来 | 停住 | 停止 | 停一下 | 停一停 | 停停 | 停手 | 停步 | 停止移动 |
@@ -37,22 +36,31 @@ STOP_CHINESE = """
 """
 """Whole utterances of these, with courtesies around them, stop an idle dog too."""
 
-ENDING = "stop | quit | cease | end | halt | cancel | abort | interrupt | terminate | discontinue | pause | no more | enough"
+ENDING = """
+stop | quit | cease | end | halt | cancel | abort | interrupt | terminate | discontinue | pause | no more | enough | put an end to | put a stop to |
+call off | break off | cut short
+"""
+BROUGHT = "to an end | to a halt | to a stop | to a close | to a standstill"
 ENDED = """
 moving | walking | running | turning | spinning | dancing | jumping | rolling | shaking | wiggling | stretching | performing |
-moving around | running around | turning around | spinning around | circling | following | following me | the dance |
-this dance | your dance | the show | the performance | the routine | your routine | the trick | this trick | the action |
-this action | the current action | current action | your action | the task | this task | the current task | current task |
-your task | the motion | the movement | this movement | your movement | the current motion | what youre doing | what you are doing |
-whatever youre doing | whatever you are doing | doing this | doing it | this | that | it | everything
+moving around | running around | turning around | spinning around | circling | following | following me | what youre doing |
+what you are doing | whatever youre doing | whatever you are doing | doing this | doing it | this | that | it | everything
+"""
+WHICH = """
+the | this | that | your | the current | this current | your current | current | this little | that little | your little |
+this whole | the whole
+"""
+PERFORMED = """
+dance | dancing | show | performance | routine | trick | action | task | motion | movement | demo | demonstration | act | exercise |
+handstand
 """
 ENDING_CHINESE = "停止 | 停 | 停下 | 结束 | 中止 | 终止 | 取消 | 中断 | 打断 | 暂停 | 退出"
 ENDED_CHINESE = """
-跳舞 | 舞蹈 | 表演 | 节目 | 展示 | 动作 | 这个动作 | 当前动作 | 当前的动作 | 现在的动作 | 正在做的动作 | 你的动作 | 任务 | 这个任务 | 当前任务 |
+跳舞 | 跳舞模式 | 舞蹈 | 表演 | 节目 | 展示 | 演示 | 动作 | 这个动作 | 当前动作 | 当前的动作 | 现在的动作 | 正在做的动作 | 你的动作 | 任务 | 这个任务 | 当前任务 |
 当前的任务 | 运动 | 前进 | 行走 | 走路 | 走动 | 奔跑 | 跑步 | 跑动 | 旋转 | 转圈 | 转动 | 转身 | 跳跃 | 打滚 | 翻滚 | 摇摆 | 摇晃 | 晃动 | 抖动 |
 扭动 | 跟随 | 跟踪 | 跟着我 | 跟着 | 导航 | 打拳 | 一切活动
 """
-"""One of either, and what a person may see the dog do, is a stop phrase, too: end the dance, 停止跟随."""
+"""An end, and what a person may see the dog do, is a stop phrase, too: end this little dance, bring it to a halt, 停止跟随."""
 
 FORBIDDING = "别 | 别再 | 不要 | 不要再 | 不许 | 不许再 | 不准 | 不准再 | 甭 | 甭再 | 莫 | 莫再"
 NO_LONGER = f"{FORBIDDING} | 不用 | 不用再 | 不必 | 不必再 | 先别 | 可以不"
@@ -129,15 +137,18 @@ def read_phrases(table: str) -> frozenset[Units]:
     return frozenset(tuple(_UNIT.findall(phrase)) for phrase in table.split("|"))
 
 
-def _joined(*tables: str) -> frozenset[Units]:
-    """Return every phrase that takes one of each table."""
-    return frozenset(sum(parts, ()) for parts in product(*map(read_phrases, tables)))
+def _joined(*tables: str | frozenset[Units]) -> frozenset[Units]:
+    """Return every phrase that takes one of each table, written or read."""
+    read = (read_phrases(each) if isinstance(each, str) else each for each in tables)
+    return frozenset(sum(parts, ()) for parts in product(*read))
 
 
+_ENDED = read_phrases(ENDED) | _joined(WHICH, PERFORMED)
 _STOP = (
     read_phrases(STOP_ENGLISH)
     | read_phrases(STOP_CHINESE)
-    | _joined(ENDING, ENDED)
+    | _joined(ENDING, _ENDED)
+    | _joined("bring", _ENDED, BROUGHT)
     | _joined(ENDING_CHINESE, ENDED_CHINESE)
     | _joined(NO_LONGER, GOING_ON, ANY_MORE)
 )

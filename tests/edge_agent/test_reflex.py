@@ -14,7 +14,8 @@ hold still, good boy | stay where you are | emergency stop | 停 | 停！ | 停�
 停下来 | 停一下 | 停一停 | 停止 | 别动 | 別動 | 不许动 | 不許動 | 不要动了 | 站住！ | 住手 | 刹车 | 剎車 |
 打住 | 狗哥，停下 | 狗哥，站住！ | 给我停下来吧 | 请你停一下好吗 | 可以停下吗 | doger停下 | 狗哥 stop |
 end the dance | please quit following me | I told you to stop dancing | can you interrupt what you're doing | cancel the current action |
-no more spinning please | don't go anywhere | could you bring this to an end | 停止跳舞 | 结束表演 | 取消当前动作 | 停止跟隨 | 请中断任务 |
+no more spinning please | don't go anywhere | could you bring this to an end | bring this little dance to an end | please bring your show to a close | discontinue the demonstration | stop the handstand |
+break off this exercise please | call off the show | 退出跳舞模式 | 结束演示 | 停止跳舞 | 结束表演 | 取消当前动作 | 停止跟隨 | 请中断任务 |
 别跳了 | 别转了 | 不用跟着我了 | 不要再转圈了 | 別再繞圈了 | 先别走了 | 甭再扭了 |
 挺下 | 亭下 | 婷下来 | 狗哥挺下吧 | 挺 | 别冻 | 憋动 | 站主 | 庭止 | 亭下 亭下 | 挺下，挺下 | 莫动莫动
 """
