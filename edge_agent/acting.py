@@ -108,6 +108,10 @@ class Actor:
             from_cloud=utterance.route == "cloud",
         )
         decision = self.gate.decide(wish, self.robot.state())
+        if skill.tier is Tier.SAFE and not isinstance(decision, Refusal):
+            self._overtake_wishes()
+            utterance.stopped = self.stopped  # a stop to everything but itself
+            self.gate.confirmations.withdraw()
         if isinstance(decision, (Wait, Replace)):
             decision = await self._await_turn(wish, utterance, decision)
         utterance.mark("gate")
@@ -131,10 +135,14 @@ class Actor:
     # --- stopping --------------------------------------------------------------------------------
 
     def _overtake(self) -> None:
-        self.stopped.set()
-        self.stopped = asyncio.Event()
+        self._overtake_wishes()
         self.gate.stop()
         self._mark_ending("stopped")
+
+    def _overtake_wishes(self) -> None:
+        """Nothing wished so far begins any more, whether it waits, is recognised or asked of the cloud."""
+        self.stopped.set()
+        self.stopped = asyncio.Event()
 
     def _end_action(self, reason: str) -> None:
         """Stop the action under way, for a reason of the agent's own."""
@@ -168,7 +176,7 @@ class Actor:
         try:
             while isinstance(decision, (Wait, Replace)):
                 if isinstance(decision, Replace):
-                    self._replace(wish, utterance)
+                    self._end_action("superseded")
                 await asyncio.sleep(TURN_POLL_S)
                 if utterance.stopped.is_set():
                     return Refusal("stopped", "a stop came meanwhile")
@@ -180,13 +188,6 @@ class Actor:
             return decision
         finally:
             self.gate.leave_place(wish)
-
-    def _replace(self, wish: Wish, utterance: Utterance) -> None:
-        if wish.skill.tier is Tier.SAFE:  # a stop to everything but itself
-            self.stopped.set()
-            self.stopped = utterance.stopped = asyncio.Event()
-            self.gate.confirmations.withdraw()
-        self._end_action("superseded")
 
     # --- the action ------------------------------------------------------------------------------
 

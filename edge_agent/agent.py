@@ -14,7 +14,7 @@ from edge_agent.acting import Actor
 from edge_agent.audio.delivery import Delivery
 from edge_agent.audio.voice import Voice
 from edge_agent.conduct import Conduct
-from edge_agent.confirmation import Question, read_answer
+from edge_agent.confirmation import Answer, Question, read_answer
 from edge_agent.consulting import CloudWay
 from edge_agent.events import EventHub
 from edge_agent.gate import Gate
@@ -192,8 +192,8 @@ class Agent:
     ) -> Outcome:
         """Do what a recording asks and return its outcome, as `handle` does for words.
 
-        samples: float32 of shape (n,) at 16 kHz. Where nothing was understood, or without
-        `push_to_talk` the words are not meant for the dog, the route is none and the execution's
+        samples: float32 of shape (n,) at 16 kHz. Where nothing was understood, or the words do not
+        count (`Attention`; with `push_to_talk` nearly all do), the route is none and the execution's
         reason says why (`speech.interface.Reason`). `stopped`: what `self.stopped` was when the first
         of it arrived. SpeechUnavailable where the agent has no ears.
         """
@@ -209,13 +209,14 @@ class Agent:
             busy = was_busy or self._is_busy()
             if heard.doubt is not None and not reflex.is_stop(heard.text, busy):
                 heard = Heard.nothing(heard.doubt, heard.lang, heard.probability)
-            if not push_to_talk:
-                answers = self._read_answer(heard.written or heard.text) is not None
-                own_line = own_line or self._delivery.line_since(began_at)
-                situation = Situation(began_at, busy, own_line, answers)
-                heard = self._attention.admit(heard, situation)
+            answered = self._read_answer(heard.written or heard.text)
+            own_line = own_line or self._delivery.line_since(began_at)
+            answer = answered and answered[1]
+            situation = Situation(began_at, busy, own_line, answer, addressed=push_to_talk)
+            heard = self._attention.admit(heard, situation)
             utterance.hear(heard)
-            if heard.reason in PASSED_OVER:  # what people say among themselves is not recorded
+            # What people say among themselves is not recorded.
+            if heard.reason in PASSED_OVER and not push_to_talk:
                 return _note(span, utterance.outcome(Execution(reason=heard.reason)))
             if heard.reason is not None:
                 return _note(span, await self._conclude(utterance, Execution(reason=heard.reason)))
@@ -268,7 +269,7 @@ class Agent:
         said = (text, utterance.lang, utterance.source, utterance.session_id)
         return await self._repeats.once(utterance.request_id, said, lambda: self._attend(utterance))
 
-    def _read_answer(self, text: str) -> tuple[Question, str] | None:
+    def _read_answer(self, text: str) -> tuple[Question, Answer] | None:
         question = self._gate.confirmations.question()
         answer = read_answer(text, question.skill) if question else None
         return (question, answer) if question and answer else None

@@ -21,10 +21,19 @@ AHEAD_TIMEOUT_S = 5.0
 CONNECT_TIMEOUT_S = 3.0
 
 
+class AgentRefused(RequestError):
+    """The agent's refusal; `reason` is the code that it gave, of any branch of the error tree."""
+
+    def __init__(self, refused: ErrorBody) -> None:
+        super().__init__(f"{refused.message} ({refused.code})")
+        self.reason = refused.code
+
+
 class AgentClient:
     """Calls of CONTRACT.md's edge API; may be used from several threads.
 
-    ConfigurationError where no agent answers, RequestError for a refusal.
+    ConfigurationError where no agent answers, AgentRefused for a refusal, RequestError for an answer
+    that no agent of this version gives.
     """
 
     def __init__(
@@ -62,7 +71,7 @@ class AgentClient:
         self, text: str, lang: Language | None = None, session_id: str | None = None
     ) -> Outcome:
         """Return what came of an utterance, once its action has ended."""
-        body = {"text": text, "lang": lang, "session_id": session_id}
+        body = {"text": encodable(text), "lang": lang, "session_id": session_id}
         return _outcome(self._call("POST", "/v1/utterances", body))
 
     def hear(
@@ -135,7 +144,12 @@ class AgentClient:
             refused = ErrorBody.model_validate_json(response.content)
         except ValueError:
             raise RequestError(f"{self.url}{path} answers, but is no agent of ours") from None
-        raise RequestError(f"{refused.message} ({refused.code})")
+        raise AgentRefused(refused)
+
+
+def encodable(text: str) -> str:
+    """Return `text` as UTF-8 can carry it: a lone surrogate, from JSON or a command line, becomes "?"."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _outcome(value: dict[str, Any]) -> Outcome:

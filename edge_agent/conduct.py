@@ -20,8 +20,10 @@ from shared.messages import IntentReply
 from shared.outcome import Execution
 from shared.repeat_phrases import is_repeat
 from shared.skills import Skill, Tier, skill
-from shared.tags import REMOTE, parse_tag
+from shared.tags import REMOTE, parse_tag, print_tag
 from shared.text import clean_answer
+
+_UNHEARD = Refusal("cloud_tier_disabled", "the first ears have to hear it; say its name again")
 
 
 def decide(recognizer: Recognition, text: str, written: str | None) -> tuple[Decision, str]:
@@ -90,14 +92,14 @@ class Conduct:
 
     async def think(self, utterance: Utterance) -> Execution:
         """Recognise and decide; act here or ask the cloud."""
-        wanted = await self._decide(utterance)
+        wanted, heard = await self._decide(utterance), None
         if wanted is None and (heard := await self._hear_again(utterance)):
             utterance.hear(heard)
             if reflex.is_stop(heard.text, self.is_busy()):
                 return await self.react(utterance)
             wanted = await self._decide(utterance, decide_again)
         if wanted is None:
-            return await self._ask_cloud(utterance)
+            return await self._ask_cloud(utterance, heard_again=heard is not None)
         utterance.route = "edge"
         return await self.act(wanted, utterance)
 
@@ -144,7 +146,7 @@ class Conduct:
         return await self.act(settled, utterance)
 
     def decline(self, refusal: Refusal, skill_name: str, utterance: Utterance) -> Execution:
-        """Return the outcome of a yes that does not count, and settle what is said to it."""
+        """Return the outcome of a wish or yes that does not count, and settle what is said to it."""
         execution = Execution(state="refused", reason=refusal.reason, skill=skill_name)
         utterance.say = speaking.say_trouble(execution, utterance.lang) or ""
         return execution
@@ -183,15 +185,21 @@ class Conduct:
         show(line, whole=True)
         return line
 
-    async def _ask_cloud(self, utterance: Utterance) -> Execution:
-        """Defer the utterance; what comes back is said, and done only through the gate."""
+    async def _ask_cloud(self, utterance: Utterance, *, heard_again: bool) -> Execution:
+        """Defer the utterance; what comes back is said, and done only through the gate.
+
+        heard_again: the words are second ears', so that the cloud's skill is a guess at them, too.
+        """
         answer = await self._consult(utterance)
         if isinstance(answer, Execution):
             return answer
         execution = Execution()
         for name in answer.skills:
             before = execution.calls
-            execution = await self.act(skill(name), utterance)
+            if heard_again and not may_be_guessed(print_tag(name)):
+                execution = self.decline(_UNHEARD, name, utterance)
+            else:
+                execution = await self.act(skill(name), utterance)
             execution = execution.model_copy(update={"calls": [*before, *execution.calls]})
             if execution.state != "confirmed":
                 break

@@ -100,11 +100,13 @@ class CloudWay:
             reply = await self._cloud.ask(
                 request, allowed_s, lambda _: utterance.mark_once("cloud_first_token")
             )
+            _check_in_time(reply)
         except CloudError as error:
             self._breaker.judge(error)
             return NoAnswer(error)
         self._breaker.succeeded()
-        self._recent.forget(utterance.session_id, request.recent)
+        if reply.finish_reason != "deadline":  # else the cloud has not remembered them either
+            self._recent.forget(utterance.session_id, request.recent)
         return reply
 
     def _request(self, utterance: Utterance, state: RobotState, fingerprint: str) -> IntentRequest:
@@ -125,3 +127,13 @@ class CloudWay:
             recent=self._recent.of(utterance.session_id),
             model=self._model,
         )
+
+
+def _check_in_time(reply: IntentReply) -> None:
+    """Raise CloudTimeout where the deadline cut the reply off before it named a skill.
+
+    Its words end in the middle, or say that there are none. A skill leads its answer, so that a cut
+    takes nothing from it.
+    """
+    if reply.finish_reason == "deadline" and not reply.skills:
+        raise CloudTimeout("the cloud ran out of time before it had an answer")

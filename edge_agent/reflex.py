@@ -108,7 +108,7 @@ you can | you may | you should | you must | for me | for gods sake | at the spot
 """
 """Wake words and politeness that may stand around a stop phrase and change nothing."""
 
-TRADITIONAL = "別别動动許许準准亂乱剎刹車车緊紧運运暫暂裡里裏里給给夠够轉转請请煩烦勞劳馬马現现說说嗎吗謝谢趕赶機机麼么聽听廳厅著着來来點点兒儿這这們们託托幫帮佔占嘍喽結结終终斷断隨随蹤踪繼继續续務务當当個个節节繞绕"
+TRADITIONAL = "別别動动許许準准亂乱剎刹車车緊紧運运暫暂裡里裏里給给夠够轉转請请煩烦勞劳馬马現现說说嗎吗謝谢趕赶機机麼么聽听廳厅著着來来點点兒儿這这們们託托幫帮佔占嘍喽結结終终斷断隨随蹤踪繼继續续務务當当個个節节繞绕導导彈弹搖摇撲扑擺摆滾滚鬧闹進进躍跃駕驾喲哟誒诶豬猪説说卽即獃呆箇个遶绕"
 """Pairs: a traditional character of the phrases above and its simplified form."""
 
 _FOLD = {ord(TRADITIONAL[i]): TRADITIONAL[i + 1] for i in range(0, len(TRADITIONAL), 2)}

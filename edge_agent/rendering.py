@@ -64,7 +64,7 @@ def render(outcome: Outcome, colours: bool = False) -> str:
     )
     if outcome.source != "text":
         rows = ((words.heard, _heard(outcome), BOLD if outcome.text else ""), *rows)
-        if outcome.tag is None:
+        if outcome.route == "none":
             rows = rows[:1]
     return "\n".join(_row(label, text, colour, colours) for label, text, colour in rows)
 
@@ -83,7 +83,8 @@ def _row(label: str, text: str, colour: str, colours: bool) -> str:
 
 
 def _heard(outcome: Outcome) -> str:
-    parts = [printable(outcome.text) or _UNHEARD.get(outcome.execution.reason or "silence", "?")]
+    reason = outcome.execution.reason or "silence"
+    parts = [printable(outcome.text) or _UNHEARD.get(reason, reason)]
     if outcome.text and outcome.heard_probability is not None:
         parts.append(f"{outcome.heard_probability:.2f}")
     if outcome.timings_ms.asr is not None:
@@ -95,7 +96,7 @@ def _decided(outcome: Outcome, chinese: bool) -> str:
     parts = [outcome.tag or "–", _ROUTES[outcome.route][chinese]]
     if outcome.probability is not None:
         parts.insert(1, f"{outcome.probability:.3f}")
-    if outcome.route == "offline" and outcome.execution.reason:
+    if outcome.route in ("offline", "none") and outcome.execution.reason:
         parts.append(outcome.execution.reason)
     if outcome.timings_ms.intent is not None:
         parts.append(f"{outcome.timings_ms.intent:.1f} ms")

@@ -5,13 +5,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
+from uuid import uuid4
 
-from edge_agent.agent_client import AgentClient
+from edge_agent.agent_client import AgentClient, AgentRefused, encodable
 from edge_agent.simulation import Simulation
-from shared.errors import DataError
-from shared.outcome import Outcome
+from shared.errors import DataError, RequestError
+from shared.outcome import Execution, Outcome, now_rfc3339
 from shared.report import read_json_lines
-from shared.text import Language
+from shared.text import Language, guess_language
 
 SESSION = "script"
 
@@ -57,6 +58,14 @@ def _parse_wav(where: str, value: Any, folder: Path) -> ScriptLine:
 
 
 def say_line(agent: AgentClient, line: ScriptLine) -> Outcome:
+    """Return what came of a line; where the agent does not take it, nothing, with the refusal's code."""
+    try:
+        return _say(agent, line)
+    except (RequestError, DataError) as error:
+        return _not_taken(line, error.reason if isinstance(error, AgentRefused) else error.code)
+
+
+def _say(agent: AgentClient, line: ScriptLine) -> Outcome:
     """Say a line to the agent; a recording as if a person had pressed a button to speak."""
     if line.wav is None:
         return agent.say(line.text, line.lang, session_id=SESSION)
@@ -65,6 +74,21 @@ def say_line(agent: AgentClient, line: ScriptLine) -> Outcome:
     except OSError as error:
         raise DataError(f"{line.wav} cannot be read ({error.strerror or error})") from error
     return agent.hear(recording, push_to_talk=True, session_id=SESSION)
+
+
+def _not_taken(line: ScriptLine, reason: str) -> Outcome:
+    """Return the outcome of a line that became no utterance, in the form of nothing understood."""
+    text = encodable(line.text) if line.wav is None else ""
+    return Outcome(
+        request_id=str(uuid4()),
+        time=now_rfc3339(),
+        source="text" if line.wav is None else "audio",
+        text=text,
+        lang=line.lang or guess_language(text),
+        route="none",
+        tag=None,
+        execution=Execution(reason=reason),
+    )
 
 
 def run_script(

@@ -1,4 +1,4 @@
-"""Attention: which words of an open microphone are meant for the dog."""
+"""Attention: which words of a recording are meant for the dog, and not its own."""
 
 import time
 from collections.abc import Callable
@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from edge_agent import reflex
+from edge_agent.confirmation import Answer
 from edge_agent.speech.interface import Heard, Reason
 from edge_agent.speech.wake_phrase import find_wake_phrase
 
@@ -19,21 +20,24 @@ class Situation:
     """How things stood while the words were said, seconds on the attention's clock.
 
     `busy`: the dog moved or spoke; `own_line`: what it was saying, None where it was silent;
-    `answers`: the words answer the dog's open question.
+    `answer`: what the words answer to the dog's open question; `addressed`: a button was pressed to
+    say them.
     """
 
     began_at: float
     busy: bool = False
     own_line: str | None = None
-    answers: bool = False
+    answer: Answer | None = None
+    addressed: bool = False
 
 
 class Attention:
     """Lets through what is meant for the dog; `wake` "open" takes everything that is said.
 
     A stop is always meant for it. Else the words need the wake phrase at their start or end, or come
-    within FOLLOW_UP_S of a bare one, or answer its question. While it speaks it may hear itself:
-    then only a stop and the wake phrase count.
+    within FOLLOW_UP_S of a bare one, or answer its question, or a button was pressed. While it speaks
+    it may hear itself: without a button only a stop, the wake phrase and a no count, and never a yes,
+    since its question ends in the words of one.
     """
 
     def __init__(
@@ -47,10 +51,14 @@ class Attention:
         """Return `heard` where it is meant for the dog, else why it is not, without its words."""
         if heard.reason is not None:
             return heard
-        own = situation.own_line
-        if own is not None and reflex.cut_units(heard.text) == reflex.cut_units(own):
+        own, answer = situation.own_line, situation.answer
+        if not situation.addressed and _is_said_by_itself(heard, own):
             return _dismiss(heard, "own_voice")
-        if reflex.is_stop(heard.text, situation.busy) or situation.answers:
+        if reflex.is_stop(heard.text, situation.busy) or answer == "no":
+            return heard
+        if answer is not None:
+            return heard if own is None else _dismiss(heard, "own_voice")
+        if situation.addressed:
             return heard
         found = find_wake_phrase(heard.text)
         if found is not None and not found.rest:
@@ -66,6 +74,10 @@ class Attention:
             self._open_until = float("-inf")
             return heard
         return _dismiss(heard, "not_addressed")
+
+
+def _is_said_by_itself(heard: Heard, own_line: str | None) -> bool:
+    return own_line is not None and reflex.cut_units(heard.text) == reflex.cut_units(own_line)
 
 
 def _dismiss(heard: Heard, reason: Reason) -> Heard:

@@ -56,7 +56,7 @@ class Hearing:
         self._trouble = trouble
         self._missing: str | None = None if ears else missing
         self._opening: asyncio.Future[None] | None = None
-        self._waiting = 0
+        self._waiting: list[Future[Heard]] = []
         self._early: EarlyRun | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="hearing")
 
@@ -67,7 +67,10 @@ class Hearing:
             self._opening = loop.run_in_executor(self._thread, self._open, self._ears)
 
     async def understand(self, samples: Samples, *, push_to_talk: bool) -> Heard:
-        """Return what is said; SpeechUnavailable without ears, Busy where too many wait."""
+        """Return what is said; SpeechUnavailable without ears.
+
+        Busy where too many came after it before it had begun: the newest may be a stop.
+        """
         if self._opening is None and self._missing is None:
             self.start()
         if self._opening is not None:
@@ -76,20 +79,30 @@ class Hearing:
             raise SpeechUnavailable(self._missing or NO_EARS)
         if len(samples) > MAX_SPEECH_S * SAMPLE_RATE_HZ:
             return Heard.nothing("too_long")
-        if self._waiting >= MAX_WAITING:
-            raise Busy("too many recordings wait to be understood; try again in a moment")
-        self._waiting += 1
+        self._make_room()
         early, self._early = self._early, None
         if early is not None:
             early.make_way_for(samples)
+        future = self._thread.submit(self._ears.understand, samples, push_to_talk=push_to_talk)
+        self._waiting.append(future)
+        understanding = asyncio.wrap_future(future)
         try:
-            loop = asyncio.get_running_loop()
-            ears = self._ears
-            return await loop.run_in_executor(
-                self._thread, lambda: ears.understand(samples, push_to_talk=push_to_talk)
-            )
+            await asyncio.wait({understanding})
         finally:
-            self._waiting -= 1
+            understanding.cancel()  # where nobody waits for it any more
+            self._waiting.remove(future)
+        if understanding.cancelled():
+            raise Busy("too many recordings wait to be understood; try again in a moment")
+        return understanding.result()
+
+    def _make_room(self) -> None:
+        """Let the oldest recording that has not begun give way where too many wait."""
+        waiting = [each for each in self._waiting if not each.done()]
+        if len(waiting) < MAX_WAITING:
+            return
+        for each in waiting:
+            if each.cancel():
+                return
 
     def anticipate(self, samples: Samples) -> bool:
         """Begin to understand a recording that may go on, in place of an earlier such one.

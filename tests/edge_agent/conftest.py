@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -139,6 +139,7 @@ class FakeCloud:
         self.deadlines: list[float] = []
         self.say = "It is sunny."
         self.skills: list[str] = []
+        self.finish_reason: Literal["stop", "length", "deadline"] = "stop"
         self.error: Exception | None = None
         self.hold = False
         self.takes_s = 0.5
@@ -170,7 +171,7 @@ class FakeCloud:
             model="fake",
             say=self.say,
             skills=self.skills,
-            finish_reason="stop",
+            finish_reason=self.finish_reason,
             usage=Usage(prompt_tokens=1, completion_tokens=1),
             timings_ms=IntentTimings(queue=0, first_token=1, total=2),
         )

@@ -262,6 +262,7 @@ class Oracle:
         self.agreed: list[tuple[str, str | None]] = []
         self.stop_order = 0
         self.stop_due: float | None = None
+        self.soft_order = 0
         self.begun: dict[str, tuple[float, int]] = {}
         self.unsafe_since: float | None = None
         self.actions = 0
@@ -319,6 +320,9 @@ class Oracle:
         self.begun[action.key] = (now, self.order)
         said = self.said[action.key.split("/")[0]]
         self.check(said.order > self.stop_order, f"{action.skill}, wished before a stop, begins")
+        self.check(said.order >= self.soft_order, f"{action.skill}, wished before Damp, begins")
+        if action.skill == "Damp":
+            self.soft_order = said.order
         reason = self._unsafe(action.skill, self.world.dog.state(), starting=True)
         self.check(reason is None, f"{action.skill} begins though {reason}")
         if skill(action.skill).tier is Tier.DANGEROUS:

@@ -105,6 +105,71 @@ def test_damp_ends_what_is_under_way_and_who_waits(world: World) -> None:
     assert damp.end == ("confirmed", None)
 
 
+def test_damp_to_an_idle_dog_ends_what_is_asked_of_the_cloud(world: World) -> None:
+    world.cloud.skills, world.cloud.after_s = ["Dance"], 5.0
+    deferred = Asked(world, "entertain us")
+    world.advance(0.5)
+    damp = Asked(world, "go limp")
+    world.advance(7.0)
+    assert damp.end == ("confirmed", None)
+    assert deferred.end == ("preempted", "stopped")
+    assert world.dog.facts["posture"] == "damped"
+
+
+def test_damp_that_starts_at_once_ends_who_waits(world: World) -> None:
+    world.dog.stray_until = world.clock() + 2.0
+    sit = Asked(world, "sit")
+    world.advance(0.5)
+    damp = Asked(world, "go limp")
+    world.advance(5.0)
+    assert damp.end == ("confirmed", None)
+    assert sit.end == ("preempted", "stopped")
+    assert world.dog.facts["posture"] == "damped"
+
+
+def test_damp_that_waits_keeps_its_place_from_what_was_wished_before(world: World) -> None:
+    world.driver.fault = "blocked"
+    Asked(world, "sit")
+    world.cloud.skills, world.cloud.after_s = ["Dance"], 2.0
+    world.advance(0.5)
+    world.driver.fault = "none"
+    world.oracle.on_stop()
+    world.spawn(world.agent.stop())
+    deferred = Asked(world, "entertain us")
+    damp = Asked(world, "go limp")  # waits until the blocked call returns, 4 s after it began
+    world.advance(6.0)
+    assert deferred.end == ("preempted", "stopped")
+    assert damp.end == ("confirmed", None)
+
+
+def test_another_damp_ends_neither_the_one_under_way_nor_itself(world: World) -> None:
+    first = Asked(world, "go limp")
+    world.advance(0.5)
+    second = Asked(world, "go limp")
+    world.advance(4.0)
+    assert first.end == ("confirmed", None)
+    assert second.end == ("confirmed", None)
+
+
+def test_what_the_cloud_names_after_damp_in_one_answer_goes_on(world: World) -> None:
+    world.cloud.skills = ["Damp", "Sit"]
+    flop = Asked(world, "flop down, then up again")
+    world.advance(5.0)
+    assert flop.end == ("confirmed", None)
+    assert world.dog.facts["posture"] == "sitting"
+
+
+def test_damp_that_is_refused_ends_nothing(world: World) -> None:
+    world.cloud.skills = ["Sit"]
+    deferred = Asked(world, "entertain us")
+    world.dog.age_is_nan = True
+    damp = Asked(world, "go limp")
+    world.dog.age_is_nan = False
+    world.advance(3.0)
+    assert damp.end == ("refused", "state_stale")
+    assert deferred.end == ("confirmed", None)
+
+
 def test_a_dog_that_others_move_is_waited_for(world: World) -> None:
     world.dog.stray_until = world.clock() + 2.0
     sit = Asked(world, "sit")

@@ -227,6 +227,34 @@ def test_an_unanswered_utterance_is_kept_and_asked_again_later(
     run(test())
 
 
+def test_an_answer_that_the_deadline_cut_off_is_none(make_parts: Any, tmp_path: Path) -> None:
+    async def test() -> None:
+        parts = make_parts(outbox=tmp_path / "outbox.sqlite3")
+        await parts.agent.records.open()
+        parts.cloud.finish_reason = "deadline"
+        parts.cloud.say = "I ran out of time before I had an answer."
+        cut = await parts.agent.handle("tell me a tale")
+        assert (cut.route, cut.execution.reason) == ("offline", "cloud_timeout")
+        assert cut.say == "My cloud brain is too slow right now, please try again later."
+        late = await parts.agent.answer_late(cut.request_id)
+        assert (late.route, late.say) == ("offline", cut.say)
+        assert [each.text for each in await parts.agent.records.unanswered()] == ["tell me a tale"]
+        skipped = await parts.agent.handle("tell me a tale")  # two in a row open the breaker
+        assert skipped.execution.reason == "cloud_skipped"
+
+    run(test())
+
+
+def test_a_skill_that_an_answer_named_before_its_deadline_is_done(make_parts: Any) -> None:
+    async def test() -> None:
+        parts = make_parts()
+        parts.cloud.finish_reason, parts.cloud.skills = "deadline", ["Sit"]
+        outcome = await parts.agent.handle("take a seat")
+        assert (outcome.route, outcome.execution.state) == ("cloud", "confirmed")
+
+    run(test())
+
+
 def test_the_cloud_may_ask_for_what_the_operator_allows_it(make_parts: Any) -> None:
     async def test(max_tier: int, skill: str) -> Any:
         policy = GatePolicy(allow_dangerous=True, cloud_max_tier=max_tier)

@@ -309,3 +309,41 @@ def test_its_own_stopping_stops_it_only_once(run: Any) -> None:
         assert (own.execution.reason, heart.parts.robot.stops) == ("own_voice", 1)
 
     run(test, voice=voice)
+
+
+@pytest.mark.parametrize("push_to_talk", [True, False])
+def test_the_dogs_own_question_does_not_confirm_itself(
+    run: Any, tmp_path: Path, push_to_talk: bool
+) -> None:
+    voice, journal = Voice(), tmp_path / "journal.jsonl"
+
+    async def test(heart: Heart) -> None:
+        asked = await heart.agent.handle("flip")
+        assert asked.say.endswith("yes, front flip.")
+        given = {"source": "microphone", "push_to_talk": push_to_talk}
+        voice.speaking = True
+        during = await heart.hear("Yes, front flip.", **given)
+        voice.speaking, voice.quiet_since = False, heart.parts.clock.now - 0.5
+        after = await heart.hear("Yes, front flip.", **given)
+        assert {each.execution.reason for each in (during, after)} == {"own_voice"}
+        assert heart.parts.robot.performed == []
+        voice.quiet_since = heart.parts.clock.now - 2.0
+        told = await heart.hear("Yes, front flip.", **given)
+        assert told.execution.skill == "FrontFlip"
+
+    run(test, voice=voice, policy=GatePolicy(allow_dangerous=True), journal=journal)
+    # What was said with a button pressed is recorded, though it did not count.
+    assert len(journal.read_text().splitlines()) == (4 if push_to_talk else 2)
+
+
+@pytest.mark.parametrize("push_to_talk", [True, False])
+def test_a_no_counts_while_the_dog_still_asks(run: Any, push_to_talk: bool) -> None:
+    voice = Voice()
+
+    async def test(heart: Heart) -> None:
+        await heart.agent.handle("flip")
+        voice.speaking = True
+        told = await heart.hear("no", source="microphone", push_to_talk=push_to_talk)
+        assert told.execution.reason == "confirmation_declined"
+
+    run(test, voice=voice, policy=GatePolicy(allow_dangerous=True))

@@ -144,14 +144,41 @@ def test_a_stop_counts_whichever_ears_hear_it(run: Any, doubt: Any) -> None:
     run(test)
 
 
-@pytest.mark.parametrize("words", ["flip", "limp"])
-def test_second_ears_alone_neither_jump_nor_go_soft(run: Any, words: str) -> None:
+BOLD = GatePolicy(allow_dangerous=True, confirm_dangerous=False, cloud_max_tier=3)
+
+
+@pytest.mark.parametrize(("words", "named"), [("flip", "FrontFlip"), ("limp", "Damp")])
+@pytest.mark.parametrize("before", [[], ["Sit"]])
+def test_second_ears_neither_jump_nor_go_soft_by_way_of_the_cloud_either(
+    run: Any, words: str, named: str, before: list[str]
+) -> None:
     async def test(world: World) -> None:
+        world.parts.cloud.skills = [*before, named]
         outcome = await world.hear(UNCLEAR, Heard(words, "zh", 0.9))
         assert (outcome.tag, outcome.route) == ("[REMOTE]", "cloud")
-        assert (world.parts.robot.performed, world.parts.robot.damps) == ([], 0)
+        done = outcome.execution
+        assert (done.state, done.reason, done.skill) == ("refused", "cloud_tier_disabled", named)
+        assert [call.name for call in done.calls] == before
+        assert outcome.say == "这个动作要你亲口说出名字，我才做。"
+        assert (world.parts.robot.performed, world.parts.robot.damps) == (before, 0)
 
-    run(test, policy=GatePolicy(allow_dangerous=True, confirm_dangerous=False))
+    run(test, policy=BOLD)
+
+
+@pytest.mark.parametrize(
+    ("second", "named"),
+    [(Heard("歇一会儿", "zh", 0.9), "Sit"), (Heard.nothing("unsure", "zh"), "Damp")],
+)
+def test_what_may_be_guessed_or_was_heard_once_is_done_where_the_cloud_names_it(
+    run: Any, second: Heard, named: str
+) -> None:
+    async def test(world: World) -> None:
+        world.parts.cloud.skills = [named]
+        outcome = await world.hear(UNCLEAR, second)
+        assert (outcome.route, outcome.execution.skill) == ("cloud", named)
+        assert world.parts.robot.performed == [named]
+
+    run(test)
 
 
 def test_a_stop_meanwhile_is_heard_at_once_and_nothing_moves_after_it(run: Any) -> None:

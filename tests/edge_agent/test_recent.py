@@ -89,6 +89,22 @@ def test_a_cloud_that_did_not_answer_is_told_again(make_parts):
     assert asyncio.run(go()) == [1, 1]
 
 
+@pytest.mark.parametrize("skills", [[], ["Dance"]])
+def test_a_cloud_whose_answer_met_its_deadline_is_told_again(make_parts, skills):
+    async def go():
+        parts = make_parts()
+        await parts.agent.start()
+        await parts.agent.handle("sit")
+        parts.cloud.finish_reason, parts.cloud.skills = "deadline", skills
+        await parts.agent.handle("what now?")
+        parts.cloud.finish_reason, parts.cloud.skills = "stop", []
+        await parts.agent.handle("again?")
+        await parts.agent.close()
+        return [[each.tag for each in request.recent] for request in parts.cloud.requests]
+
+    assert asyncio.run(go()) == [["[Sit()]"], ["[Sit()]"]]
+
+
 def test_again_is_deferred_whatever_the_recogniser_takes_it_for(make_parts):
     async def go():
         parts = make_parts()

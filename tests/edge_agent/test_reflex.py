@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent.reflex import is_stop
+from edge_agent import reflex
+from edge_agent.reflex import cut_units, is_stop
 
 STOPS = """
 stop | Stop! | STOP. | stop it | stoooop | Stooopppp!! | ｓｔｏｐ | hey dog, stop please |
@@ -17,6 +18,7 @@ end the dance | please quit following me | I told you to stop dancing | can you 
 no more spinning please | don't go anywhere | could you bring this to an end | bring this little dance to an end | please bring your show to a close | discontinue the demonstration | stop the handstand |
 break off this exercise please | call off the show | 退出跳舞模式 | 结束演示 | 停止跳舞 | 结束表演 | 取消当前动作 | 停止跟隨 | 请中断任务 |
 别跳了 | 别转了 | 不用跟着我了 | 不要再转圈了 | 別再繞圈了 | 先别走了 | 甭再扭了 |
+停止導航 | 停止翻滾 | 停止前進 | 別動彈 | 別滾了 | 別搖了 | 誒，停下 | 勞駕停下 |
 挺下 | 亭下 | 婷下来 | 狗哥挺下吧 | 挺 | 别冻 | 憋动 | 站主 | 庭止 | 亭下 亭下 | 挺下，挺下 | 莫动莫动
 """
 NO_STOPS_WHEN_IDLE = """
@@ -25,16 +27,27 @@ what does stop mean | how do I stop hiccups | one stop | sit | hello | please | 
 停车场在哪里 | 不要停 | 别停 | 停电了吗 | 停止是什么意思 | 听 | 听一下 | 听下 | 听下来 | 挺直 | 挺好 | 我挺好 |
 cancel the alarm | stop the music | end of story | don't dance | no more questions | enough for a week | pause the video |
 取消闹钟 | 停止播放音乐 | 结束语怎么写 | 别跳 | 不要转圈 | 不用了 | 别客气了 | 暂停音乐 |
-助手 | 别 | 别跳舞 | 大猪 | 坐下 | 狗哥 | 请 | 站起来 | 站立 | 动一动 | 停课 | 你不能动 | 听下听下 | 挺直挺直 | 㐀㐀 | ? | 。
+助手 | 别 | 别跳舞 | 大猪 | 大豬 | 坐下 | 狗哥 | 请 | 站起来 | 站立 | 动一动 | 停课 | 你不能动 | 听下听下 | 挺直挺直 | 㐀㐀 | ? | 。
 """
 STOPS_WHILE_MOVING = """
 I think you should stop right now dude | for heaven's sake freeze man | 你快停下来我怕 | 别跳 | 够了 |
 哎呀别转 | that is enough | the bus stop | 不要停 | 别转了，爸看得头晕 | 不要再跳 | 不許再叫了 | 别打滚 | 甭再扭 |
+別打滾 | 不要再搖 | 別撲 | 別鬧 |
 oh why don't you quit turning around | oh please don't spin, I feel sick | end the dance, I have seen it
 """
 NO_STOPS_WHILE_MOVING = (
     "sit down | 你真棒 | what's your name | 听歌 | spin again | 再来一次 | quite right"
 )
+
+KNOWN = {
+    character
+    for name, table in vars(reflex).items()
+    if name.isupper() and isinstance(table, str) and name != "TRADITIONAL"
+    for character in table
+}
+"""Every character of the tables."""
+OTHER_WORDS = "彆噹襬錶鏇餵齣"
+"""Simplified they are characters of the tables, too, but they mean something else: 彆扭, 餵狗."""
 
 
 def each(table: str) -> list[str]:
@@ -71,3 +84,18 @@ def test_any_text_has_an_answer_and_motion_only_adds_stops(text: str) -> None:
 def test_a_long_ambiguous_utterance_ends() -> None:
     assert is_stop("停一下" * 130, moving=False)
     assert not is_stop("停一下" * 130 + "课", moving=False)
+
+
+@pytest.mark.parametrize("region", ["s2t", "s2tw", "s2hk"])
+def test_every_character_counts_as_it_is_written_elsewhere(region: str) -> None:
+    opencc = pytest.importorskip("opencc", reason="OpenCC (shadowdog[training]) is not installed")
+    convert = opencc.OpenCC(region).convert
+    assert [each for each in KNOWN if cut_units(convert(each)) != cut_units(each)] == []
+
+
+def test_every_variant_of_a_character_counts() -> None:
+    opencc = pytest.importorskip("opencc", reason="OpenCC (shadowdog[training]) is not installed")
+    simplify = opencc.OpenCC("t2s").convert
+    ideographs = (chr(point) for point in range(0x4E00, 0xA000))
+    variants = [each for each in ideographs if each not in OTHER_WORDS and simplify(each) in KNOWN]
+    assert [each for each in variants if cut_units(each) != (simplify(each),)] == []

@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 import math
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -64,6 +65,10 @@ def let_who_waits_outlive_a_stop(patch: Patch) -> None:
         self._mark_ending("stopped")
 
     patch.setattr(Actor, "_overtake", overtake)
+
+
+def let_wishes_outlive_damp(patch: Patch) -> None:
+    patch.setattr(acting, "Tier", SimpleNamespace(SAFE=None))
 
 
 def queue_a_stop_behind_the_action(patch: Patch) -> None:
@@ -140,6 +145,7 @@ FOUND_SOON = [
     act_again_when_asked_again,
 ]
 FOUND_LATER = [
+    let_wishes_outlive_damp,
     believe_a_stale_state,
     let_a_number_that_is_none_pass,
     ignore_a_fall,

@@ -11,6 +11,7 @@ import pytest
 from edge_agent.conversation import Conversation, read_lines
 from edge_agent.rendering import render
 from shared.errors import ConfigurationError
+from shared.outcome import Execution
 
 
 def talk(simulation: Any, text: str) -> str:
@@ -102,3 +103,36 @@ def test_an_outcome_is_told_in_its_language(outcomes: Any) -> None:
 def test_an_answer_cannot_steer_the_terminal(outcomes: Any) -> None:
     outcome = outcomes.make("why").model_copy(update={"say": "a\x1b[2Jb\r\nc"})
     assert "a [2Jb  c" in render(outcome)
+
+
+def test_a_spoken_answer_to_the_dogs_question_is_told_whole(outcomes: Any) -> None:
+    execution = Execution(state="needs_confirmation", reason="skill_not_named", skill="FrontFlip")
+    spoken = {"source": "microphone", "tag": None, "probability": None, "execution": execution}
+    outcome = outcomes.make("yes").model_copy(
+        update={**spoken, "say": "Please name it: say yes, front flip."}
+    )
+    assert render(outcome).splitlines() == [
+        "  heard    yes",
+        "  decided  – · on the dog · 1.0 ms",
+        "  did      FrontFlip · waits for a yes · skill_not_named · 1.5 s",
+        "  said     Please name it: say yes, front flip.",
+    ]
+
+
+def test_nothing_understood_is_told_with_its_reason(outcomes: Any) -> None:
+    nothing = {"route": "none", "tag": None, "probability": None, "say": "", "text": ""}
+    made = outcomes.make("", "none", None).model_copy(update=nothing)
+
+    def told(source: str, reason: str) -> list[str]:
+        execution = Execution(reason=reason)
+        return render(
+            made.model_copy(update={"source": source, "execution": execution})
+        ).splitlines()
+
+    assert told("audio", "noise") == ["  heard    no voice in it 没有人声"]
+    assert told("audio", "audio_invalid") == ["  heard    audio_invalid"]
+    assert told("text", "too_large") == [
+        "  decided  – · nothing understood · too_large · 1.0 ms",
+        "  did      (nothing)",
+        "  said     (nothing)",
+    ]

@@ -4,10 +4,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
+from edge_agent.agent_client import AgentClient
 from edge_agent.script import ScriptLine, read_script, run_script
-from shared.errors import DataError
+from shared.errors import AudioTooLong, DataError, SpeechUnavailable
+from shared.messages import ErrorBody
 
 
 def test_a_script_gives_one_outcome_a_line_in_order(simulation: Any, tmp_path: Path) -> None:
@@ -76,3 +79,59 @@ def test_recordings_are_said_as_with_a_pressed_button(simulation: Any, tmp_path:
     run_script(simulation, read_script(script), lambda line, outcome: told.append(outcome.text))
     assert simulation.agent.heard == [(b"RIFF", True), (b"RIFF", True)]
     assert told == ["heard", "heard", "sit"]
+
+
+def test_a_line_that_is_refused_is_an_outcome_and_the_script_goes_on(
+    simulation: Any, outcomes: Any, tmp_path: Path
+) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/v1/utterances":
+            return httpx.Response(200, text=outcomes.make("sit").model_dump_json())
+        error = AudioTooLong if request.content == b"long" else SpeechUnavailable
+        body = ErrorBody(code=error.code, message="no", request_id="r")
+        return httpx.Response(error.status, text=body.model_dump_json())
+
+    simulation.agent = AgentClient("http://agent", transport=httpx.MockTransport(answer))
+    for name in ("long", "short", "gone"):
+        (tmp_path / name).write_text(name)
+    script = tmp_path / "script.jsonl"
+    script.write_text(
+        '{"wav": "long"}\n{"wav": "short"}\n{"wav": "gone"}\n{"text": "sit"}\n', encoding="utf-8"
+    )
+    lines = read_script(script)
+    (tmp_path / "gone").unlink()
+    told: list[Any] = []
+    report = run_script(simulation, lines, lambda line, outcome: told.append(outcome))
+    assert [(each.source, each.route, each.tag, each.execution.reason) for each in told] == [
+        ("audio", "none", None, "audio_too_long"),
+        ("audio", "none", None, "speech_unavailable"),
+        ("audio", "none", None, "data_invalid"),
+        ("text", "edge", "[Sit()]", None),
+    ]
+    assert report["summary"]["by_route"] == {"none": 3, "edge": 1}
+
+
+def test_a_text_that_no_utf_8_can_carry_is_said_and_refused_like_any(
+    simulation: Any, outcomes: Any, tmp_path: Path
+) -> None:
+    said: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        said.append(json.loads(request.content)["text"])
+        if len(said) == 1:
+            return httpx.Response(200, text=outcomes.make(said[0]).model_dump_json())
+        body = ErrorBody(code="request_invalid", message="too long", request_id="r")
+        return httpx.Response(422, text=body.model_dump_json())
+
+    simulation.agent = AgentClient("http://agent", transport=httpx.MockTransport(answer))
+    script = tmp_path / "script.jsonl"
+    script.write_text(
+        '{"text": "sit\\ud800"}\n{"text": "坐\\udcff", "lang": "zh"}\n', encoding="utf-8"
+    )
+    told: list[Any] = []
+    run_script(simulation, read_script(script), lambda line, outcome: told.append(outcome))
+    assert said == ["sit?", "坐?"]
+    taken, refused = (json.loads(each.model_dump_json()) for each in told)
+    assert (taken["text"], taken["route"]) == ("sit?", "edge")
+    assert (refused["text"], refused["lang"], refused["route"]) == ("坐?", "zh", "none")
+    assert refused["execution"]["reason"] == "request_invalid"

@@ -76,7 +76,34 @@ def test_the_window_closes(attention: Attention) -> None:
 
 
 def test_an_answer_to_the_dogs_question_counts(attention: Attention) -> None:
-    assert reason(attention, "yes, front flip", answers=True) is None
+    assert reason(attention, "yes, front flip", answer="yes") is None
+    assert reason(attention, "yes", answer="unnamed") is None
+    assert reason(attention, "no", answer="no") is None
+
+
+@pytest.mark.parametrize("addressed", [False, True])
+@pytest.mark.parametrize(
+    ("text", "answer", "dismissed"),
+    [
+        ("yes, front flip", "yes", True),
+        ("yes", "unnamed", True),
+        ("hey dog, yes, front flip", "yes", True),
+        ("no", "no", False),
+        ("stop", None, False),
+    ],
+)
+def test_no_yes_counts_while_it_speaks(
+    attention: Attention, text: str, answer: Any, dismissed: bool, addressed: bool
+) -> None:
+    line = "Front flip: shall I? Then say: yes, front flip."
+    given = {"busy": True, "own_line": line, "answer": answer, "addressed": addressed}
+    assert reason(attention, text, **given) == ("own_voice" if dismissed else None)
+
+
+def test_a_pressed_button_needs_no_wake_phrase_and_no_silence(attention: Attention) -> None:
+    assert reason(attention, "sit down", addressed=True) is None
+    assert reason(attention, "sit down", busy=True, own_line="Hello!", addressed=True) is None
+    assert reason(attention, "hey dog", addressed=True) is None
 
 
 def test_while_it_speaks_it_hears_itself(attention: Attention) -> None:

@@ -23,6 +23,7 @@ class Ears:
         self.missing = missing
         self.opened = 0
         self.threads: set[str] = set()
+        self.understood: list[float] = []
         self.go_on = threading.Event()
         self.go_on.set()
         self.ahead: list[Samples] = []
@@ -38,6 +39,7 @@ class Ears:
 
     def understand(self, samples: Samples, *, push_to_talk: bool = True) -> Heard:
         self.threads.add(threading.current_thread().name)
+        self.understood.append(float(samples[0]))
         assert self.go_on.wait(LIMIT_S)
         return Heard("sit", "en", 0.9)
 
@@ -87,21 +89,48 @@ def test_without_ears_a_recording_is_refused() -> None:
     run(test)
 
 
-def test_too_many_recordings_are_refused_and_those_before_are_not() -> None:
+def test_of_too_many_recordings_the_oldest_that_has_not_begun_gives_way() -> None:
     async def test() -> None:
         ears = Ears()
         ears.go_on.clear()
         hearing = Hearing(ears)
-        waiting = [
-            asyncio.create_task(hearing.understand(SAMPLES, push_to_talk=True))
-            for _ in range(MAX_WAITING)
-        ]
+        begun = asyncio.create_task(hearing.understand(SAMPLES, push_to_talk=True))
         while not ears.threads:
             await asyncio.sleep(0)
-        with pytest.raises(Busy):
-            await hearing.understand(SAMPLES, push_to_talk=True)
+        waiting = [
+            asyncio.create_task(hearing.understand(SAMPLES + number, push_to_talk=True))
+            for number in range(1, MAX_WAITING + 2)
+        ]
+        for refused in waiting[:2]:
+            with pytest.raises(Busy):
+                await refused
+        assert not hearing.is_free
         ears.go_on.set()
-        assert len(await asyncio.gather(*waiting)) == MAX_WAITING
+        heard = await asyncio.gather(begun, *waiting[2:])
+        assert {each.text for each in heard} == {"sit"}
+        assert ears.understood == [0, 3, 4, 5]
+        assert hearing.is_free
+
+    run(test)
+
+
+def test_a_recording_that_nobody_waits_for_is_not_understood() -> None:
+    async def test() -> None:
+        ears = Ears()
+        ears.go_on.clear()
+        hearing = Hearing(ears)
+        begun = asyncio.create_task(hearing.understand(SAMPLES, push_to_talk=True))
+        while not ears.threads:
+            await asyncio.sleep(0)
+        given_up = asyncio.create_task(hearing.understand(SAMPLES + 1, push_to_talk=True))
+        await asyncio.sleep(0)
+        given_up.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await given_up
+        ears.go_on.set()
+        await begun
+        await hearing.understand(SAMPLES + 2, push_to_talk=True)
+        assert ears.understood == [0, 2]
 
     run(test)
 
