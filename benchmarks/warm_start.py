@@ -31,10 +31,11 @@ from transformers import AutoConfig, Qwen3Config, Qwen3ForCausalLM
 from cloud_server.modeling.warm_start import warm_start
 from cloud_server.prepare import prepare_base
 from cloud_server.training.corpus import Blocks, Encoding, hold_out, lay_out, open_corpus
-from cloud_server.training.pretrainer import LOG_NAME, NextTokenLoss, run_pretraining
+from cloud_server.training.pretrainer import NextTokenLoss, run_pretraining
 from cloud_server.training.pretraining_models import read_encoding, read_head
 from cloud_server.training.pretraining_recipe import PretrainingRecipe, TextSection
 from cloud_server.training.text_files import read_pieces
+from cloud_server.training.trainer import LOG_NAME
 
 ROOT = Path(__file__).resolve().parents[1]
 TEXT = [

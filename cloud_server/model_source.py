@@ -105,11 +105,16 @@ def weights_sha256(directory: Path) -> str:
     """Return the SHA-256 of a directory's weights; ModelError where it has none.
 
     For one `.safetensors` file this is its own hash, as a hub's page shows it; for several it is
-    what `sha256sum *.safetensors | sha256sum` prints, in byte order of their names.
+    what `sha256sum *.safetensors | sha256sum` prints, in byte order of their names. Packed ones follow:
+    `sha256sum *.safetensors *.safetensors.xz | sha256sum`.
     """
-    files = sorted(directory.glob("*.safetensors"), key=lambda path: path.name.encode())
-    if not files:
+    plain, packed = (
+        sorted(directory.glob(pattern), key=lambda path: path.name.encode())
+        for pattern in ("*.safetensors", "*.safetensors.xz")
+    )
+    if not plain:
         raise ModelError(f"{directory} has no .safetensors file")
+    files = [*plain, *packed]
     if len(files) == 1:
         return file_sha256(files[0])
     lines = "".join(f"{file_sha256(path)}  {path.name}\n" for path in files)

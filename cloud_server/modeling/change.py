@@ -8,6 +8,7 @@ repository's history keeps every version of every file, so that a whole adapter 
 (docs/decisions/0014).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,18 +21,30 @@ from shared.bundle import file_sha256
 from shared.errors import CheckpointMismatch
 
 UP, DOWN, SCALE = ".up", ".down", ".scale"
-_CHANGES = "changes_sha256"
+Tensors = Mapping[str, Tensor]
+_CHANGES, _TRAINED = "changes_sha256", "trained_sha256"
+
+
+def part_way(before: Tensors, now: Tensors, share: float) -> dict[str, Tensor]:
+    """Return fp32 tensors `share` of the way from `before` to `now`: less than the whole of what was learnt forgets
+    less of what was known (weight-space ensembles, Wortsman and others 2021, arXiv 2109.01903)."""
+    return {
+        name: torch.lerp(before[name].float(), each.float(), share).contiguous()
+        for name, each in now.items()
+    }
 
 
 @dataclass(frozen=True)
 class Change:
     """What became of a file's tensors: whole ones and pairs of factors; `changes` is the file's hash.
 
-    The file is an adapter's or that of the change before.
+    The file is an adapter's or that of the change before. trained: the hash of the file that a run wrote, where
+    the change comes from one.
     """
 
     tensors: dict[str, Tensor]
     changes: str
+    trained: str | None = None
 
     @classmethod
     def between(
@@ -42,6 +55,7 @@ class Change:
         *,
         rank: int,
         steps: int = 127,
+        trained: str | None = None,
     ) -> "Change":
         """Return what makes `now` of `before`, matrices by the best difference of that rank.
 
@@ -71,11 +85,14 @@ class Change:
             down, down_scale = _to_int8(root[..., None] * right[..., :rank, :], -1, steps)
             tensors[name + UP], tensors[name + DOWN] = up, down
             tensors[name + SCALE] = (up_scale * down_scale).float()
-        return cls(tensors, changes)
+        return cls(tensors, changes, trained)
 
     def save(self, path: Path) -> None:
         """Write the change as safetensors, packed for `.xz`; its metadata says which file it changes."""
-        save_file(self.tensors, str(path), metadata={"format": "pt", _CHANGES: self.changes})
+        metadata = {"format": "pt", _CHANGES: self.changes}
+        if self.trained:
+            metadata[_TRAINED] = self.trained
+        save_file(self.tensors, str(path), metadata=metadata)
         if path.suffix == PACKED:
             pack(path)
 
@@ -83,11 +100,11 @@ class Change:
     def read(cls, path: Path) -> "Change":
         """Return a written change; CheckpointMismatch where the file is none."""
         with open_tensors(path) as stream:
-            changes = (stream.metadata() or {}).get(_CHANGES)
+            metadata = stream.metadata() or {}
             tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
-        if changes is None:
+        if _CHANGES not in metadata:
             raise CheckpointMismatch(f"{path} does not say which adapter it changes")
-        return cls(tensors, changes)
+        return cls(tensors, metadata[_CHANGES], metadata.get(_TRAINED))
 
     def apply(self, before: dict[str, Tensor], file: Path) -> dict[str, Tensor]:
         """Return the changed tensors of `file`, which holds `before`; CheckpointMismatch where the

@@ -29,6 +29,14 @@ class TrainingBase:
     tokenizer: Tokenizer
 
 
+def load_base_to_train(profile_name: str) -> TrainingBase:
+    """Return the profile's base in fp32, on the GPU where there is one: the Trainer moves what it trains there."""
+    loaded = load_training_base(profile_name, torch.float32)
+    if torch.cuda.is_available():
+        loaded.model.to("cuda")  # type: ignore[arg-type]
+    return loaded
+
+
 def load_training_base(
     profile_name: str, dtype: torch.dtype, place: str | Path | None = None
 ) -> TrainingBase:

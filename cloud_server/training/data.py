@@ -71,18 +71,10 @@ def read_rows(path: Path) -> list[Row]:
 
 
 def draw(rows: Sequence[Row], most: int | None, seed: int) -> list[Row]:
-    """Return at most `most` rows (None: all), drawn by `seed`, the rarer kinds whole.
-
-    Near-misses and motions are kept; plain requests are what is thinned out.
-    """
+    """Return at most `most` rows (None: all), drawn by `seed`, each as likely: of every file and kind its share."""
     if most is None or len(rows) <= most:
         return list(rows)
-    kept = [row for row in rows if row.kind != "request"]
-    plain = [row for row in rows if row.kind == "request"]
-    random.Random(seed).shuffle(plain)
-    written = [row for row in plain if row.synthetic]
-    gathered = [row for row in plain if not row.synthetic]
-    return (kept + written + gathered)[:most]
+    return random.Random(seed).sample(list(rows), most)
 
 
 @dataclass(frozen=True)

@@ -33,22 +33,23 @@ DISTURBED = 11
 class Judge:
     """The thresholds by tier and, where a second reader is asked, it and how both are weighed.
 
-    weights: of the shadow and of the second reader.
+    weights: of the shadow and of the second reader. alone: the shadow without it, as `cloud-server evaluate` asks.
     """
 
     thresholds: Mapping[str, float]
     weights: tuple[float, float] | None = None
     reader: Reader | None = None
+    alone: "Judge | None" = None
 
     @classmethod
     def of(cls, adapter: Path, known: Sequence[str]) -> "Judge":
         """Return who is asked at an adapter; its second reader, if any, knows the tags `known`."""
-        reading = read_second_reading(adapter)
+        reading, alone = read_second_reading(adapter), cls(read_thresholds(adapter))
         if reading is None:
-            return cls(read_thresholds(adapter))
+            return alone
         thresholds = {str(tier): value for tier, value in reading.thresholds.items()}
         weights = (reading.shadow_weight, reading.reader_weight)
-        return cls(thresholds, weights, Reader.load(adapter).widened(known))
+        return cls(thresholds, weights, Reader.load(adapter).widened(known), alone)
 
     def judge(self, rows: Sequence[Row], posteriors: Tensor) -> Tensor:
         """Return [rows, tags]: how sure the best tag is, to be held against the thresholds."""
@@ -69,7 +70,7 @@ class Judge:
 
         allowed: by a risk's name, how many may be acted on whatever the rule says: as many as a judge in use acts
         on (`count_wrong`). Tier 3's threshold does not become looser than it is: a few taught rows are
-        not enough to loosen it.
+        not enough to loosen it. The shadow alone is allowed what the rule says.
         """
         if self.reader is None or self.weights is None:
             choice = choose_thresholds(posteriors, rows, allowed)
@@ -77,7 +78,8 @@ class Judge:
             choice = self._read(self.reader, rows, posteriors).choose(*self.weights, allowed)
         dangerous = str(int(Tier.DANGEROUS))
         floor = max(choice.thresholds[dangerous], self.thresholds[dangerous])
-        return replace(self, thresholds={**choice.thresholds, dangerous: floor})
+        alone = self.alone and self.alone.settled(rows, posteriors, {})
+        return replace(self, thresholds={**choice.thresholds, dangerous: floor}, alone=alone)
 
     def taught(
         self, recipe: ReaderRecipe, taught: Sequence[TaughtSkill], lesson: Lesson, datasets: Path
@@ -97,6 +99,8 @@ class Judge:
             text = json.dumps(dict(self.thresholds), indent=2)
             (adapter / THRESHOLDS_NAME).write_text(text + "\n", encoding="utf-8")
             return
+        if self.alone:
+            self.alone.save(adapter)
         self.reader.save(adapter)
         save_reading(second_reading(self.weights, self.thresholds), adapter)
 

@@ -6,7 +6,7 @@ written for that skill in the speaker's language.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -35,7 +35,16 @@ class LineHead:
     def load(cls, adapter: Path) -> "LineHead":
         """Return the head beside an adapter, with its change where there is one; CheckpointMismatch
         where their parts do not fit."""
-        file, change = adapter / LINE_HEAD_NAME, adapter / LINE_HEAD_CHANGE_NAME
+        head, change = cls.load_fitted(adapter), adapter / LINE_HEAD_CHANGE_NAME
+        if not change.exists():
+            return head
+        changed = Change.read(change).apply({"weight": head.weight}, adapter / LINE_HEAD_NAME)
+        return replace(head, weight=changed["weight"])
+
+    @classmethod
+    def load_fitted(cls, adapter: Path) -> "LineHead":
+        """Return it as it was fitted whole, without a change; CheckpointMismatch where its parts do not fit."""
+        file = adapter / LINE_HEAD_NAME
         tensors = read_tensors(file)
         dimensions = {name: tensor.dim() for name, tensor in tensors.items()}
         if (
@@ -44,8 +53,6 @@ class LineHead:
         ):
             raise CheckpointMismatch(f"{file} is no line head; train it again")
         weight = tensors["weight"].float() * tensors["scale"].float()[:, None]
-        if change.exists():
-            weight = Change.read(change).apply({"weight": weight}, file)["weight"]
         return cls(weight, tuple(int(each) for each in tensors["token_ids"]))
 
     def save(self, adapter: Path) -> None:
@@ -58,11 +65,12 @@ class LineHead:
         (adapter / LINE_HEAD_CHANGE_NAME).unlink(missing_ok=True)
 
     def save_change(self, adapter: Path, *, rank: int, steps: int) -> None:
-        """Write what makes this head of the one beside an adapter; see `Change.between`."""
-        file, change = adapter / LINE_HEAD_NAME, adapter / LINE_HEAD_CHANGE_NAME
-        change.unlink(missing_ok=True)
-        before, now = {"weight": LineHead.load(adapter).weight}, {"weight": self.weight}
-        Change.between(before, now, file_sha256(file), rank=rank, steps=steps).save(change)
+        """Write what makes this head of the one fitted whole, in place of a change that is there; see
+        `Change.between`."""
+        before, now = {"weight": LineHead.load_fitted(adapter).weight}, {"weight": self.weight}
+        changes = file_sha256(adapter / LINE_HEAD_NAME)
+        change = Change.between(before, now, changes, rank=rank, steps=steps)
+        change.save(adapter / LINE_HEAD_CHANGE_NAME)
 
     def export(self, path: Path) -> None:
         """Write the head as ONNX: `states` [n, hidden] to `logits` [n, tokens], fp32."""

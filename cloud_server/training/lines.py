@@ -26,7 +26,8 @@ BATCH_ROWS = 24
 class LineOptions:
     """How the head is fitted; `lines_per_row` lines are drawn for every training utterance.
 
-    change_rank: fit a change of the head that is there, of that rank and in so many `steps`.
+    change_rank: fit a change of the head that is there, of that rank and in so many `steps`; it takes the
+    place of the change that is there.
     """
 
     lines_per_row: int = 2
@@ -94,8 +95,8 @@ def train_line_head(
 
 
 def _known_head(adapter: Path, tokens: Sequence[int]) -> tuple[Tensor, list[int]]:
-    """Return the head beside an adapter and its tokens, which have to include `tokens`."""
-    head = LineHead.load(adapter)
+    """Return the head beside an adapter, without its change, and its tokens, which have to include `tokens`."""
+    head = LineHead.load_fitted(adapter)
     if missing := set(tokens) - set(head.token_ids):
         raise ConfigurationError(
             f"the line head at {adapter} does not know {len(missing)} of the lines' tokens; fit it whole"

@@ -1,6 +1,5 @@
 """The causal-LM training of a projected shadow under the base's frozen head, with transformers' Trainer."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +15,18 @@ from cloud_server.loading import computes_bf16
 from cloud_server.modeling.heads import cap_logits
 from cloud_server.training.corpus import Blocks
 from cloud_server.training.pretraining_recipe import PretrainingRecipe
-from cloud_server.training.trainer import JsonLinesLog
+from cloud_server.training.trainer import (
+    LOG_NAME,
+    JsonLinesLog,
+    last_checkpoint,
+    rewind_log,
+)
 from shared.errors import CheckpointMismatch
 
 LOSS_POSITIONS = 1024
 """Positions whose logits are made at once: 0.6 GB in fp32 for a vocabulary of 150,000."""
-LOG_NAME = "log.jsonl"
 TRAINED_NAME = "trained.safetensors"
-STATE_NAME = "trainer_state.json"
+_STAGE = "pretraining"
 
 
 class NextTokenLoss(nn.Module):
@@ -151,17 +154,6 @@ def load_trained(model: NextTokenLoss, checkpoint_directory: Path) -> None:
             target.copy_(found[name])
 
 
-def last_checkpoint(directory: Path) -> Path | None:
-    """Return the newest whole checkpoint: the Trainer writes its state file last."""
-    whole = [path.parent for path in directory.glob(f"checkpoint-*/{STATE_NAME}")]
-    return max(whole, key=step_of, default=None)
-
-
-def step_of(checkpoint_directory: Path) -> int:
-    """Return the step at which a checkpoint was written."""
-    return int(checkpoint_directory.name.split("-")[1])
-
-
 def run_pretraining(
     model: NextTokenLoss,
     training: Blocks,
@@ -172,25 +164,16 @@ def run_pretraining(
     """Train over all of `training`, going on from the last checkpoint where there is one."""
     found = last_checkpoint(run_directory)
     log = run_directory / LOG_NAME
-    rewind_log(log, step_of(found) if found else 0, keep_start=found is not None)
+    rewind_log(log, _STAGE, found)
     trainer = Pretrainer(
         model,
         held_out,
         recipe.schedule.batch_blocks,
         args=_arguments(recipe, run_directory, len(training), first=found is None),
         train_dataset=training,
-        callbacks=[JsonLinesLog(log, "pretraining")],
+        callbacks=[JsonLinesLog(log, _STAGE)],
     )
     trainer.train(resume_from_checkpoint=str(found) if found else None)
-
-
-def rewind_log(log: Path, step: int, *, keep_start: bool) -> None:
-    """Drop what an interrupted run logged after its checkpoint of `step`; it will be logged again."""
-    if not log.exists():
-        return
-    lines = log.read_text(encoding="utf-8").splitlines(keepends=True) if keep_start else []
-    kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
-    log.write_text("".join(kept), encoding="utf-8")
 
 
 def _arguments(

@@ -17,7 +17,7 @@ from torch import nn
 from cloud_server.modeling.projected import ProjectedShadow
 from cloud_server.training.corpus import MANIFEST_NAME, Blocks, hold_out, lay_out, open_corpus
 from cloud_server.training.plots import plot_log
-from cloud_server.training.pretrainer import LOG_NAME, NextTokenLoss, run_pretraining
+from cloud_server.training.pretrainer import NextTokenLoss, run_pretraining
 from cloud_server.training.pretraining_models import (
     TOKENIZER_NAME,
     PretrainingModels,
@@ -25,13 +25,10 @@ from cloud_server.training.pretraining_models import (
     load_models,
     make_projection,
 )
-from cloud_server.training.pretraining_recipe import (
-    RECIPE_NAME,
-    PretrainingRecipe,
-    refuse_other_recipe,
-    write_recipe,
-)
+from cloud_server.training.pretraining_recipe import PretrainingRecipe
+from cloud_server.training.recipe import RECIPE_NAME, refuse_other_recipe, write_recipe
 from cloud_server.training.text_files import find_files
+from cloud_server.training.trainer import LOG_NAME
 from shared.errors import ConfigurationError
 
 SHADOW_NAME = "shadow"

@@ -1,6 +1,5 @@
 """A pretraining's recipe: everything that decides its weights, in TOML; unknown keys fail."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -11,7 +10,6 @@ from shared.errors import ConfigurationError
 from shared.toml_file import read_toml
 
 Count = Annotated[int, Field(ge=1)]
-RECIPE_NAME = "recipe.json"
 
 
 class TextSection(Section):
@@ -86,24 +84,3 @@ def resolve_recipe(path: Path | None, overrides: dict[str, Any]) -> PretrainingR
         return PretrainingRecipe.model_validate(raw)
     except ValidationError as error:
         raise ConfigurationError(f"the pretraining's recipe is wrong: {error}") from error
-
-
-def refuse_other_recipe(recipe: PretrainingRecipe, run_directory: Path) -> None:
-    """Raise ConfigurationError where the run was begun with another recipe; `threads` may differ."""
-    path = run_directory / RECIPE_NAME
-    if not path.exists():
-        return
-    was = json.loads(path.read_text(encoding="utf-8"))
-    now = recipe.model_dump(mode="json")
-    changed = [key for key in now if key != "threads" and now[key] != was.get(key)]
-    if changed:
-        raise ConfigurationError(
-            f"{run_directory} was begun with another recipe ({', '.join(changed)} differ); "
-            f"go on with {path}'s values, or begin in another folder"
-        )
-
-
-def write_recipe(recipe: PretrainingRecipe, run_directory: Path) -> None:
-    """Write the resolved recipe beside its result."""
-    text = json.dumps(recipe.model_dump(mode="json"), indent=2)
-    (run_directory / RECIPE_NAME).write_text(text + "\n", encoding="utf-8")

@@ -3,9 +3,9 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from shared.errors import ConfigurationError
 from shared.toml_file import read_toml
@@ -15,12 +15,17 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+RECIPE_NAME = "recipe.json"
+"""The resolved recipe in a run's folder."""
 Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+Made = TypeVar("Made", bound=Section)
 
 
 class ShadowSection(Section):
@@ -73,6 +78,11 @@ class DataSection(Section):
     answer_repeats: int = 1
     whole: dict[str, Annotated[int, Field(ge=1)]] = {}
 
+    @property
+    def chosen_on(self) -> list[str]:
+        """The files whose rows choose thresholds."""
+        return self.calibration or self.validation
+
 
 class AttachedBatches(Section):
     """Every `every`th batch of a detached stage is one of these rows, which the base has to answer
@@ -110,6 +120,12 @@ class Stage(Section):
     data: DataSection
     attached: AttachedBatches | None = None
 
+    @model_validator(mode="after")
+    def _refuse_calibration_on_nothing(self) -> "Stage":
+        if self.calibrate and not self.data.calibration:
+            raise ValueError("calibrate = true needs data.calibration, the files to calibrate on")
+        return self
+
 
 class Recipe(Section):
     """A whole run: profile, shadow (or `low_rank` in its stead), and stages in order.
@@ -142,6 +158,47 @@ def load_recipe(path: Path, changes: Sequence[str] = ()) -> Recipe:
         return Recipe.model_validate(raw)
     except ValidationError as error:
         raise ConfigurationError(f"recipe {path} is wrong: {error}") from error
+
+
+def read_recipe(kind: type[Made], run_directory: Path) -> Made:
+    """Return the recipe that a run was begun with; ConfigurationError where there is none that can be read."""
+    path = run_directory / RECIPE_NAME
+    try:
+        return kind.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise ConfigurationError(f"{path} is no recipe that can be read: {error}") from error
+
+
+def refuse_other_recipe(recipe: Section, run_directory: Path) -> None:
+    """Raise ConfigurationError where the run was begun with another recipe; `threads` may differ."""
+    if not (run_directory / RECIPE_NAME).exists():
+        return
+    was = read_recipe(type(recipe), run_directory).model_dump(mode="json")
+    changed = [key for key in _differing(was, recipe.model_dump(mode="json")) if key != "threads"]
+    if changed:
+        raise ConfigurationError(
+            f"{run_directory} was begun with another recipe ({', '.join(changed)} differ); "
+            "choose another --out, or remove the folder"
+        )
+
+
+def write_recipe(recipe: Section, run_directory: Path) -> None:
+    """Write the resolved recipe beside its result."""
+    text = recipe.model_dump_json(indent=2) + "\n"
+    (run_directory / RECIPE_NAME).write_text(text, encoding="utf-8")
+
+
+def _differing(was: Any, now: Any, place: str = "") -> list[str]:
+    """Return the dotted keys in which two JSON values differ."""
+    if isinstance(was, list) and isinstance(now, list) and len(was) == len(now):
+        was, now = dict(enumerate(was)), dict(enumerate(now))
+    if not (isinstance(was, dict) and isinstance(now, dict)):
+        return [] if was == now else [place]
+    return [
+        found
+        for key in {**was, **now}
+        for found in _differing(was.get(key), now.get(key), f"{place}.{key}".lstrip("."))
+    ]
 
 
 def set_value(raw: dict[str, Any], change: str) -> None:

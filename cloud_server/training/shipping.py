@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 from safetensors.torch import save_file
@@ -10,20 +11,34 @@ from safetensors.torch import save_file
 from cloud_server.adapter_files import (
     ADAPTER_NAME,
     CALIBRATION_NAME,
+    FIGURES_NAME,
+    SECOND_READING_NAME,
+    THRESHOLDS_NAME,
     change_files,
     next_change_file,
     read_second_reading,
 )
 from cloud_server.modeling import ShadowModel
-from cloud_server.modeling.change import Change
+from cloud_server.modeling.change import Change, Tensors, part_way
 from cloud_server.modeling.checkpoint import read_adapter
 from cloud_server.training.base import TrainingBase, load_training_base
-from cloud_server.training.data import Row, read_files
+from cloud_server.training.data import read_files
 from cloud_server.training.posterior import reading
-from cloud_server.training.recipe import Recipe
+from cloud_server.training.recipe import RECIPE_NAME, Recipe, read_recipe
 from cloud_server.training.second_reader import Reader, weigh_beside
 from cloud_server.training.train import calibrate, save_as_shipped, write_thresholds
 from shared.bundle import file_sha256
+from shared.errors import ConfigurationError
+
+_RENEWED = (
+    RECIPE_NAME,
+    "loss.png",
+    CALIBRATION_NAME,
+    FIGURES_NAME,
+    THRESHOLDS_NAME,
+    SECOND_READING_NAME,
+)
+"""What comes with a change, in the order of the moves: what a running system reads goes last."""
 
 
 def ship_change(
@@ -38,57 +53,114 @@ def ship_change(
 ) -> Path:
     """Write the change from `shipped`'s tensors to those of a finished run; return its file.
 
-    share: how much of the difference is kept. Less than the whole forgets less of what was known before
-    (weight-space ensembles, Wortsman and others 2021, arXiv 2109.01903); the temperature is then fitted anew.
+    share: how much of the difference is kept (`part_way`); below 1 the temperature is fitted anew.
     The thresholds are chosen with the changed tensors, rounded as they are, and a second reader that is
     there is weighed against them; recipe, calibration and plot come along.
-    `shadow_adapter.safetensors` and the changes before stay as they are.
+    `shadow_adapter.safetensors` and the changes before stay as they are. Interrupted, it leaves `shipped`
+    as it was. ConfigurationError where the run is not finished, or was shipped before.
     """
-    recipe = Recipe.model_validate_json((run / "recipe.json").read_bytes())
-    loaded = load_training_base(profile, torch.float32)
-    rows = recipe.stages[-1].data
-    chosen_on = rows.calibration or rows.validation
+    recipe = _read_finished(run)
+    trained_sha256 = _unshipped_sha256(run, shipped)
     trained = run / "adapter"
+    loaded = load_training_base(profile, torch.float32)
+    before = read_adapter(shipped)
     if share < 1:
-        trained = _keep(share, trained, shipped, loaded, read_files(datasets, chosen_on))
-    changed = [shipped / ADAPTER_NAME, *change_files(shipped)][-1]
+        trained = _keep(share, trained, before, loaded, recipe, datasets)
     change = Change.between(
-        read_adapter(shipped), read_adapter(trained), file_sha256(changed), rank=rank, steps=steps
+        before,
+        read_adapter(trained),
+        file_sha256([shipped / ADAPTER_NAME, *change_files(shipped)][-1]),
+        rank=rank,
+        steps=steps,
+        trained=trained_sha256,
     )
-    file = next_change_file(shipped)
+    with TemporaryDirectory(prefix=f".{shipped.name}-", dir=shipped.resolve().parent) as folder:
+        made = Path(folder)
+        file = _make(change, run, trained, shipped, made)
+        _choose(loaded, recipe, datasets, made)
+        _move(file.name, made, shipped)
+    return shipped / file.name
+
+
+def _read_finished(run: Path) -> Recipe:
+    """Return a finished run's recipe; ConfigurationError where the run is none or not finished."""
+    if not (run / RECIPE_NAME).is_file():
+        raise ConfigurationError(
+            f"{run} is no run of `cloud-server train`: it has no {RECIPE_NAME}"
+        )
+    recipe = read_recipe(Recipe, run)
+    adapter = run / "adapter"
+    wanted = [run / f"{stage.name}.done" for stage in recipe.stages]
+    wanted += [adapter / ADAPTER_NAME, adapter / FIGURES_NAME]
+    if missing := [path for path in wanted if not path.exists()]:
+        raise ConfigurationError(
+            f"{run} holds no finished shadow: {missing[0]} is not there; the same `cloud-server train` "
+            "goes on where it stands"
+        )
+    return recipe
+
+
+def _unshipped_sha256(run: Path, shipped: Path) -> str:
+    """Return the hash of the file that a run trained; ConfigurationError where it was shipped before."""
+    trained_sha256 = file_sha256(run / "adapter" / ADAPTER_NAME)
+    for path in change_files(shipped):
+        if Change.read(path).trained == trained_sha256:
+            raise ConfigurationError(
+                f"{run} was shipped already, as {path}; take that file away first to ship it otherwise"
+            )
+    return trained_sha256
+
+
+def _make(change: Change, run: Path, trained: Path, shipped: Path, made: Path) -> Path:
+    """Make in `made` a copy of the shipped folder with the change and what comes along; return the change's file."""
+    shutil.copytree(shipped, made, dirs_exist_ok=True)
+    file = next_change_file(made)
     change.save(file)
-    shutil.copy(run / "recipe.json", shipped)
-    for name in (CALIBRATION_NAME, "loss.png"):
-        if (trained / name).exists():
-            shutil.copy(trained / name, shipped)
-    model = ShadowModel.from_pretrained(loaded.model, shipped).eval()
-    read = reading(model, loaded.encoder)
-    write_thresholds(read, recipe, datasets, shipped)
-    if read_second_reading(shipped):
-        reader = Reader.load(shipped)
-        figures = weigh_beside(shipped, reader, read, datasets, rows.validation, chosen_on)
-        print(json.dumps(figures, ensure_ascii=False), flush=True)
+    for path in (run / RECIPE_NAME, trained / CALIBRATION_NAME, trained / "loss.png"):
+        if path.exists():
+            shutil.copy(path, made)
     return file
 
 
+def _choose(loaded: TrainingBase, recipe: Recipe, datasets: Path, made: Path) -> None:
+    """Choose the thresholds of the changed shadow, and weigh a second reader that is there against it."""
+    model = ShadowModel.from_pretrained(loaded.model, made).eval()
+    read = reading(model, loaded.encoder)
+    write_thresholds(read, recipe, datasets, made)
+    if read_second_reading(made):
+        rows = recipe.stages[-1].data
+        reader = Reader.load(made)
+        figures = weigh_beside(made, reader, read, datasets, rows.validation, rows.chosen_on)
+        print(json.dumps(figures, ensure_ascii=False), flush=True)
+
+
+def _move(change: str, made: Path, shipped: Path) -> None:
+    """Move what is new into the shipped folder; the change last, since without it the run is not shipped yet."""
+    for name in (*_RENEWED, change):
+        if (made / name).exists():
+            (made / name).replace(shipped / name)
+
+
 def _keep(
-    share: float, trained: Path, shipped: Path, loaded: TrainingBase, rows: list[Row]
+    share: float,
+    trained: Path,
+    before: Tensors,
+    loaded: TrainingBase,
+    recipe: Recipe,
+    datasets: Path,
 ) -> Path:
-    """Return the folder, beside `trained`, of the shadow that lies `share` of the way from shipped to trained.
+    """Return the folder, beside `trained`, of the shadow that lies `share` of the way from `before` to trained.
 
     Its calibration.json holds the temperature in all: the run's own, of which a share is mixed in, and the new fit's.
     """
     folder = trained.parent / "kept"
     shutil.copytree(trained, folder, dirs_exist_ok=True)
-    before, now = read_adapter(shipped), read_adapter(trained)
-    mixed = {
-        name: torch.lerp(before[name].float(), now[name].float(), share).contiguous()
-        for name in now
-    }
+    mixed = part_way(before, read_adapter(trained), share)
     save_file(mixed, str(folder / ADAPTER_NAME), metadata={"format": "pt"})
     model = ShadowModel.from_pretrained(loaded.model, folder).eval()
     calibration = folder / CALIBRATION_NAME
     own = json.loads(calibration.read_bytes())["temperature"] if calibration.exists() else 1.0
+    rows = read_files(datasets, recipe.stages[-1].data.chosen_on)
     calibrate(model, loaded, rows, folder, folded=1 / (1 + share * (1 / own - 1)))
     save_as_shipped(model, folder)
     return folder

@@ -22,14 +22,15 @@ from torch import Tensor
 
 from cloud_server.adapter_files import TAUGHT_NAME, Taught, read_taught
 from cloud_server.modeling import ShadowModel
+from cloud_server.modeling.change import part_way
 from cloud_server.training.augmentation import Augmenter
-from cloud_server.training.base import TrainingBase, load_training_base
+from cloud_server.training.base import TrainingBase, load_base_to_train
 from cloud_server.training.data import Example, hard_target
 from cloud_server.training.judge import Judge
 from cloud_server.training.lesson import Lesson, prepare_lesson
 from cloud_server.training.objective import BatchBuilder
 from cloud_server.training.posterior import Posteriors, reading, tag_posteriors
-from cloud_server.training.recipe import Recipe, Stage
+from cloud_server.training.recipe import Recipe, Stage, write_recipe
 from cloud_server.training.second_reader import ReaderRecipe
 from cloud_server.training.teaching_report import REPORT_NAME, count, measure
 from cloud_server.training.thresholds import decide
@@ -83,7 +84,7 @@ def teach(
     stage = recipe.stages[0]
     lesson = prepare_lesson(taught, folders, stage.data, datasets, HELD_OUT_SHARE, recipe.seed)
     _begin_run(recipe, run_directory)
-    loaded = load_training_base(recipe.profile, torch.float32)
+    loaded = load_base_to_train(recipe.profile)
     model = ShadowModel.from_pretrained(loaded.model, adapter).eval()
     print(f"1/3 what the shadow makes of {len(lesson.replayed)} rows before", flush=True)
     old = partial(_old_posteriors, model, loaded)
@@ -141,7 +142,7 @@ def _settle(
     rows = [*lesson.calibration, *lesson.held_out]
     learnt = {name: each.clone() for name, each in model.shadow_model.state_dict().items()}
     for share in SHARES:
-        mixed = {name: torch.lerp(before.weights[name], learnt[name], share) for name in learnt}
+        mixed = part_way(before.weights, learnt, share)
         model.shadow_model.load_state_dict(
             {name: each.to(torch.bfloat16).float() for name, each in mixed.items()}
         )
@@ -205,11 +206,13 @@ def lay_out(
 
 
 def _begin_run(recipe: Recipe, run_directory: Path) -> None:
-    """Begin anew: another run's checkpoint would be gone on with, whatever utterances it saw."""
+    """Begin anew: another run's checkpoint would be gone on with, whatever utterances it saw, and its
+    second reader exported."""
     run_directory.mkdir(parents=True, exist_ok=True)
-    shutil.rmtree(run_directory / recipe.stages[0].name, ignore_errors=True)
+    for folder in (recipe.stages[0].name, "adapter"):
+        shutil.rmtree(run_directory / folder, ignore_errors=True)
     (run_directory / LOG_NAME).unlink(missing_ok=True)
-    (run_directory / "recipe.json").write_text(recipe.model_dump_json(indent=2) + "\n")
+    write_recipe(recipe, run_directory)
     if recipe.threads:
         torch.set_num_threads(recipe.threads)
     torch.manual_seed(recipe.seed)

@@ -163,10 +163,19 @@ def binomial_tail(successes: int, trials: int, probability: float) -> float:
     return min(
         1.0,
         math.fsum(
-            math.comb(trials, k) * probability**k * (1 - probability) ** (trials - k)
+            math.exp(
+                _log_combinations(trials, k)
+                + k * math.log(probability)
+                + (trials - k) * math.log1p(-probability)
+            )
             for k in range(successes + 1)
         ),
     )
+
+
+def _log_combinations(trials: int, chosen: int) -> float:
+    """Return the logarithm of a number that itself may be too large for a float."""
+    return math.lgamma(trials + 1) - math.lgamma(chosen + 1) - math.lgamma(trials - chosen + 1)
 
 
 def decide(posterior: Tensor, thresholds: Mapping[str, float]) -> tuple[str, float]:

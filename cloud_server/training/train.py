@@ -13,7 +13,7 @@ import torch
 from cloud_server.adapter_files import CALIBRATION_NAME, FIGURES_NAME, THRESHOLDS_NAME
 from cloud_server.modeling import ShadowConfig, ShadowModel
 from cloud_server.training.augmentation import Augmenter
-from cloud_server.training.base import TrainingBase, load_training_base
+from cloud_server.training.base import TrainingBase, load_base_to_train
 from cloud_server.training.calibration import (
     calibration_error,
     fit_temperature,
@@ -24,7 +24,14 @@ from cloud_server.training.low_rank import LowRankLearner, adapt
 from cloud_server.training.objective import BatchBuilder
 from cloud_server.training.plots import plot_log
 from cloud_server.training.posterior import Posteriors, branch_states, reading, tag_head
-from cloud_server.training.recipe import DataSection, LowRankSection, Recipe, Stage
+from cloud_server.training.recipe import (
+    DataSection,
+    LowRankSection,
+    Recipe,
+    Stage,
+    refuse_other_recipe,
+    write_recipe,
+)
 from cloud_server.training.soft_targets import read_soft_targets
 from cloud_server.training.thresholds import choose_thresholds, decide
 from cloud_server.training.trainer import (
@@ -37,9 +44,7 @@ from cloud_server.training.trainer import (
 
 def stage_rows(data: DataSection, directory: Path, seed: int) -> list[Row]:
     """Return a stage's rows: commands, answers (repeated), other remote requests, and whole files."""
-    commands = read_files(directory, data.commands)
-    if data.command_rows is not None and len(commands) > data.command_rows:
-        commands = random.Random(seed).sample(commands, data.command_rows)
+    commands = draw(read_files(directory, data.commands), data.command_rows, seed)
     answers = read_files(directory, data.answers) * data.answer_repeats
     remote = draw(read_files(directory, data.remote), data.remote_rows, seed)
     whole = [
@@ -97,15 +102,17 @@ def _target(row: Row, stage: Stage, soft: dict[str, tuple[float, ...]]) -> tuple
 
 def train(recipe: Recipe, datasets: Path, run_directory: Path) -> Path:
     """Run the recipe's stages in `run_directory` (resumed where they stand) and return the adapter's
-    directory: a shadow's library-format files, thresholds and figures, or peft's files."""
+    directory: a shadow's library-format files, thresholds and figures, or peft's files.
+
+    ConfigurationError where the run was begun with another recipe.
+    """
+    refuse_other_recipe(recipe, run_directory)
     run_directory.mkdir(parents=True, exist_ok=True)
-    (run_directory / "recipe.json").write_text(recipe.model_dump_json(indent=2) + "\n")
+    write_recipe(recipe, run_directory)
     if recipe.threads:
         torch.set_num_threads(recipe.threads)
     torch.manual_seed(recipe.seed)
-    loaded = load_training_base(recipe.profile, torch.float32)
-    if torch.cuda.is_available():
-        loaded.model.to("cuda")  # type: ignore[arg-type]
+    loaded = load_base_to_train(recipe.profile)
     if recipe.low_rank:
         return _train_low_rank(recipe, recipe.low_rank, loaded, datasets, run_directory)
     model = _create(recipe, loaded)
@@ -248,7 +255,7 @@ def write_thresholds(read: Posteriors, recipe: Recipe, datasets: Path, adapter: 
     """Choose thresholds for what `read` makes of the recipe's calibration rows, and write them and
     the validation's figures."""
     data = recipe.stages[-1].data
-    choosing = read_files(datasets, data.calibration or data.validation)
+    choosing = read_files(datasets, data.chosen_on)
     choice = choose_thresholds(read([row.text for row in choosing]), choosing)
     thresholds = choice.thresholds
     (adapter / THRESHOLDS_NAME).write_text(json.dumps(thresholds, indent=2) + "\n")

@@ -19,6 +19,7 @@ from cloud_server.training.recipe import Recipe, Stage
 from cloud_server.training.thin import ThinChanges
 
 LOG_NAME = "log.jsonl"
+STATE_NAME = "trainer_state.json"
 
 
 class JsonLinesLog(TrainerCallback):
@@ -32,6 +33,27 @@ class JsonLinesLog(TrainerCallback):
         entry = {"stage": self.stage, "step": state.global_step, **(logs or {})}
         with self.path.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(entry) + "\n")
+
+
+def last_checkpoint(directory: Path) -> Path | None:
+    """Return the newest whole checkpoint: the Trainer writes its state file last."""
+    whole = [path.parent for path in directory.glob(f"checkpoint-*/{STATE_NAME}")]
+    return max(whole, key=_step_of, default=None)
+
+
+def _step_of(checkpoint: Path) -> int:
+    return int(checkpoint.name.split("-")[1])
+
+
+def rewind_log(log: Path, stage: str, checkpoint: Path | None) -> None:
+    """Drop what an interrupted stage logged after its checkpoint, without one all; it will be logged again."""
+    if not log.exists():
+        return
+    last = _step_of(checkpoint) if checkpoint else -1
+    lines = log.read_text(encoding="utf-8").splitlines(keepends=True)
+    whole = [(line, json.loads(line)) for line in lines if line.endswith("\n")]
+    kept = [line for line, entry in whole if entry["stage"] != stage or entry["step"] <= last]
+    log.write_text("".join(kept), encoding="utf-8")
 
 
 class PackedTrainer(Trainer):
@@ -209,7 +231,9 @@ def run_stage(
     run_directory: Path,
 ) -> None:
     """Train one stage on the examples in their order, resuming from its last checkpoint if any."""
-    output = run_directory / stage.name
+    output, log = run_directory / stage.name, run_directory / LOG_NAME
+    found = last_checkpoint(output)
+    rewind_log(log, stage.name, found)
     steps = math.ceil(len(examples) / stage.batch_rows)
     training = trainer(
         model,
@@ -217,8 +241,7 @@ def run_stage(
         builder,
         args=_arguments(stage, recipe, output, steps),
         train_dataset=examples,
-        callbacks=[JsonLinesLog(run_directory / LOG_NAME, stage.name)],
+        callbacks=[JsonLinesLog(log, stage.name)],
     )
-    checkpoints = sorted(output.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
-    training.train(resume_from_checkpoint=str(checkpoints[-1]) if checkpoints else None)
+    training.train(resume_from_checkpoint=str(found) if found else None)
     training.end()

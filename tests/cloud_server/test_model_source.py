@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 
+from cloud_server.adapter_files import CHANGE_NAME
 from cloud_server.loading import make_tiny
 from cloud_server.model_source import ADAPTER_PATTERNS, ModelSource, weights_sha256
 from cloud_server.modeling import ShadowModel
@@ -73,6 +74,13 @@ def test_a_hash_is_checked(hub: Path, adapter: Path) -> None:
             load(place, **expected)
 
 
+def test_a_hash_covers_a_change_of_the_weights(adapter: Path) -> None:
+    right = weights_sha256(adapter)
+    (adapter / CHANGE_NAME).write_bytes(b"another's change")
+    with pytest.raises(ModelError, match=f"expected {right}"):
+        load(adapter, sha256=right)
+
+
 def test_what_the_hub_does_not_give_is_named(hub: Path) -> None:
     with pytest.raises(ModelError, match="owner/robot-dog-shadow at v3 is no directory here"):
         load("owner/robot-dog-shadow@v3")
@@ -97,11 +105,23 @@ def test_a_folder_with_marks_in_its_name_is_a_folder(adapter: Path, tmp_path: Pa
     assert ModelSource.parse(odd).fetch(ADAPTER_PATTERNS) == odd
 
 
-def test_several_weights_have_the_hash_that_sha256sum_gives(tmp_path: Path) -> None:
-    for name in ("model-00002-of-00002", "model-00001-of-00002", "Other"):
-        (tmp_path / f"{name}.safetensors").write_bytes(name.encode())
+@pytest.mark.parametrize(
+    ("names", "patterns"),
+    [
+        (("model-2.safetensors", "model-1.safetensors", "Other.safetensors"), "*.safetensors"),
+        (
+            ("shadow.safetensors", "a_2.safetensors.xz", "a.safetensors.xz"),
+            "*.safetensors *.safetensors.xz",
+        ),
+    ],
+)
+def test_several_weights_have_the_hash_that_sha256sum_gives(
+    names: tuple[str, ...], patterns: str, tmp_path: Path
+) -> None:
+    for name in names:
+        (tmp_path / name).write_bytes(name.encode())
     said = subprocess.run(
-        "LC_ALL=C sha256sum *.safetensors | sha256sum",
+        f"LC_ALL=C sha256sum {patterns} | sha256sum",
         shell=True,
         cwd=tmp_path,
         capture_output=True,

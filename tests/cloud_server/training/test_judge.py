@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from cloud_server.adapter_files import read_thresholds
 from cloud_server.training.data import Row
 from cloud_server.training.judge import Judge
 from cloud_server.training.lesson import prepare_lesson
@@ -26,6 +27,7 @@ pytestmark = pytest.mark.usefixtures("built_in_catalogue")
 EXAMPLE = Path("examples/push-ups")
 OLD_TAGS = (*(f"[{skill.name}()]" for skill in BUILT_IN), REMOTE)
 THRESHOLDS = {"0": 0.4, "1": 0.5, "2": 0.6, "3": 0.97}
+ALONE = {"0": 0.5, "1": 0.6, "2": 0.7, "3": 0.98}
 WEIGHTS = (0.4, 0.8)
 RECIPE = ReaderRecipe(
     name="test",
@@ -66,7 +68,7 @@ def adapter(datasets: Path) -> Path:
     rows = [Row.model_validate_json(each) for each in (datasets / "rows.jsonl").open()]
     texts = [*(row.text for row in rows), "what will the weather be", "is it far"]
     labels = [*(OLD_TAGS.index(f"[{row.label}()]") for row in rows), 34, 34]
-    Judge(THRESHOLDS, WEIGHTS, fit(RECIPE, texts, labels)).save(datasets)
+    Judge(THRESHOLDS, WEIGHTS, fit(RECIPE, texts, labels), Judge(ALONE)).save(datasets)
     return datasets
 
 
@@ -136,6 +138,16 @@ def test_thresholds_are_settled_by_the_shipped_rule_and_tier_3_is_not_loosened()
     assert (
         Judge({**THRESHOLDS, "3": 0.9999}).settled(rows, posteriors, {}).thresholds["3"] == 0.9999
     )
+
+
+def test_beside_a_second_reader_the_shadow_alone_has_thresholds_of_its_own(adapter: Path) -> None:
+    rows = [*remote_rows(1900, 1000), *(labelled(i, "Sit") for i in range(3))]
+    posteriors = posteriors_of(rows, [("Sit", 0.905)] * 10)
+    judge = Judge.of(adapter, OLD_TAGS)
+    assert judge.alone == Judge(ALONE)
+    judge.settled(rows, posteriors, {}).save(adapter)
+    assert read_thresholds(adapter) == Judge(ALONE).settled(rows, posteriors, {}).thresholds
+    assert read_thresholds(adapter)["1"] == 0.91
 
 
 def test_what_a_judge_in_use_acts_on_is_allowed() -> None:

@@ -63,6 +63,15 @@ def test_a_change_is_fitted_to_the_head_that_is_there(adapter: Path, datasets: P
     assert (read.weight - changed.weight).norm() < 0.2 * moved
 
 
+def test_a_further_change_stands_in_place_of_the_one_before(adapter: Path, datasets: Path) -> None:
+    """On top of it, it would be of twice the rank, of which the file keeps but half."""
+    train_line_head("tiny", adapter, datasets, OPTIONS)
+    train_line_head("tiny", adapter, datasets, CHANGE)
+    once = LineHead.load(adapter).weight
+    train_line_head("tiny", adapter, datasets, CHANGE)
+    torch.testing.assert_close(LineHead.load(adapter).weight, once)
+
+
 def test_a_whole_head_has_no_change_beside_it(adapter: Path, datasets: Path) -> None:
     train_line_head("tiny", adapter, datasets, OPTIONS)
     train_line_head("tiny", adapter, datasets, CHANGE)

@@ -3,8 +3,11 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
+import pytest
 import torch
+from click.testing import CliRunner
 from safetensors.torch import load_file
 
 from cloud_server.adapter_files import (
@@ -14,13 +17,16 @@ from cloud_server.adapter_files import (
     read_second_reading,
     read_thresholds,
 )
+from cloud_server.cli import main
 from cloud_server.modeling.checkpoint import read_adapter
+from cloud_server.training import shipping
 from cloud_server.training.pool import save_reading
 from cloud_server.training.recipe import AttachedBatches, Recipe
 from cloud_server.training.second_reader import fit, train_reader, weigh_again
 from cloud_server.training.shipping import ship_change
 from cloud_server.training.train import train
 from shared.bundle import SecondReading
+from shared.errors import ConfigurationError
 from shared.tags import TAGS, parse_tag
 from tests.cloud_server.training.test_second_reader import TEXTS
 from tests.cloud_server.training.test_second_reader import recipe as reader_recipe
@@ -74,6 +80,82 @@ def test_a_share_of_what_was_learnt_can_be_kept(tmp_path: Path) -> None:
     )
     assert torch.allclose(moved, 0.25 * way, atol=0.02 * float(way.abs().max()))
     assert json.loads((shipped / "calibration.json").read_text())["temperature"] > 0
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with data and two finished runs, `first` and `second`."""
+    folder = tmp_path_factory.mktemp("runs")
+    write_data(folder)
+    for seed, name in enumerate(("first", "second"), start=1):
+        train(recipe(seed=seed), folder, folder / name)
+    return folder
+
+
+@pytest.fixture
+def shipped(runs: Path, tmp_path: Path) -> Path:
+    """What `first` trained, alone in its folder."""
+    shutil.copytree(runs / "first" / "adapter", tmp_path / "models" / "shipped")
+    return tmp_path / "models" / "shipped"
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_a_run_is_shipped_once(runs: Path, shipped: Path) -> None:
+    ship_change(runs / "second", "tiny", shipped, runs, rank=1000, share=0.5)
+    before = files_of(shipped)
+    with pytest.raises(ConfigurationError, match=f"was shipped already, as .*{CHANGE_NAME}"):
+        ship_change(runs / "second", "tiny", shipped, runs, rank=1)
+    assert files_of(shipped) == before
+
+
+def test_what_is_interrupted_changes_nothing_and_can_be_repeated(
+    runs: Path, shipped: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = files_of(shipped)
+
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shipping, "write_thresholds", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            ship_change(runs / "second", "tiny", shipped, runs, rank=1000)
+    assert files_of(shipped) == before
+    assert [path.name for path in shipped.parent.iterdir()] == ["shipped"]
+
+    file = ship_change(runs / "second", "tiny", shipped, runs, rank=1000)
+    assert file.name == CHANGE_NAME
+
+
+def test_the_change_is_moved_last(
+    runs: Path, shipped: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moved: list[str] = []
+    replace = Path.replace
+
+    def note(self: Path, target: Path) -> Path:
+        moved.append(target.name)
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", note)
+    ship_change(runs / "second", "tiny", shipped, runs, rank=1000)
+    assert moved == ["recipe.json", "loss.png", "figures.json", "thresholds.json", CHANGE_NAME]
+    assert [path.name for path in shipped.parent.iterdir()] == ["shipped"]
+
+
+def test_what_is_no_finished_run_is_refused(runs: Path, shipped: Path, tmp_path: Path) -> None:
+    arguments = ["ship-change", str(runs / "typo"), "--profile", "tiny", "--adapter", str(shipped)]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 2
+    assert "typo is no run of `cloud-server train`: it has no recipe.json" in result.stderr
+    unfinished = tmp_path / "unfinished"
+    shutil.copytree(runs / "second", unfinished)
+    (unfinished / "joint.done").unlink()
+    with pytest.raises(ConfigurationError, match=r"no finished shadow: .*joint\.done is not"):
+        ship_change(unfinished, "tiny", shipped, runs, rank=1)
 
 
 def thin_recipe(shipped: Path) -> Recipe:

@@ -9,10 +9,10 @@ import pytest
 import torch
 from click.testing import CliRunner, Result
 
-from cloud_server.adapter_files import read_taught
+from cloud_server.adapter_files import SECOND_READER_NAME, SECOND_READING_NAME, read_taught
 from cloud_server.cli import main
 from cloud_server.modeling import ShadowConfig, ShadowModel
-from cloud_server.training.base import load_training_base
+from cloud_server.training.base import load_base_to_train, load_training_base
 from cloud_server.training.data import Row, hard_target
 from cloud_server.training.lesson import Lesson, prepare_lesson, read_utterances, split
 from cloud_server.training.recipe import DataSection, load_recipe
@@ -106,6 +106,35 @@ def test_one_command_makes_a_bundle_that_knows_the_skill(
     with pytest.raises(BundleError, match=r"\[PushUps\(\)\], which this process was not taught"):
         read_manifest(tmp_path / "bundle")
     assert len(SKILL_NAMES) == len(BUILT_IN) == 34
+
+
+def test_nothing_of_another_lesson_is_exported(
+    datasets: Path, adapter: Path, tmp_path: Path
+) -> None:
+    before = tmp_path / "run" / "adapter"
+    before.mkdir(parents=True)
+    for name in (SECOND_READER_NAME, SECOND_READING_NAME):
+        (before / name).write_text("another lesson's")
+    result = run(EXAMPLE, datasets, adapter, tmp_path)
+    assert result.exit_code == 0, result.output
+    assert not (before / SECOND_READER_NAME).exists()
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_shadow_is_taught_on_a_gpu(datasets: Path, adapter: Path, tmp_path: Path) -> None:
+    result = run(EXAMPLE, datasets, adapter, tmp_path)
+    assert result.exit_code == 0, result.output
+
+
+def test_what_is_read_before_is_on_the_device_that_is_trained_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    moved: list[object] = []
+    monkeypatch.setattr(torch.nn.Module, "to", lambda self, *to, **_: moved.extend(to) or self)
+    load_base_to_train("tiny")
+    assert "cuda" in moved
 
 
 def test_a_shadow_that_forgets_gives_no_bundle(

@@ -1,5 +1,7 @@
 """Thresholds bound their risks with confidence; calibration changes how sure, not what."""
 
+import math
+
 import pytest
 import torch
 
@@ -60,6 +62,8 @@ def test_the_binomial_tail() -> None:
     assert binomial_tail(0, 10, 0.5) == pytest.approx(0.5**10)
     assert binomial_tail(10, 10, 0.5) == pytest.approx(1.0)
     assert binomial_tail(4, 1888, 0.005) < 0.05 < binomial_tail(5, 1888, 0.005)
+    assert binomial_tail(500, 1000, 0.5) == pytest.approx(0.5 + math.comb(1000, 500) / 2**1001)
+    assert binomial_tail(196, 2863, 0.0025) == pytest.approx(1.0)
 
 
 def test_clean_rows_give_the_loosest_thresholds_and_dangerous_ones_stay_strict() -> None:

@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import load_file
 
 from cloud_server.training import trainer
+from cloud_server.training.data import Row, draw
 from cloud_server.training.recipe import DataSection, Recipe, load_recipe
 from cloud_server.training.train import stage_rows, train
 from shared.errors import ConfigurationError, DataError
@@ -81,15 +82,35 @@ def test_a_recipe_learns_and_is_finished_once(tmp_path: Path) -> None:
     assert len((run / "log.jsonl").read_text().splitlines()) == len(stages)
 
 
+def test_a_run_is_gone_on_with_only_by_its_recipe(tmp_path: Path) -> None:
+    write_data(tmp_path)
+    run = tmp_path / "run"
+    train(recipe(threads=1), tmp_path, run)
+    before = (run / "recipe.json").read_text()
+    stages = [stage.model_copy(update={"epochs": 2.0}) for stage in recipe().stages]
+    other = recipe(seed=1).model_copy(update={"stages": stages})
+    with pytest.raises(
+        ConfigurationError,
+        match=r"\(seed, stages\.0\.epochs, stages\.1\.epochs differ\); choose another --out, or remove",
+    ):
+        train(other, tmp_path, run)
+    assert (run / "recipe.json").read_text() == before
+    train(recipe(threads=2), tmp_path, run)
+    torch.set_num_threads(1)
+    (run / "recipe.json").write_text('{"name"')
+    with pytest.raises(ConfigurationError, match=r"recipe\.json is no recipe that can be read"):
+        train(recipe(), tmp_path, run)
+
+
 def low_rank_recipe() -> Recipe:
-    made = recipe(save_steps=10, low_rank={"method": "dora", "rank": 2, "dropout": 0.0})
+    made = recipe(save_steps=15, low_rank={"method": "dora", "rank": 2, "dropout": 0.0})
     return made.model_copy(
         update={"stages": [each.model_copy(update={"mode": "joint"}) for each in made.stages]}
     )
 
 
 def thin_recipe() -> Recipe:
-    made = recipe(save_steps=10)
+    made = recipe(save_steps=15)
     first, joint = made.stages
     return made.model_copy(update={"stages": [first.model_copy(update={"change_rank": 2}), joint]})
 
@@ -97,7 +118,7 @@ def thin_recipe() -> Recipe:
 @pytest.mark.parametrize(
     ("made", "weights"),
     [
-        (recipe(save_steps=10), "shadow_adapter.safetensors"),
+        (recipe(save_steps=15), "shadow_adapter.safetensors"),
         (thin_recipe(), "shadow_adapter.safetensors"),
         (low_rank_recipe(), "adapter_model.safetensors"),
     ],
@@ -110,17 +131,30 @@ def test_an_interrupted_stage_resumes(
     whole = train(made, tmp_path, tmp_path / "whole")
 
     def interrupt(self: Any, args: Any, state: Any, control: Any, **_: Any) -> None:
-        if state.global_step == 20:
+        if state.global_step == 24:
             raise KeyboardInterrupt
+
+    steps: list[int] = []
+
+    def note(self: Any, args: Any, state: Any, control: Any, **_: Any) -> None:
+        steps.append(state.global_step)
 
     with monkeypatch.context() as patch:
         patch.setattr(trainer.JsonLinesLog, "on_step_end", interrupt)
         with pytest.raises(KeyboardInterrupt):
             train(made, tmp_path, tmp_path / "broken")
-    lines = (tmp_path / "broken" / "log.jsonl").read_text().splitlines()
-    resumed = train(made, tmp_path, tmp_path / "broken")
-    more = (tmp_path / "broken" / "log.jsonl").read_text().splitlines()[len(lines) :]
-    assert min(json.loads(line)["step"] for line in more if '"tags"' in line) >= 20
+    (tmp_path / "broken" / "tags" / "checkpoint-30").mkdir()  # one that was being written
+    with monkeypatch.context() as patch:
+        patch.setattr(trainer.JsonLinesLog, "on_step_end", note)
+        resumed = train(made, tmp_path, tmp_path / "broken")
+    assert steps[0] == 16, (
+        "the checkpoint is of step 15; step 20 was logged before and is logged anew"
+    )
+    logged = [
+        [(each["stage"], each["step"]) for each in map(json.loads, (run / "log.jsonl").open())]
+        for run in (tmp_path / "whole", tmp_path / "broken")
+    ]
+    assert logged[0] == logged[1]
     one, two = (load_file(each / weights) for each in (whole, resumed))
     for name, tensor in one.items():
         torch.testing.assert_close(two[name].float(), tensor.float(), atol=2e-2, rtol=2e-2)
@@ -145,6 +179,8 @@ def test_a_recipe_is_changed_from_the_command_line() -> None:
 
 def test_wrong_recipes_and_rows_are_named(tmp_path: Path) -> None:
     path = tmp_path / "r.toml"
+    with pytest.raises(ConfigurationError, match=r"calibrate = true needs data\.calibration"):
+        load_recipe(SHIPPED, ["stages.0.calibrate=true", "stages.0.data.calibration=[]"])
     path.write_text(SHIPPED.read_text().replace("epochs", "epoks"))
     with pytest.raises(ConfigurationError, match="epoks"):
         load_recipe(path)
@@ -173,6 +209,30 @@ def test_no_cap_falls_on_whole_files(tmp_path: Path) -> None:
     counts = Counter(row.id for row in stage_rows(data, tmp_path, seed=1))
     assert len(counts) == 24
     assert sorted(counts.values()) == [3] * 22 + [4] * 2
+
+
+def test_drawn_rows_are_of_every_file_and_kind_about_in_their_share() -> None:
+    kinds = ("request", "near_miss", "motion")
+    common = {"text": "t", "lang": "en", "label": "REMOTE", "license": "none"}
+    rows = [
+        Row(
+            id=f"{file}-{number}",
+            source=file,
+            kind=kinds[number % 3],
+            synthetic=number % 2 == 0,
+            **common,
+        )
+        for file, count in (("first", 300), ("second", 600), ("third", 900))
+        for number in range(count)
+    ]
+    drawn = draw(rows, 600, seed=1)
+    assert len({row.id for row in drawn}) == 600
+    for shares in (lambda row: row.source, lambda row: row.kind, lambda row: row.synthetic):
+        there, found = (Counter(map(shares, each)) for each in (rows, drawn))
+        assert all(0.75 < 3 * found[each] / there[each] < 1.25 for each in there)
+    assert draw(rows, 600, seed=1) == drawn
+    assert draw(rows, 600, seed=2) != drawn
+    assert draw(rows, None, seed=1) == draw(rows, 1800, seed=1) == rows
 
 
 @pytest.mark.parametrize("has_it", [True, False])
