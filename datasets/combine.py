@@ -12,6 +12,7 @@ import json
 import random
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from near_duplicates import essence, near_pairs, sound_bigrams, trigrams
@@ -104,6 +105,7 @@ def draw_apart(pool: list[tuple[str, str]], count: int, drawn: random.Random) ->
     return [drawn.choice(by_skill[skill]) for skill in chosen]
 
 
+@cache
 def lines(kind: str, language: str) -> list[str]:
     """Return the lines of a kind of parts."""
     return PARTS[kind][language].split("\n")[:-1]

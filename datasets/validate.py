@@ -54,6 +54,7 @@ SIDES = {
     "test_newcomer": ("test_newcomer",),
     "test_talkative": ("test_talkative",),
     "test_plain": ("test_plain",),
+    "test_pairs": ("test_pairs",),
     "train": (
         "train_normal",
         "train_normal_extra",
@@ -68,6 +69,8 @@ SIDES = {
         "talk_remote",
         "plain_normal",
         "plain_remote",
+        "pairs_normal",
+        "pairs_remote",
     ),
 }
 """What is kept apart: no row of a side is near one of another."""

@@ -130,7 +130,7 @@ def render(evaluation: Evaluation, pictures: str) -> str:
         targets_table(counted, systems, evaluation.tests, evaluation.qualities),
         "## The systems side by side",
         overall_table(main, systems, evaluation.latency),
-        _ROUTES.format(**_routes(counted["deployed"])),
+        _ROUTES.format(**_routes(counted["deployed"])) + _older(evaluation.systems["attached"]),
         *_latency_parts(evaluation.latency, pictures),
         "## Commands",
         commands_table(main),
@@ -177,6 +177,12 @@ def _rows_text(evaluation: Evaluation) -> str:
 def _routes(deployed: Counted) -> dict[str, int]:
     edge = deployed.routes["edge"] + deployed.routes["reflex"]
     return {"edge": edge, "cloud": deployed.routes["cloud"], "all": edge + deployed.routes["cloud"]}
+
+
+def _older(attached: System) -> str:
+    """Return what the attached model's file says of the shadow that it answered with."""
+    note = attached.about.get("note")
+    return f" **The attached model's answers, the deployed system's too, are {note}.**" if note else ""
 
 
 def _latency_parts(latency: Latency | None, pictures: str) -> list[str]:
@@ -231,7 +237,7 @@ def _sources(systems: Mapping[str, System]) -> str:
 _INTRODUCTION = """# How good the system is
 
 `make evaluation` writes this page and its pictures from `docs/evaluation/predictions/`; it is not edited
-by hand. The trainings behind the predictions take minutes on a GPU; their recipes are named at the end."""
+by hand. The trainings behind the predictions took 9 to 65 minutes a stage on two CPU cores; their recipes are named at the end."""
 
 _ROUTES = """"As deployed": the edge's reflex and int8 bundle decide by thresholds; what they defer goes to the attached
 model, whose skill passes only by the rule of `cloud_server/api/answering.py`. Of {all} commands {edge} end
@@ -252,9 +258,8 @@ counts it as a hallucination. The detached shadow and the edge cannot invent one
 _BELIEFS = """A skill of the cloud's passes where the edge holds it possible. What the rule's least belief comes to, on the
 calibration rows (not the tests); 0 is no rule at all:"""
 
-_CALIBRATION = """A temperature is fitted on `calibration.jsonl` and folded into the shadow's norm; thresholds are then
-chosen there by Learn-then-Test (`cloud_server/training/thresholds.py`), those on the confidence of both readers on
-`calibration_late.jsonl` as well. In the first picture a dot is where a system's own thresholds put it; a curve stands for the
+_CALIBRATION = """A temperature is fitted on `calibration.jsonl`, `calibration_late.jsonl` and `calibration_plain.jsonl` and folded into the shadow's norm; thresholds are then
+chosen there by Learn-then-Test (`cloud_server/training/thresholds.py`), those on the confidence of both readers as well. In the first picture a dot is where a system's own thresholds put it; a curve stands for the
 bare posterior, for the edge for the confidence of both, so that tiers' different thresholds may put the dot beside it."""
 
 _ABLATIONS = """Each has the same recipe, base and seed as the shipped shadow, and lacks one thing. **Where the texts seen differ, it
@@ -271,7 +276,8 @@ _MADE = """Each file's first line says on what it was made, with the hash of its
 refused. To make them again (the tests are `test_normal`, `test_remote`, `test_remote_extra` and `test_extra`):
 
 ```
-cloud-server train gemma-270m                     # recipes: cloud_server/training/recipes/
+cloud-server train gemma-270m                     # recipes: cloud_server/training/recipes/; then gemma-270m-on and
+                                                  # ship-change: what is shipped came in steps (its card)
 cloud-server predict detached --data DATA ...     # the tests, calibration, docs/evaluation/table3_inputs.jsonl
 cloud-server predict detached --uncalibrated ...
 cloud-server predict attached ...                 # the same rows

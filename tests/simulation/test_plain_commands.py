@@ -21,7 +21,7 @@ PLAIN = {
     "SayHello": ["say hello", "wave", "打个招呼", "挥挥手"],
     "Stretch": ["stretch", "have a stretch", "伸懒腰", "伸个懒腰"],
     "Wallow": ["roll over", "wallow", "打个滚"],
-    "Scrape": ["scrape", "作揖", "拜一拜"],
+    "Scrape": ["scrape your paws", "take a bow", "作揖", "拜一拜"],
     "FrontFlip": ["front flip", "do a front flip", "前空翻"],
     "FrontJump": ["jump forward", "front jump", "往前跳"],
     "FrontPounce": ["pounce", "pounce forward", "往前扑"],
