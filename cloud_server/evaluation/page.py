@@ -182,7 +182,9 @@ def _routes(deployed: Counted) -> dict[str, int]:
 def _older(attached: System) -> str:
     """Return what the attached model's file says of the shadow that it answered with."""
     note = attached.about.get("note")
-    return f" **The attached model's answers, the deployed system's too, are {note}.**" if note else ""
+    return (
+        f" **The attached model's answers, the deployed system's too, are {note}.**" if note else ""
+    )
 
 
 def _latency_parts(latency: Latency | None, pictures: str) -> list[str]:
