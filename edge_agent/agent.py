@@ -38,7 +38,7 @@ from edge_agent.verdict import Refusal
 from shared.bundle import BundleManifest
 from shared.errors import Busy, NotFound
 from shared.outcome import Call, Execution, Outcome, Source
-from shared.text import Language, clean_utterance, guess_language
+from shared.text import Language, clean_utterance, encodable, guess_language
 
 MAX_WAITING = 16
 """Utterances under way at once; a stop is let through above it."""
@@ -174,7 +174,7 @@ class Agent:
         with self._tracing.span("utterance") as span:
             utterance = self._arrive(source, session_id, request_id)
             # A lone surrogate, from a command line in another encoding, would make the outcome unwritable.
-            utterance.text = text.encode("utf-8", "replace").decode()
+            utterance.text = encodable(text)
             utterance.lang = lang or guess_language(text)
             with self._under_way.follow(utterance):
                 outcome = await self._settle(utterance, self._is_busy(), request_id is not None)

@@ -12,7 +12,7 @@ from edge_agent.tls import trust_only
 from shared.errors import ConfigurationError, RequestError
 from shared.messages import ErrorBody
 from shared.outcome import Outcome
-from shared.text import Language
+from shared.text import Language, encodable
 
 UTTERANCE_TIMEOUT_S = 180.0
 """An utterance is answered when its action has ended: a deadline and the longest dance."""
@@ -145,11 +145,6 @@ class AgentClient:
         except ValueError:
             raise RequestError(f"{self.url}{path} answers, but is no agent of ours") from None
         raise AgentRefused(refused)
-
-
-def encodable(text: str) -> str:
-    """Return `text` as UTF-8 can carry it: a lone surrogate, from JSON or a command line, becomes "?"."""
-    return text.encode("utf-8", "replace").decode()
 
 
 def _outcome(value: dict[str, Any]) -> Outcome:

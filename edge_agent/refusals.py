@@ -19,6 +19,7 @@ from shared.errors import (
     Unauthorized,
 )
 from shared.messages import ErrorBody
+from shared.text import encodable
 
 _CODES = {
     each.status: each.code for each in (Unauthorized, Forbidden, NotFound, Conflict, TooLarge)
@@ -57,7 +58,7 @@ def _respond(
     headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
     # A caller's own words (a field's name) may stand in the message: short and encodable only.
-    safe = message[:_MAX_MESSAGE_CHARACTERS].encode("utf-8", "replace").decode()
+    safe = encodable(message[:_MAX_MESSAGE_CHARACTERS])
     body = ErrorBody(code=code, message=safe, request_id=scope["state"]["request_id"])
     return JSONResponse(body.model_dump(), status, dict(headers or {}))
 

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any, get_args
 from uuid import uuid4
 
-from edge_agent.agent_client import AgentClient, AgentRefused, encodable
+from edge_agent.agent_client import AgentClient, AgentRefused
 from edge_agent.simulation import Simulation
 from shared.errors import DataError, RequestError
 from shared.outcome import Execution, Outcome, now_rfc3339
 from shared.report import read_json_lines
-from shared.text import Language, guess_language
+from shared.text import Language, encodable, guess_language
 
 SESSION = "script"
 

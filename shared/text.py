@@ -26,6 +26,11 @@ _APART = re.compile(rf"(?<!\S){_HAN}{_MARKS}*(?: {_MARKS}+| {_HAN}{_MARKS}*){{2,
 _LATIN_WORD = re.compile(r"[A-Za-z][A-Za-z'’-]*")
 
 
+def encodable(text: str) -> str:
+    """Return `text` as UTF-8 can carry it: a lone surrogate, from JSON or a command line, becomes "?"."""
+    return text.encode("utf-8", "replace").decode()
+
+
 def clean_utterance(text: str) -> str:
     """Return `text` as the models read it: no control characters or lone surrogates, single spaces.
 

@@ -26,6 +26,7 @@ from shared.errors import (
     Unauthorized,
 )
 from shared.messages import ErrorBody
+from shared.text import encodable
 
 OPENAI_PATHS = ("/v1/chat/", "/v1/completions", "/v1/models")
 _CODES = {
@@ -45,7 +46,7 @@ def error_body(scope: Mapping[str, Any], code: str, message: str, status: int) -
     """Return a refusal's body in the form that the path's callers read; its code is noted."""
     scope["state"]["error_code"] = code
     # A caller's own words (a field's name) may come back in the message: short and encodable only.
-    safe = message[:_MAX_MESSAGE_CHARACTERS].encode("utf-8", "replace").decode()
+    safe = encodable(message[:_MAX_MESSAGE_CHARACTERS])
     body = ErrorBody(code=code, message=safe, request_id=scope["state"]["request_id"]).model_dump()
     if not scope["path"].startswith(OPENAI_PATHS):
         return body
