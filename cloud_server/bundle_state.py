@@ -1,5 +1,6 @@
 """Whether an exported bundle still belongs to its shadow; needs no torch."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
@@ -18,6 +19,11 @@ Precision = Literal["int8", "fp16", "fp32"]
 """int8 is for a processor, fp16 for a GPU, fp32 the reference."""
 Coverage = Literal["pruned", "whole"]
 """Which tokens a bundle carries: what English and Chinese need, or the base's whole vocabulary."""
+
+
+def bundle_name(profile: str, taught: Iterable[str]) -> str:
+    """Return what a bundle is called: the profile, and the taught skills where it knows any."""
+    return "-".join((profile, *(name.lower() for name in taught)))
 
 
 def is_current(target: Path, adapter: Path, precision: Precision, coverage: Coverage) -> bool:

@@ -8,7 +8,8 @@ from typing import Any, get_args
 
 import click
 
-from cloud_server.bundle_state import Coverage, Precision, is_current
+from cloud_server.adapter_files import read_taught
+from cloud_server.bundle_state import Coverage, Precision, bundle_name, is_current
 from cloud_server.prepare import base_directory, is_prepared, prepare_base
 from cloud_server.profiles import find_profile, model_places, shipped_adapter
 from cloud_server.settings import ProfileName
@@ -254,7 +255,7 @@ def evaluate_system(folder: Path, datasets: Path, page: Path) -> None:
 
 @click.command("export-edge")
 @click.option("--adapter", type=_FOLDER, help="Shadow's folder; default: the profile's own.")
-@click.option("--out", type=_FOLDER, help="Bundle's folder; default: in the cache.")
+@click.option("--out", type=_FOLDER, help="Bundle's folder; default: in the cache, by its name.")
 @click.option(
     "--precision",
     type=click.Choice(get_args(Precision)),
@@ -282,7 +283,8 @@ def export_edge(
 ) -> None:
     """Write the bundle that an edge runs; nothing is done where it is up to date."""
     chosen = adapter or shipped_adapter(profile)
-    target = out or cache_directory() / "bundles" / profile
+    name = bundle_name(profile, read_taught(chosen).skills)
+    target = out or cache_directory() / "bundles" / name
     coverage = coverage or find_profile(profile).coverage
     if not again and is_current(target, chosen, precision, coverage):
         if not if_needed:

@@ -7,6 +7,7 @@ from typing import get_args
 
 import click
 
+from cloud_server.bundle_state import bundle_name
 from cloud_server.making import RECIPES
 from cloud_server.profiles import find_profile, shipped_adapter
 from cloud_server.settings import ProfileName
@@ -49,7 +50,7 @@ def teach(
     remove_taught_skills()  # CLOUD_SKILLS may name them, too
     taught = learn_skills(folders)
     warnings.simplefilter("ignore")  # the exporter's own deprecations
-    from cloud_server.training.export import bundle_name, export_bundle
+    from cloud_server.training.export import export_bundle
     from cloud_server.training.recipe import load_recipe
     from cloud_server.training.second_reader import load_reader_recipe
     from cloud_server.training.teaching import MOST_LOST

@@ -3,6 +3,7 @@
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
+from urllib.parse import quote
 
 import httpx
 from pydantic import ValidationError
@@ -111,7 +112,7 @@ class AgentClient:
 
     def answer_late(self, request_id: str) -> Outcome:
         """Return what the cloud answers now to an utterance of the outbox; the dog only says it."""
-        return _outcome(self._call("POST", f"/v1/outbox/{request_id}"))
+        return _outcome(self._call("POST", f"/v1/outbox/{quote(encodable(request_id), safe='')}"))
 
     def state(self) -> dict[str, Any]:
         """Return `GET /v1/state`."""

@@ -23,7 +23,7 @@ from shared.skills import Skill, Tier, skill
 from shared.tags import REMOTE, parse_tag, print_tag
 from shared.text import clean_answer
 
-_UNHEARD = Refusal("cloud_tier_disabled", "the first ears have to hear it; say its name again")
+_UNHEARD = Refusal("name_not_heard", "its name was not heard as such; say it again")
 
 
 def decide(recognizer: Recognition, text: str, written: str | None) -> tuple[Decision, str]:
@@ -188,15 +188,17 @@ class Conduct:
     async def _ask_cloud(self, utterance: Utterance, *, heard_again: bool) -> Execution:
         """Defer the utterance; what comes back is said, and done only through the gate.
 
-        heard_again: the words are second ears', so that the cloud's skill is a guess at them, too.
+        heard_again: the words are second ears'. As where they were mended by sound, the cloud's skill is a guess
+        at them, too.
         """
+        guessed = heard_again or utterance.written is not None
         answer = await self._consult(utterance)
         if isinstance(answer, Execution):
             return answer
         execution = Execution()
         for name in answer.skills:
             before = execution.calls
-            if heard_again and not may_be_guessed(print_tag(name)):
+            if guessed and not may_be_guessed(print_tag(name)):
                 execution = self.decline(_UNHEARD, name, utterance)
             else:
                 execution = await self.act(skill(name), utterance)

@@ -8,6 +8,7 @@ from typing import Any
 from edge_agent import reflex
 from edge_agent.recognition import Decision, Recognition
 from shared.predictions import shorten_posterior
+from shared.repeat_phrases import is_repeat
 from shared.report import Item, LabelledRow, percentile, summarise
 from shared.tags import parse_tag
 from shared.text import clean_utterance
@@ -66,5 +67,6 @@ def _judge(row: LabelledRow, recognizer: Recognition) -> Judgement:
     if reflex.is_stop(row.text, moving=False):
         return Judgement(row, "StopMove", 1.0, None)
     decision = recognizer.decide(row.text)
-    predicted = parse_tag(decision.tag) or "REMOTE"
+    again = is_repeat(row.text)  # "again" names nothing by itself, as in the agent
+    predicted = "REMOTE" if again else parse_tag(decision.tag) or "REMOTE"
     return Judgement(row, predicted, float(decision.probability), decision)

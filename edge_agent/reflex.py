@@ -127,8 +127,12 @@ def is_stop(text: str, moving: bool) -> bool:
 
 
 def cut_units(text: str) -> Units:
-    """Return the utterance's units, folded: case, width, traditional characters, apostrophes."""
-    folded = unicodedata.normalize("NFKC", clean_utterance(text)).casefold().translate(_FOLD)
+    """Return the utterance's units, folded: case, width, traditional characters, apostrophes.
+
+    A long one is read whole: a stop or a "no" may stand at its beginning.
+    """
+    whole = clean_utterance(text, most=None)
+    folded = unicodedata.normalize("NFKC", whole).casefold().translate(_FOLD)
     return tuple(_shorten(unit) for unit in _UNIT.findall(_APOSTROPHES.sub("", folded)))
 
 
@@ -200,17 +204,16 @@ def _sounds_like_stop(units: Units) -> bool:
     return any(_is_homophone(rest) for rest in _without_courtesies(units))
 
 
-def _without_courtesies(units: Units) -> list[Units]:
+def _without_courtesies(units: Units) -> set[Units]:
     """Return every rest of `units` after whole courtesies at both ends; none that is too long."""
-    heads = _reach(units)
-    reversed_tails = _reach(tuple(reversed(units)), backwards=True)
+    ends = {len(units) - tail for tail in _reach(tuple(reversed(units)), backwards=True)}
     longest = REPEATS_BY_SOUND * max(len(phrase) for phrase in _SOUNDS)
-    return [
-        units[head : len(units) - tail]
-        for head in heads
-        for tail in reversed_tails
-        if 0 < len(units) - tail - head <= longest
-    ]
+    return {
+        units[head:end]
+        for head in _reach(units)
+        for end in range(head + 1, head + longest + 1)
+        if end in ends
+    }
 
 
 def _reach(units: Units, backwards: bool = False) -> list[int]:

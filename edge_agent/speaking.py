@@ -18,12 +18,15 @@ class Line(NamedTuple):
         return self.chinese if language == "zh" else self.english
 
 
+_BY_NAME = Line(
+    "For that trick I need to hear its name from you.", "这个动作要你亲口说出名字，我才做。"
+)
+
 REFUSALS: dict[str, Line] = {
     "expired": Line("It is too late for that now.", "已经过了时间，我就不做了。"),
     "dangerous_disabled": Line("That trick is switched off.", "这个动作没有开放。"),
-    "cloud_tier_disabled": Line(
-        "For that trick I need to hear its name from you.", "这个动作要你亲口说出名字，我才做。"
-    ),
+    "cloud_tier_disabled": _BY_NAME,
+    "name_not_heard": _BY_NAME,
     "robot_unavailable": Line("I cannot feel my body right now.", "我现在连不上自己的身体。"),
     "state_stale": Line("I cannot feel my body right now.", "我现在感觉不到自己的身体。"),
     "busy": Line("One thing at a time, please: I am still moving.", "我正在做动作呢，一件一件来。"),

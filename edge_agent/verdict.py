@@ -11,6 +11,7 @@ RefusalReason = Literal[
     "repeated",
     "dangerous_disabled",
     "cloud_tier_disabled",
+    "name_not_heard",
     "robot_unavailable",
     "state_stale",
     "busy",

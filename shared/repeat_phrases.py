@@ -40,7 +40,7 @@ _TRADITIONAL = str.maketrans(
 )
 _UNIT = re.compile(r"[\u3400-\u9fff]|[^\W_\u3400-\u9fff]+")
 _APOSTROPHES = re.compile(r"['’‘`´]")
-_MAX_UNITS = 24
+MAX_UNITS = 24
 
 Units = tuple[str, ...]
 
@@ -51,29 +51,29 @@ def _phrases(table: str) -> frozenset[Units]:
 
 _REPEAT = _phrases(REPEAT_ENGLISH) | _phrases(REPEAT_CHINESE)
 _COURTESY = _phrases(COURTESY)
-_LONGEST = max(len(phrase) for phrase in _COURTESY)
 
 
 def is_repeat(text: str) -> bool:
     """Return whether `text` is a repeat phrase and nothing else, courtesies at both ends aside."""
     folded = unicodedata.normalize("NFKC", clean_utterance(text)).casefold()
     units = tuple(_UNIT.findall(_APOSTROPHES.sub("", folded.translate(_TRADITIONAL))))
-    if not 0 < len(units) <= _MAX_UNITS:
-        return False
-    heads = _reach(units, _COURTESY)
-    tails = _reach(units[::-1], frozenset(phrase[::-1] for phrase in _COURTESY))
-    return any(
-        units[head : len(units) - tail] in _REPEAT
-        for head in heads
-        for tail in tails
-        if head + tail < len(units)
-    )
+    return not splits_off(units, _COURTESY).isdisjoint(_REPEAT)
+
+
+def splits_off(units: Units, courtesies: frozenset[Units]) -> set[Units]:
+    """Return every rest of `units` after whole courtesies at both ends; none of more than MAX_UNITS."""
+    if len(units) > MAX_UNITS:
+        return set()
+    heads = _reach(units, courtesies)
+    tails = _reach(units[::-1], frozenset(phrase[::-1] for phrase in courtesies))
+    ends = [len(units) - tail for tail in tails]
+    return {units[head:end] for head in heads for end in ends if head < end}
 
 
 def _reach(units: Units, courtesies: frozenset[Units]) -> list[int]:
     """Return how many units from the start can be split off as whole courtesies."""
     reached = [0]
     for end in range(1, len(units) + 1):
-        if any(end - start <= _LONGEST and units[start:end] in courtesies for start in reached):
+        if any(units[start:end] in courtesies for start in reached):
             reached.append(end)
     return reached

@@ -31,19 +31,20 @@ def encodable(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def clean_utterance(text: str) -> str:
+def clean_utterance(text: str, most: int | None = MAX_UTTERANCE_CHARACTERS) -> str:
     """Return `text` as the models read it: no control characters or lone surrogates, single spaces.
 
     Full-width letters and digits become ordinary ones, Chinese whose every character stands apart is
     joined, and English all in capitals becomes small: the models have hardly seen such writing. The last
-    MAX_UTTERANCE_CHARACTERS characters are kept; nothing else is changed, so case, punctuation and
+    `most` characters are kept, all where it is None; nothing else is changed, so case, punctuation and
     traditional characters reach the model as they were said.
     """
-    kept = _without_controls(text[-4 * MAX_UTTERANCE_CHARACTERS :]).translate(_WIDE)
-    cut = " ".join(kept.split())[-MAX_UTTERANCE_CHARACTERS:].strip()
+    raw, end = (0, 0) if most is None else (-4 * most, -most)
+    kept = _without_controls(text[raw:]).translate(_WIDE)
+    cut = " ".join(kept.split())[end:].strip()
     joined = _APART.sub(lambda apart: apart.group().replace(" ", ""), cut)
     small = joined.lower() if joined.isupper() and guess_language(joined) == "en" else joined
-    return small[-MAX_UTTERANCE_CHARACTERS:].strip()
+    return small[end:].strip()
 
 
 def clean_lines(text: str) -> str:

@@ -24,7 +24,7 @@ from cloud_server.adapter_files import (
     read_taught,
     second_reader_sha256,
 )
-from cloud_server.bundle_state import Coverage, Precision
+from cloud_server.bundle_state import Coverage, Precision, bundle_name
 from cloud_server.modeling import ShadowModel
 from cloud_server.training.base import TrainingBase, load_training_base
 from cloud_server.training.edge_graph import EdgeGraph, export_graph
@@ -121,11 +121,6 @@ def export_bundle(
             shutil.rmtree(target)
         os.replace(made, target)
     return manifest
-
-
-def bundle_name(profile: str, taught: Iterable[str]) -> str:
-    """Return what a bundle is called: the profile, and the taught skills where it knows any."""
-    return "-".join((profile, *(name.lower() for name in taught)))
 
 
 def _check_catalogue(adapter: Path, taught: Taught) -> None:

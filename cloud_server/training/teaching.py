@@ -7,7 +7,6 @@ Forgetting). What was learnt is then taken back as far as the old skills need it
 """
 
 import json
-import math
 import random
 import shutil
 import time
@@ -190,7 +189,11 @@ def lay_out(
     generator = random.Random(seed)
     augmenter = Augmenter(stage.augmentation, [*lesson.new, *lesson.replayed], seed)
     share = stage.teacher_weight
-    replayed = lesson.replayed * math.ceil(stage.epochs)
+    whole, part = divmod(stage.epochs, 1)
+    replayed = [
+        *lesson.replayed * int(whole),
+        *generator.sample(lesson.replayed, round(part * len(lesson.replayed))),
+    ]
     texts = [augmenter.disturb(row) for row in replayed]
     examples = []
     for row, text, old in zip(replayed, texts, know(texts).tolist(), strict=True):

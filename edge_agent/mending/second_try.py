@@ -6,6 +6,7 @@ types in a hurry gives "sti down"; who is polite, "I was wondering if you could 
 
 from collections.abc import Iterator
 
+from edge_agent.mending.by_name import Called, Names
 from edge_agent.mending.courtesies import without_courtesies
 from edge_agent.mending.emphasis import without_emphasis
 from edge_agent.mending.homophones import Mender
@@ -45,6 +46,7 @@ class SecondTry:
         self._recognizer = recognizer
         self._mender = mender
         self._speller = speller
+        self._names = Names(SKILLS)
         mender.open()
         speller.open()
 
@@ -54,7 +56,8 @@ class SecondTry:
         return self._recognizer.manifest
 
     def decide(self, text: str) -> Decision:
-        """Return the decision on the words without emphasis; where that one defers, a sure one of another try.
+        """Return the decision on the words without emphasis; where that one defers, a sure one of another try,
+        or the skill that they are the name of.
 
         What cannot be read whole, or spells a tag, gets no other try: it is never acted on, in parts neither.
         """
@@ -65,7 +68,16 @@ class SecondTry:
         is_over = decision.tag != REMOTE or not decision.posterior.complete
         if is_over or dict(decision.joint)[REMOTE] > HOPELESS:
             return decision
-        return next((each for each in self._again(read) if _counts(each)), decision)
+        surer = next((each for each in self._again(read) if _counts(each)), None)
+        return surer or self._by_name(read, decision)
+
+    def _by_name(self, read: str, decision: Decision) -> Decision:
+        """Return the decision for the skill that the words are the name of, where no other is likelier; else as it was."""
+        tag = self._names.tag(read)
+        likeliest = next((each for each, _ in decision.joint if each != REMOTE), None)
+        if tag is None or tag != likeliest or not may_be_guessed(tag):
+            return decision
+        return Called(tag, dict(decision.posterior.ranked)[tag], decision)
 
     def _again(self, read: str) -> Iterator[Decision]:
         """Give the decisions on the words mended, then without courtesies too, then on a sentence that is the order."""

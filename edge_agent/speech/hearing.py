@@ -148,6 +148,9 @@ class Hearing:
         except SpeechUnavailable as error:
             self._missing = error.message
             logger.warning("%s: %s", self._trouble, error.message)
+        except Exception as error:  # libraries raise what they like at broken files
+            self._missing = f"the ears cannot be opened ({error}); see `edge-agent doctor`"
+            logger.exception("%s", self._trouble)
 
 
 def _begins_with(samples: Samples, first: Samples) -> bool:

@@ -25,14 +25,16 @@ class SecondHearing:
         self._hearing.start()
 
     async def understand(self, samples: Samples) -> Heard | None:
-        """Return what is said; None where the ears are not there, not open yet, or at another recording."""
+        """Return what is said; None where the ears are not there, not open yet, at another recording, or fail."""
         if not self._hearing.is_free:
             return None
         try:
             return await self._hearing.understand(samples, push_to_talk=True)
         except SpeechUnavailable as error:
             logger.warning("a recording could not be heard again: %s", error.message)
-            return None
+        except Exception:  # what the first ears heard still goes to the cloud
+            logger.exception("a recording could not be heard again")
+        return None
 
     def describe(self) -> dict[str, Any]:
         """Return what the state shows, as of the first ears."""

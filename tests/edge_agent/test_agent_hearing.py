@@ -243,6 +243,20 @@ def test_no_jump_and_no_going_soft_by_sound_alone(
     run(test, policy=GatePolicy(allow_dangerous=True, confirm_dangerous=False))
 
 
+@pytest.mark.parametrize(("named", "done"), [("FrontFlip", []), ("Damp", []), ("Sit", ["Sit"])])
+def test_no_jump_and_no_going_soft_for_mended_words_by_way_of_the_cloud(
+    run: Any, named: str, done: list[str]
+) -> None:
+    async def test(heart: Heart) -> None:
+        heart.parts.cloud.skills = [named]
+        outcome = await heart.hear(Heard("do that thing", "zh", 0.5, written="do that sing"))
+        refused = None if done else "name_not_heard"
+        assert (outcome.route, outcome.execution.reason) == ("cloud", refused)
+        assert (heart.parts.robot.performed, heart.parts.robot.damps) == (done, 0)
+
+    run(test, policy=GatePolicy(allow_dangerous=True, confirm_dangerous=False, cloud_max_tier=3))
+
+
 def test_the_same_recording_again_is_done_once(run: Any) -> None:
     async def test(heart: Heart) -> None:
         first = await heart.hear("sit", request_id="one")

@@ -157,7 +157,7 @@ def test_second_ears_neither_jump_nor_go_soft_by_way_of_the_cloud_either(
         outcome = await world.hear(UNCLEAR, Heard(words, "zh", 0.9))
         assert (outcome.tag, outcome.route) == ("[REMOTE]", "cloud")
         done = outcome.execution
-        assert (done.state, done.reason, done.skill) == ("refused", "cloud_tier_disabled", named)
+        assert (done.state, done.reason, done.skill) == ("refused", "name_not_heard", named)
         assert [call.name for call in done.calls] == before
         assert outcome.say == "这个动作要你亲口说出名字，我才做。"
         assert (world.parts.robot.performed, world.parts.robot.damps) == (before, 0)

@@ -38,6 +38,11 @@ def test_a_yes_that_names_the_skill(text: str) -> None:
     assert read_answer(text, FLIP) == "yes"
 
 
+def test_a_no_far_before_a_yes_is_not_lost() -> None:
+    assert read_answer("I never said" + " " * 5000 + "yes, front flip", FLIP) is None
+    assert read_answer("no" + " " * 5000 + "front flip", FLIP) == "no"
+
+
 @pytest.mark.parametrize("text", ["yes", "Yes!", "ok", "go ahead", "do it", "确认", "好的", "可以"])
 def test_a_bare_yes_is_not_enough(text: str) -> None:
     assert read_answer(text, FLIP) == "unnamed"

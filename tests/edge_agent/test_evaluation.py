@@ -10,7 +10,7 @@ import pytest
 
 from edge_agent.evaluation import evaluate
 from shared.errors import DataError
-from shared.report import percentile, read_rows, write_report
+from shared.report import LabelledRow, percentile, read_rows, write_report
 
 
 class Recognizer:
@@ -31,6 +31,19 @@ def ticks() -> Iterator[float]:
     while True:
         yield now
         now += 0.002
+
+
+def test_again_is_deferred_as_the_agent_defers_it() -> None:
+    class Sure(Recognizer):
+        def decide(self, text: str) -> Any:
+            posterior = SimpleNamespace(ranked=[("[Dance()]", 0.9)])
+            return SimpleNamespace(
+                tag="[Dance()]", probability=0.9, posterior=posterior, joint=[("[Dance()]", 0.9)]
+            )
+
+    rows = [LabelledRow(text, "REMOTE", "en") for text in ("do it again", "再来一次", "dance")]
+    items = evaluate(rows, Sure())["items"]
+    assert [each["predicted"] for each in items] == ["REMOTE", "REMOTE", "Dance"]
 
 
 def test_the_report_has_the_contracts_form(tmp_path: Path) -> None:

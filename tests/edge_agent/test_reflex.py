@@ -86,6 +86,15 @@ def test_a_long_ambiguous_utterance_ends() -> None:
     assert not is_stop("停一下" * 130 + "课", moving=False)
 
 
+def test_a_stop_at_the_beginning_of_a_long_text_counts() -> None:
+    talk = "we went down to the lake and it was cold " * 50
+    assert is_stop("stop! " + talk, moving=True)
+    assert not is_stop("stop! " + talk, moving=False)
+    assert not is_stop(talk + "stop", moving=False)
+    assert is_stop("please " * 2000 + "stop", moving=False)
+    assert not is_stop("please " * 2000, moving=False)
+
+
 @pytest.mark.parametrize("region", ["s2t", "s2tw", "s2hk"])
 def test_every_character_counts_as_it_is_written_elsewhere(region: str) -> None:
     opencc = pytest.importorskip("opencc", reason="OpenCC (shadowdog[training]) is not installed")

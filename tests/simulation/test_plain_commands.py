@@ -3,10 +3,12 @@
 import pytest
 
 from edge_agent import reflex
+from edge_agent.mending.choice import choose_mender, try_twice
+from edge_agent.mending.second_try import SecondTry
 from edge_agent.preparation import prepare_base, prepare_bundle
 from edge_agent.recognizer import Recognizer
-from edge_agent.settings import default_bundle
-from shared.skills import SKILL_NAMES
+from edge_agent.settings import EdgeSettings, default_bundle
+from shared.skills import SKILL_NAMES, skill
 from shared.tags import print_tag
 
 PLAIN = {
@@ -21,7 +23,7 @@ PLAIN = {
     "SayHello": ["say hello", "wave", "打个招呼", "挥挥手"],
     "Stretch": ["stretch", "have a stretch", "伸懒腰", "伸个懒腰"],
     "Wallow": ["roll over", "wallow", "打个滚"],
-    "Scrape": ["scrape your paws", "take a bow", "作揖", "拜一拜"],
+    "Scrape": ["scrape", "take a bow", "作揖", "拜一拜"],
     "FrontFlip": ["front flip", "do a front flip", "前空翻"],
     "FrontJump": ["jump forward", "front jump", "往前跳"],
     "FrontPounce": ["pounce", "pounce forward", "往前扑"],
@@ -49,10 +51,11 @@ PREFIXES = ("", "hey dog, ", "狗哥，")
 
 
 @pytest.fixture(scope="module")
-def recognizer() -> Recognizer:
+def recognizer() -> SecondTry:
     prepare_base()
     prepare_bundle(default_bundle())
-    return Recognizer.load(default_bundle())
+    settings = EdgeSettings()
+    return try_twice(Recognizer.load(default_bundle()), choose_mender(settings), settings)
 
 
 def test_every_skill_has_plain_words() -> None:
@@ -60,7 +63,7 @@ def test_every_skill_has_plain_words() -> None:
 
 
 @pytest.mark.parametrize("name", SKILL_NAMES)
-def test_plain_words_are_acted_on(recognizer: Recognizer, name: str) -> None:
+def test_plain_words_are_acted_on(recognizer: SecondTry, name: str) -> None:
     for words in PLAIN[name]:
         chinese = not words.isascii()
         for prefix in PREFIXES[:: 2 if chinese else 1][:2]:
@@ -69,6 +72,14 @@ def test_plain_words_are_acted_on(recognizer: Recognizer, name: str) -> None:
                 assert name == "StopMove"
                 continue
             assert recognizer.decide(text).tag == print_tag(name), text
+
+
+@pytest.mark.parametrize("name", SKILL_NAMES)
+def test_what_the_catalogue_calls_a_skill_is_enough(recognizer: SecondTry, name: str) -> None:
+    english, chinese = skill(name).english, skill(name).chinese
+    said = [english, f"hey dog, {english}", f"please {english}", f"{english.capitalize()}!"]
+    for text in (*said, chinese, f"狗哥，{chinese}", f"请{chinese}"):
+        assert reflex.is_stop(text, moving=False) or recognizer.decide(text).tag == print_tag(name)
 
 
 @pytest.mark.parametrize(
@@ -85,7 +96,7 @@ def test_plain_words_are_acted_on(recognizer: Recognizer, name: str) -> None:
     ],
 )
 def test_the_way_of_writing_changes_no_decision(
-    recognizer: Recognizer, written: str, plainly: str
+    recognizer: SecondTry, written: str, plainly: str
 ) -> None:
     assert recognizer.decide(written) == recognizer.decide(plainly)
     assert (recognizer.decide(written).tag == "[REMOTE]") == (plainly in NO_SKILLS)

@@ -197,6 +197,38 @@ def test_new_rows_are_a_quarter_and_old_ones_keep_their_posterior(
             assert each.target[TAGS.index("[Sit()]")] == pytest.approx(1 / 35)
 
 
+@pytest.mark.parametrize(("epochs", "seen"), [(0.5, 4), (1, 8), (2.25, 18)])
+def test_old_rows_come_as_often_as_the_recipe_says(
+    taught: list[TaughtSkill], epochs: float, seen: int
+) -> None:
+    new, old = [row("push-up", "PushUps")], [row(f"sit {n}", "Sit") for n in range(8)]
+    path = Path("cloud_server/training/recipes/teach.toml")
+    stage = load_recipe(path, (f"stages.0.epochs={epochs}",)).stages[0]
+    examples = lay_out(
+        Lesson(new, [], old, [], [], []),
+        lambda texts: torch.full((len(texts), len(TAGS)), 1 / len(TAGS)),
+        stage,
+        1,
+    )
+    assert sum(each.row in old for each in examples) == seen
+
+
+def test_a_taught_shadows_bundle_does_not_take_the_place_of_the_shipped_one(
+    adapter: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SHADOWDOG_CACHE", str(tmp_path / "cache"))
+    (adapter / "taught.json").write_text('{"skills": {"PushUps": 2}, "texts": ["push-ups"]}')
+    targets: list[Path] = []
+
+    def is_current(target: Path, *rest: object) -> bool:
+        targets.append(target)
+        return True
+
+    monkeypatch.setattr("cloud_server.making.is_current", is_current)
+    assert CliRunner().invoke(main, ["export-edge", "--adapter", str(adapter)]).exit_code == 0
+    assert targets == [tmp_path / "cache" / "bundles" / "gemma-270m-pushups"]
+
+
 def test_every_label_and_language_is_held_out() -> None:
     import random
 

@@ -80,6 +80,22 @@ def test_missing_ears_are_told_and_hinder_nothing_else() -> None:
     run(test)
 
 
+def test_ears_whose_files_are_broken_are_missing_ears(caplog: pytest.LogCaptureFixture) -> None:
+    class Broken(Ears):
+        def open(self) -> None:
+            raise Exception("expected value at line 1 column 1")  # as tokenizers says it
+
+    async def test() -> None:
+        hearing = Hearing(Broken())
+        with pytest.raises(SpeechUnavailable, match=r"expected value.*edge-agent doctor"):
+            await hearing.understand(SAMPLES, push_to_talk=True)
+        assert not hearing.is_free
+        assert "expected value" in hearing.describe()["missing"]
+
+    run(test)
+    assert "expected value" in caplog.text
+
+
 def test_without_ears_a_recording_is_refused() -> None:
     async def test() -> None:
         with pytest.raises(SpeechUnavailable, match="EDGE_EARS"):

@@ -27,7 +27,7 @@ class Ears:
     def __init__(self, missing: str | None = None) -> None:
         self.missing = missing
         self.threads: set[str] = set()
-        self.error: SpeechUnavailable | None = None
+        self.error: Exception | None = None
         self.go_on = threading.Event()
         self.go_on.set()
 
@@ -112,18 +112,22 @@ def test_what_is_missing_is_logged_and_told(caplog: pytest.LogCaptureFixture) ->
     assert "no recording is heard a second time: pull it" in caplog.text
 
 
-def test_ears_that_fail_once_are_asked_the_next_time(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("error", [SpeechUnavailable("no room"), RuntimeError("no room")])
+def test_ears_that_fail_once_are_asked_the_next_time(
+    caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
     async def test() -> None:
         ears = Ears()
         hearing = await opened(ears)
-        ears.error = SpeechUnavailable("no room")
+        ears.error = error
         assert await hearing.understand(SAMPLES) is None
         ears.error = None
         assert await hearing.understand(SAMPLES) is not None
 
     with caplog.at_level(logging.WARNING):
         run(test)
-    assert "could not be heard again: no room" in caplog.text
+    assert "could not be heard again" in caplog.text
+    assert "no room" in caplog.text
 
 
 def test_the_settings_choose_them(tmp_path: Path) -> None:
