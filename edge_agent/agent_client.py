@@ -2,7 +2,7 @@
 
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
 import httpx
@@ -14,6 +14,9 @@ from shared.errors import ConfigurationError, RequestError
 from shared.messages import ErrorBody
 from shared.outcome import Outcome
 from shared.text import Language, encodable
+
+if TYPE_CHECKING:
+    from edge_agent.settings import EdgeSettings
 
 UTTERANCE_TIMEOUT_S = 180.0
 """An utterance is answered when its action has ended: a deadline and the longest dance."""
@@ -53,6 +56,13 @@ class AgentClient:
             verify=trust_only(certificate) if certificate else True,
             transport=transport,
         )
+
+    @classmethod
+    def of(cls, settings: "EdgeSettings") -> Self:
+        """Return the client of the agent that these settings are of: its address, token and certificate."""
+        token = settings.pairing_token
+        secret = token.get_secret_value() if token else None
+        return cls(settings.url, secret, certificate=settings.tls_certificate)
 
     def __enter__(self) -> Self:
         return self

@@ -77,10 +77,7 @@ def say(text: str, lang: Any, as_json: bool) -> None:
     from edge_agent.rendering import render
     from edge_agent.settings import EdgeSettings
 
-    settings = EdgeSettings.from_environment()
-    token = settings.pairing_token
-    secret = token.get_secret_value() if token else None
-    with AgentClient(settings.url, secret, certificate=settings.tls_certificate) as agent:
+    with AgentClient.of(EdgeSettings.from_environment()) as agent:
         outcome = agent.say(text, lang)
     click.echo(outcome.model_dump_json() if as_json else render(outcome, sys.stdout.isatty()))
 

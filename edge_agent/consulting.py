@@ -105,8 +105,7 @@ class CloudWay:
             self._breaker.judge(error)
             return NoAnswer(error)
         self._breaker.succeeded()
-        if reply.finish_reason != "deadline":  # else the cloud has not remembered them either
-            self._recent.forget(utterance.session_id, request.recent)
+        self._recent.forget(utterance.session_id, request.recent)
         return reply
 
     def _request(self, utterance: Utterance, state: RobotState, fingerprint: str) -> IntentRequest:

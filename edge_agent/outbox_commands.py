@@ -54,8 +54,6 @@ def ask(request_id: str, as_json: bool) -> None:
     from edge_agent.rendering import render
     from edge_agent.settings import EdgeSettings
 
-    settings = EdgeSettings.from_environment()
-    token = settings.pairing_token
-    with AgentClient(settings.url, token.get_secret_value() if token else None) as agent:
+    with AgentClient.of(EdgeSettings.from_environment()) as agent:
         outcome = agent.answer_late(request_id)
     click.echo(outcome.model_dump_json() if as_json else render(outcome, sys.stdout.isatty()))

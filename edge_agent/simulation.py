@@ -60,7 +60,8 @@ class Simulation:
         self._handlers: dict[signal.Signals, Any] = {}
         self.logs = Path(tempfile.mkdtemp(prefix="shadowdog-simulation-"))
         self.domain = choose_domain() if options.domain is None else options.domain
-        taken: set[int] = set()
+        given = (options.agent_port, options.cloud_port, options.mock_port)
+        taken = {port for port in given if port}
         agent_port = options.agent_port or choose_port(DEFAULT_AGENT_PORT, taken)
         cloud_port = options.cloud_port or choose_port(DEFAULT_CLOUD_PORT, taken)
         mock_port = options.mock_port or choose_port(DEFAULT_MOCK_PORT, taken)

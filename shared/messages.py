@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from shared.tags import parse_tag
+from shared.tags import is_skill_shaped
 from shared.text import MAX_UTTERANCE_CHARACTERS, Language
 
 DEADLINE_HEADER = "Shadowdog-Deadline-Ms"
@@ -78,7 +78,7 @@ class RecentCommand(Request):
     @field_validator("tag")
     @classmethod
     def _is_a_skill(cls, tag: str) -> str:
-        if parse_tag(tag) in (None, "REMOTE"):
+        if not is_skill_shaped(tag):  # the cloud need not know a skill that the edge was taught
             raise ValueError("is no skill's tag")
         return tag
 

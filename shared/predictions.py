@@ -6,7 +6,8 @@ a row, with the row's `id` and one of
 - a detached shadow: `posterior`, its tags' probabilities above `LEAST_PROBABILITY`;
 - the edge: the same, with `label` as decided by reflex and thresholds, `reflex` where it was that, else
   `joint`: how sure shadow and second reader together are of the tags;
-- an answering model: `said`, the whole answer as it came, and the `probability` of its first token.
+- an answering model: `said`, the whole answer as it came, the `probability` of its first token, and `tag_probability`, that
+  it begins a tag.
 """
 
 import json

@@ -9,6 +9,7 @@ from shared.skills import SKILL_NAMES, OfEachSkill
 REMOTE = "[REMOTE]"
 """The tag of every utterance that is no skill."""
 
+_SKILL_SHAPED = re.compile(r"\[[A-Z][A-Za-z0-9]{0,63}\(\)\]")
 _LEADING_TAG = re.compile(r"\s*\[([A-Za-z0-9_]+)(\(\))?\]\s*")
 
 
@@ -28,6 +29,11 @@ def parse_tag(text: str) -> str | None:
     if text.startswith("[") and text.endswith("()]") and text[1:-3] in SKILL_NAMES:
         return text[1:-3]
     return None
+
+
+def is_skill_shaped(text: str) -> bool:
+    """Return whether `text` has the form of a skill's tag, of this catalogue or of another that was taught more."""
+    return _SKILL_SHAPED.fullmatch(text) is not None
 
 
 @lru_cache(maxsize=4)

@@ -92,9 +92,7 @@ class Answering:
         self._encoder = served.encoder
         self._model_name = request.model or served.name
         self._session = SessionKey(caller, request.robot_id, request.session_id)
-        self._alone = [
-            acted_exchange(each.text, str(parse_tag(each.tag))) for each in request.recent
-        ]
+        self._alone = [acted_exchange(each.text, parse_tag(each.tag)) for each in request.recent]
         history = service.sessions.bound(
             [*service.sessions.recall(self._session), *self._alone], self._encoder
         )
@@ -130,7 +128,9 @@ class Answering:
             ending = spoken.finish(event.finish_reason)
             if ending.rest:
                 yield TokenEvent(text=ending.rest)
-            if event.finish_reason != "deadline":
+            if (
+                event.finish_reason != "deadline" or ending.skills
+            ):  # those the dog does all the same
                 self._remember(ending.say, ending.skills)
             self._service.metrics.named(ending.skills)
             yield self._reply(event, ending.say, ending.skills)

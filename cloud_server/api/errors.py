@@ -77,12 +77,17 @@ def refusal(scope: Mapping[str, Any], error: ShadowdogError) -> JSONResponse:
     return error_response(scope, error.code, error.message, error.status, headers)
 
 
+def internal_error(scope: Mapping[str, Any]) -> JSONResponse:
+    """Return the response for what nobody expected; `RequestRecord` sends it, with the request's id."""
+    said = "an internal error; the server's log says more"
+    return error_response(scope, ShadowdogError.code, said, 500)
+
+
 def install_error_handlers(app: FastAPI) -> None:
-    """Make every error of `app` a body of CONTRACT.md's form."""
+    """Make every error of the tree and every refusal of `app` a body of CONTRACT.md's form."""
     app.add_exception_handler(ShadowdogError, _on_shadowdog_error)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
     app.add_exception_handler(HTTPException, _on_http_exception)
-    app.add_exception_handler(Exception, _on_unexpected)
 
 
 async def _on_shadowdog_error(request: Request, error: Exception) -> JSONResponse:
@@ -111,9 +116,3 @@ async def _on_http_exception(request: Request, error: Exception) -> JSONResponse
     if error.status_code in (404, 405):
         message = f"{message}: there is no {request.method} {request.url.path} here"
     return error_response(request.scope, code, message, status, error.headers)
-
-
-async def _on_unexpected(request: Request, error: Exception) -> JSONResponse:
-    return error_response(
-        request.scope, ShadowdogError.code, "an internal error; the server's log says more", 500
-    )

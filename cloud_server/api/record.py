@@ -8,7 +8,7 @@ from uuid import uuid4
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cloud_server.api.errors import remember_request_id
+from cloud_server.api.errors import internal_error, remember_request_id
 from cloud_server.api.metrics import CloudMetrics
 from cloud_server.api.presence import CLIENT_CLOSED_REQUEST
 from cloud_server.api.tracing import Span, Tracing
@@ -62,6 +62,10 @@ class RequestRecord:
         with self._tracing.serve(scope["path"] not in QUIET_PATHS, Headers(scope=scope)) as span:
             try:
                 await self._app(scope, receive, noting)
+            except Exception:
+                if status == CLIENT_CLOSED_REQUEST:  # nothing has been answered
+                    await internal_error(scope)(scope, receive, noting)
+                raise
             except BaseException:
                 status = FAILED_STATUS if status == CLIENT_CLOSED_REQUEST else status
                 raise

@@ -108,6 +108,12 @@ def answered_exchange(said: str, answered: str, named: str | None) -> Exchange:
     return Exchange(clean_utterance(said), answered[:MAX_DOG_CHARACTERS], named)
 
 
-def acted_exchange(said: str, named: str) -> Exchange:
-    """Return an exchange that the dog decided alone: it said the skill's own line."""
+def acted_exchange(said: str, named: str | None) -> Exchange:
+    """Return an exchange that the dog decided alone: it said the skill's own line.
+
+    None: a skill that it was taught and that is not known here. It keeps its place, so that "again" means no
+    older one.
+    """
+    if named is None:
+        return Exchange(clean_utterance(said), "", None)
     return Exchange(clean_utterance(said), skill(named).say(guess_language(said)), named)

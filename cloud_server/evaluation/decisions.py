@@ -25,13 +25,14 @@ _BRACKETED = re.compile(r"\[\s*([A-Za-z_]\w*)\s*(?:\(\s*\))?\s*\]")
 class Decision:
     """What a system does with a row.
 
-    label: the skill carried out, or "REMOTE". skill_probability: what the best skill has, 0 to 1.
+    label: the skill carried out, or "REMOTE". skill_probability: what the best skill has, 0 to 1; of an answering
+    model that its answer begins with a tag, None where that was not noted.
     said: the words, None where only a tag is given. invented: names in brackets that are no skill.
     by: which part decided.
     """
 
     label: str
-    skill_probability: float
+    skill_probability: float | None
     said: str | None = None
     invented: tuple[str, ...] = ()
     by: str = "model"
@@ -63,9 +64,8 @@ def decide_answering(prediction: Prediction) -> Decision:
     said: str = prediction["said"]
     name, words = split_answer(said)
     label = name or "REMOTE"
-    first: float = prediction["probability"]
-    sure = first if label != "REMOTE" else 1 - first
-    return Decision(label, sure, words, find_invented(said), "cloud")
+    begins_tag: float | None = prediction.get("tag_probability")
+    return Decision(label, begins_tag, words, find_invented(said), "cloud")
 
 
 def decide_deployed(

@@ -25,7 +25,7 @@ class Counted:
     """A system's shares. commands and acted_on go by a group's name, with " en" and " zh" for a
     language's part of the commands.
 
-    commands: given their skill. wrong_skill, deferred: of all commands. acted_on: of a group out of
+    commands: given their skill. separation: the AUROC of deferral, None where a system's probabilities were not kept. wrong_skill, deferred: of all commands. acted_on: of a group out of
     scope. tier_3: of all rows out of scope, acted on with a skill of tier 3. invented: answers with a
     bracketed name that is no skill, of all rows. right: all rows. routes: who decided.
     """
@@ -39,7 +39,7 @@ class Counted:
     invented: Share
     right: Share
     paper_split: Share
-    separation: float
+    separation: float | None
     routes: dict[str, int]
     acted_by_language: dict[str, Share]
     right_by_language: dict[str, Share]
@@ -70,10 +70,7 @@ def count(system: System, tests: Sequence[Sample]) -> Counted:
         invented=_share(pairs, lambda pair: bool(pair[1].invented)),
         right=_share(pairs, is_right),
         paper_split=_share(paper, is_right),
-        separation=area_under_curve(
-            [-decision.skill_probability for _, decision in pairs],
-            [sample.row.label == "REMOTE" for sample, _ in pairs],
-        ),
+        separation=_separation(pairs),
         routes={
             by: sum(decision.by == by for _, decision in commands)
             for by in ("reflex", "edge", "cloud", "model")
@@ -82,6 +79,17 @@ def count(system: System, tests: Sequence[Sample]) -> Counted:
             lang: _share(_spoken(remote, lang), lambda pair: pair[1].acts) for lang in LANGUAGES
         },
         right_by_language={lang: _share(_spoken(pairs, lang), is_right) for lang in LANGUAGES},
+    )
+
+
+def _separation(pairs: Sequence[Pair]) -> float | None:
+    """Return how well the best skill's probability tells rows out of scope from commands; None where it is unknown."""
+    sure = [pair[1].skill_probability for pair in pairs]
+    known = [each for each in sure if each is not None]
+    if len(known) < len(sure):
+        return None
+    return area_under_curve(
+        [-each for each in known], [sample.row.label == "REMOTE" for sample, _ in pairs]
     )
 
 

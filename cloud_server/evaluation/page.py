@@ -62,9 +62,10 @@ class Evaluation:
 
 def evaluate_system(folder: Path, datasets: Path) -> Evaluation:
     """Return the evaluation of the predictions in `folder`, which also holds table 3 and latencies."""
-    samples = read_samples(datasets, folder / "table3_inputs.jsonl")
+    table_3 = folder / "table3_inputs.jsonl"
+    samples = read_samples(datasets, table_3)
     tests = [each for each in samples if each.file in TESTS]
-    systems = read_systems(folder / "predictions", datasets, samples)
+    systems = read_systems(folder / "predictions", datasets, table_3, samples)
     requests = [each.row for each in tests if each.row.kind == "request"]
     return Evaluation(
         samples,
@@ -245,11 +246,12 @@ _ROUTES = """"As deployed": the edge's reflex and int8 bundle decide by threshol
 model, whose skill passes only by the rule of `cloud_server/api/answering.py`. Of {all} commands {edge} end
 on the edge and {cloud} in the cloud. LoRA and DoRA cannot be detached: every row is theirs, as in the paper's
 appendix F. Texts seen: how many training texts a system learnt from, repeats counted; **where they differ, the
-comparison is one of what a training of that length gives, not of the methods.** The AUROC says how well the best skill's probability (for answering models: that of their first
-token) tells rows out of scope from commands."""
+comparison is one of what a training of that length gives, not of the methods.** The AUROC says how well the best skill's probability (for answering models: that
+their answer begins with a tag; – where it was not kept) tells rows out of scope from commands."""
 
 _LATENCY = """Measured on {machine}, {rows} texts, one after the other, interleaved; each runs its prompt behind
-a cached system prompt and as many greedy steps as the right tag has tokens, the edge its one pass. The network
+a cached system prompt and as many greedy steps as the right tag has tokens, the edge its first pass: what that defers it reads
+again (docs/decisions/0017), up to six passes more before the cloud is asked. The network
 between edge and cloud comes on top, for every row of LoRA and DoRA, and for the deferred rows of the deployed
 system. LoRA and DoRA can be merged into the base without a trace."""
 
@@ -281,7 +283,7 @@ refused. To make them again (the tests are `test_normal`, `test_remote`, `test_r
 cloud-server train gemma-270m                     # recipes: cloud_server/training/recipes/; then gemma-270m-on and
                                                   # ship-change: what is shipped came in steps (its card)
 cloud-server predict detached --data DATA ...     # the tests, calibration, docs/evaluation/table3_inputs.jsonl
-cloud-server predict detached --uncalibrated ...
+cloud-server predict detached --uncalibrated ...  # with calibration_late and calibration_plain: its thresholds are chosen anew
 cloud-server predict attached ...                 # the same rows
 cloud-server predict low_rank --adapter RUN ...   # LoRA and DoRA: the tests and table 3
 edge-agent evaluate --data DATA ... --predictions docs/evaluation/predictions/edge.jsonl --report REPORT

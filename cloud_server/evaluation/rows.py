@@ -49,11 +49,11 @@ def read_samples(datasets: Path, table_3: Path) -> list[Sample]:
     return [Sample(row, path.stem) for path in files for row in read_rows(path)]
 
 
-def check_predictions(path: Path, datasets: Path, samples: list[Sample]) -> None:
+def check_predictions(path: Path, datasets: Path, table_3: Path, samples: list[Sample]) -> None:
     """DataError where a file of predictions was made of other rows, or lacks some of a test's."""
     about, found = read_predictions(path)
     for name, mark in about.get("data", {}).items():
-        data = datasets / f"{name}.jsonl"
+        data = table_3 if name == table_3.stem else datasets / f"{name}.jsonl"
         if data.is_file() and data_marks([data])[name] != mark:
             raise DataError(f"{path} was made of another {data}; predict again")
     missing = [each.row.id for each in samples if each.file in TESTS and each.row.id not in found]

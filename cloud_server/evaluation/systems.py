@@ -56,7 +56,9 @@ class System:
         return counted
 
 
-def read_systems(directory: Path, datasets: Path, samples: Sequence[Sample]) -> dict[str, System]:
+def read_systems(
+    directory: Path, datasets: Path, table_3: Path, samples: Sequence[Sample]
+) -> dict[str, System]:
     """Return the systems whose predictions are in `directory`, in the order of `NAMES`.
 
     DataError where one that is needed is missing, or one was made of other rows.
@@ -69,7 +71,7 @@ def read_systems(directory: Path, datasets: Path, samples: Sequence[Sample]) -> 
             if key in NEEDED:
                 raise DataError(f"{path} is missing; docs/evaluation.md says how it is made")
             continue
-        check_predictions(path, datasets, list(samples))
+        check_predictions(path, datasets, table_3, list(samples))
         about, found = read_predictions(path)
         decisions = [_decide(key, about, found[each.row.id], path) for each in tests]
         systems[key] = System(key, about, dict(found), decisions)

@@ -102,7 +102,7 @@ def overall_table(
                 NAMES[key],
                 str(each.right),
                 str(each.paper_split),
-                f"{each.separation:.4f}",
+                "–" if each.separation is None else f"{each.separation:.4f}",
                 parameters_text(systems[key], systems),
                 _texts_seen(systems[key], systems),
                 f"{means[key]:.0f}" if key in means else "–",

@@ -1,6 +1,5 @@
 """Rows of `datasets/`: read, checked, and drawn for a recipe."""
 
-import json
 import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from shared.errors import DataError
 from shared.prompt import Turn
+from shared.report import read_json_lines
 from shared.skills import SKILL_NAMES
 from shared.tags import TAGS, print_tag
 
@@ -53,19 +53,15 @@ class Row(BaseModel):
 
 
 def read_rows(path: Path) -> list[Row]:
-    """Return the rows of a JSON Lines file; DataError names the first wrong line."""
+    """Return the rows of a JSON Lines file; DataError names the first wrong line. Empty ones are skipped."""
     rows = []
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error}") from error
-    for number, line in enumerate(lines, start=1):
+    for where, value in read_json_lines(path):
         try:
-            row = Row.model_validate_json(line)
-        except (ValidationError, json.JSONDecodeError) as error:
-            raise DataError(f"{path}:{number} is no row of a dataset: {error}") from error
+            row = Row.model_validate(value)
+        except ValidationError as error:
+            raise DataError(f"{where}: no row of a dataset: {error}") from error
         if row.label != "REMOTE" and row.label not in SKILL_NAMES:
-            raise DataError(f"{path}:{number} has the label {row.label!r}, which is no skill")
+            raise DataError(f"{where}: the label {row.label!r} is no skill")
         rows.append(row)
     return rows
 

@@ -1,8 +1,7 @@
 """`cloud-server train-lines`: fits the line head of a trained shadow to the written spoken lines."""
 
-import json
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from torch import Tensor
 from cloud_server.modeling import ShadowModel
 from cloud_server.modeling.backbone import head_weight
 from cloud_server.training.base import load_training_base
+from cloud_server.training.data import read_rows
 from cloud_server.training.line_head import LineHead, fit
 from cloud_server.training.objective import PromptForest
 from cloud_server.training.packing import Forest, model_inputs
@@ -108,28 +108,25 @@ def draw_rows(datasets: Path, options: LineOptions) -> list[Spoken]:
     """Return the training utterances, each with lines of its own skill and language; seeded."""
     generator = random.Random(options.seed)
     lines: dict[tuple[str, str], list[str]] = {}
-    for row in _read(datasets / "spoken_lines.jsonl"):
-        lines.setdefault((row["label"], row["lang"]), []).append(row["text"])
+    for row in read_rows(datasets / "spoken_lines.jsonl"):
+        lines.setdefault((row.label, row.lang), []).append(row.text)
     rows: list[Spoken] = []
-    for row in _read(datasets / "train_normal.jsonl"):
-        written = lines.get((row["label"], row["lang"]), [])
+    for row in read_rows(datasets / "train_normal.jsonl"):
+        if row.history:  # its last line alone ("please do") names no skill
+            continue
+        written = lines.get((row.label, row.lang), [])
         if len(written) < options.lines_per_row:
             raise ConfigurationError(
-                f"{datasets / 'spoken_lines.jsonl'} has {len(written)} lines for {row['label']} in "
-                f"{row['lang']}, {options.lines_per_row} are drawn; write more"
+                f"{datasets / 'spoken_lines.jsonl'} has {len(written)} lines for {row.label} in "
+                f"{row.lang}, {options.lines_per_row} are drawn; write more"
             )
         drawn = generator.sample(written, options.lines_per_row)
-        rows.extend(Spoken(row["text"], print_tag(row["label"]), line) for line in drawn)
-    requests = list(_read(datasets / "train_remote_extra.jsonl"))
+        rows.extend(Spoken(row.text, print_tag(row.label), line) for line in drawn)
+    requests = read_rows(datasets / "train_remote_extra.jsonl")
     chosen = generator.sample(requests, min(options.requests, len(requests)))
-    rows.extend(Spoken(row["text"], print_tag("REMOTE"), "") for row in chosen)
+    rows.extend(Spoken(row.text, print_tag("REMOTE"), "") for row in chosen)
     generator.shuffle(rows)
     return rows
-
-
-def _read(path: Path) -> Iterator[dict[str, str]]:
-    for line in path.read_text(encoding="utf-8").splitlines():
-        yield json.loads(line)
 
 
 @torch.inference_mode()

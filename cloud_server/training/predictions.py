@@ -16,22 +16,27 @@ from cloud_server.training.base import TrainingBase, load_training_base
 from cloud_server.training.calibration import fold_temperature
 from cloud_server.training.data import Row, read_rows
 from cloud_server.training.posterior import tag_posteriors
+from cloud_server.training.thresholds import choose_thresholds
+from shared.errors import ConfigurationError
 from shared.predictions import data_marks, shorten_posterior, write_predictions
-from shared.tags import TAGS
+from shared.tags import REMOTE, TAGS
 from shared.text import clean_utterance
 
 System = Literal["detached", "attached", "low_rank"]
 ANSWER_TOKENS = 48
+CHOSEN_ON = ("calibration", "calibration_late", "calibration_plain")
+"""The files that thresholds are chosen on (`gemma-270m-on`)."""
 
 
 @dataclass(frozen=True)
 class Answer:
     """What an answering model said, tag and all, and the probability of its first token.
 
-    cut: whether it had not ended after the tokens it was given.
+    tag_probability: that it begins a tag. cut: whether it had not ended after the tokens it was given.
     """
 
     probability: float
+    tag_probability: float
     said: str
     cut: bool
 
@@ -85,6 +90,7 @@ def predict(
         yield {
             "id": row.id,
             "probability": round(answer.probability, 6),
+            "tag_probability": round(answer.tag_probability, 6),
             "said": answer.said,
             **({"cut": True} if answer.cut else {}),
         }
@@ -154,22 +160,26 @@ def _answer_batch(
     step: Step, loaded: TrainingBase, prompts: list[list[int]], most_tokens: int
 ) -> Iterator[Answer]:
     device, end = loaded.model.device, loaded.encoder.end_token_id
+    begins_tag = loaded.encoder.encode_plain(REMOTE)[0]  # as every tag does
     tokens, cache = torch.tensor(prompts, device=device), None
     ended = torch.zeros(len(prompts), dtype=torch.bool, device=device)
-    said, first = [], None
+    said, first, tag = [], None, None
     for _ in range(most_tokens):
         logits, cache = step(tokens, cache)
         if first is None:
-            first = logits.float().softmax(-1).amax(-1)
+            probabilities = logits.float().softmax(-1)
+            first, tag = probabilities.amax(-1), probabilities[:, begins_tag]
         tokens = logits.argmax(-1, keepdim=True)
         said.append(torch.where(ended[:, None], end, tokens))
         ended |= tokens[:, 0] == end
         if bool(ended.all()):
             break
     assert first is not None
-    for ids, probability in zip(torch.cat(said, 1).tolist(), first.tolist(), strict=True):
+    assert tag is not None
+    answers = zip(torch.cat(said, 1).tolist(), first.tolist(), tag.tolist(), strict=True)
+    for ids, probability, begins in answers:
         kept = ids[: ids.index(end)] if end in ids else ids
-        yield Answer(probability, loaded.tokenizer.decode(kept), end not in ids)
+        yield Answer(probability, begins, loaded.tokenizer.decode(kept), end not in ids)
 
 
 def predict_files(
@@ -185,7 +195,8 @@ def predict_files(
 ) -> int:
     """Write the predictions for the rows of several files to `out`; return how many rows they are.
 
-    uncalibrated: a detached shadow as it was before its temperature was folded in. notes: what else is
+    uncalibrated: a detached shadow as it was before its temperature was folded in, with thresholds chosen for it
+    (`_own_thresholds`). notes: what else is
     known of the system.
     """
     rows = [row for path in files for row in read_rows(path)]
@@ -209,5 +220,22 @@ def predict_files(
     predictions = predict(
         system, profile, adapter, rows, answer_tokens=answer_tokens, temperature=temperature
     )
+    if uncalibrated:
+        found = list(predictions)
+        about["thresholds"], predictions = _own_thresholds(files, found), iter(found)
     write_predictions(out, about, predictions)
     return len(rows)
+
+
+def _own_thresholds(
+    files: Sequence[Path], predictions: Sequence[Mapping[str, Any]]
+) -> dict[str, float]:
+    """Return the thresholds that the rule chooses on the predictions for the calibration files among `files`."""
+    posteriors = {each["id"]: each["posterior"] for each in predictions}
+    rows = [row for path in files if path.stem in CHOSEN_ON for row in read_rows(path)]
+    if not rows:
+        raise ConfigurationError(
+            f"without its temperature a shadow's thresholds are chosen anew: give {', '.join(CHOSEN_ON)}, too"
+        )
+    full = [[posteriors[row.id].get(tag, 0.0) for tag in TAGS] for row in rows]
+    return choose_thresholds(torch.tensor(full), rows).thresholds

@@ -2,7 +2,8 @@
 
 Thresholds go along one path, from strict to loose. Every step is a hypothesis test per risk, with
 exact binomial tails, in a fixed order that ends at the first failure, so that with probability
-`CONFIDENCE` no risk of the chosen thresholds exceeds its bound on new rows of the same kind.
+`CONFIDENCE` no risk of the chosen thresholds exceeds its bound on new rows of the same kind. That is exact for a model
+that these rows had no part in; ours had one number fitted on them, its temperature, and was compared with others on them.
 Source: Angelopoulos et al., Learn then Test (arXiv 2110.01052), fixed-sequence testing.
 """
 

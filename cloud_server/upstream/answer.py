@@ -54,11 +54,11 @@ class UpstreamAnswer:
             try:
                 return await self._ask(asked)
             except UpstreamLost:
-                failures = 1 if len(generation.ids) > known else failures + 1
+                failures = 0 if len(generation.ids) > known else failures + 1
                 if failures >= self._attempts:
                     raise
             self._observer.resumed()
-            await asyncio.sleep(PAUSE_S * 2 ** (failures - 1))
+            await asyncio.sleep(PAUSE_S * 2 ** max(0, failures - 1))
 
     async def _ask(self, asked: int) -> FinishReason:
         reason: FinishReason | None = None

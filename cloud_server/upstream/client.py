@@ -15,7 +15,7 @@ from cloud_server.upstream.messages import (
     UpstreamModel,
     UpstreamModels,
 )
-from shared.errors import UpstreamError, UpstreamLost
+from shared.errors import TooLarge, UpstreamError, UpstreamLost
 
 CONNECT_S = 5.0
 PASSING = frozenset({408, 425, 429})
@@ -27,7 +27,7 @@ class UpstreamClient:
     """Asks one address; used on one event loop.
 
     UpstreamLost where nobody answers or an answer breaks off: the same may work again.
-    UpstreamError where the upstream refuses, or answers what it should not. `silence_s`: after how
+    UpstreamError where the upstream refuses, or answers what it should not; TooLarge where the request is too long for it. `silence_s`: after how
     long without a byte an answer counts as broken off.
     """
 
@@ -64,7 +64,7 @@ class UpstreamClient:
                 if response.status_code != 200:
                     await response.aread()
                     self._check(response)
-                async for line in response.aiter_lines():
+                async for line in _lines(response):
                     if not line.startswith("data:"):
                         continue
                     data = line.removeprefix("data:").strip()
@@ -83,6 +83,8 @@ class UpstreamClient:
         status = response.status_code
         if status == 200:
             return
+        if status == 413:
+            raise TooLarge("the request is longer than the model's server takes; shorten it")
         said = f"{self.url} answered {status}: {response.text[:_MAX_COMPLAINT]}"
         if status in (401, 403):
             raise UpstreamError(f"{said}; set CLOUD_UPSTREAM_KEY to a key of its own")
@@ -101,3 +103,14 @@ class UpstreamClient:
                 f"{self.url} is no OpenAI-compatible server that Shadowdog knows: "
                 f"{error.errors()[0]['msg']}"
             ) from error
+
+
+async def _lines(response: httpx.Response) -> AsyncIterator[str]:
+    """Yield a stream's lines. httpx's own end at U+2028 and the like, too, which an answer may hold."""
+    left = b""
+    async for piece in response.aiter_bytes():
+        *whole, left = (left + piece).split(b"\n")
+        for line in whole:
+            yield line.rstrip(b"\r").decode("utf-8", "replace")
+    if left:
+        yield left.decode("utf-8", "replace")

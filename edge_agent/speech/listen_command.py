@@ -43,7 +43,7 @@ def listen_to_file(settings: EdgeSettings, path: Path, as_json: bool, text_only:
     if text_only:
         show(_understand_here(settings)(recording), as_json, quiet=False)
         return
-    with _client(settings) as agent:
+    with AgentClient.of(settings) as agent:
         show(agent.hear(recording, session_id=SESSION), as_json, quiet=False)
 
 
@@ -67,7 +67,7 @@ def listen_to_microphone(
     activity = VoiceActivity()
     options = EndpointOptions(settings.end_silence_s, settings.early_silence_s)
     endpointer = Endpointer(activity.probability, options)
-    with Microphone(device) as microphone, _client(settings) as agent:
+    with Microphone(device) as microphone, AgentClient.of(settings) as agent:
         if text_only:
             send = _understand_here(settings)
         else:
@@ -106,12 +106,6 @@ def _presses() -> Iterator[None]:
         if not sys.stdin.readline():
             return
         yield
-
-
-def _client(settings: EdgeSettings) -> AgentClient:
-    token = settings.pairing_token
-    secret = token.get_secret_value() if token else None
-    return AgentClient(settings.url, secret, certificate=settings.tls_certificate)
 
 
 def _understand_here(settings: EdgeSettings) -> Callable[[bytes], Outcome]:

@@ -176,7 +176,7 @@ def test_a_pinned_manifest_is_the_only_one_taken(
         pull_bundle(source, "tiny", store, manifest_sha256="0" * 64)
 
 
-@pytest.mark.parametrize("shadow", ["none", ".hidden", "..%2Ftiny"])
+@pytest.mark.parametrize("shadow", ["none", ".hidden", "..%2Ftiny", "a" * 300, "狗" * 100])
 def test_a_shadow_that_is_not_offered_is_refused(source: BundleSource, shadow: str) -> None:
     with pytest.raises(CloudRefused, match="404"):
         source.offer(shadow)

@@ -248,9 +248,13 @@ def test_an_answer_that_the_deadline_cut_off_is_none(make_parts: Any, tmp_path: 
 def test_a_skill_that_an_answer_named_before_its_deadline_is_done(make_parts: Any) -> None:
     async def test() -> None:
         parts = make_parts()
+        await parts.agent.handle("sit")
         parts.cloud.finish_reason, parts.cloud.skills = "deadline", ["Sit"]
         outcome = await parts.agent.handle("take a seat")
         assert (outcome.route, outcome.execution.state) == ("cloud", "confirmed")
+        await parts.agent.handle("do it again")
+        told = [[each.tag for each in request.recent] for request in parts.cloud.requests]
+        assert told == [["[Sit()]"], []]  # the cloud remembers both by now
 
     run(test())
 

@@ -1,9 +1,12 @@
 """The agent's client: what it sends of what a command line may give it."""
 
+from pathlib import Path
+
 import httpx
 import pytest
 
 from edge_agent.agent_client import AgentClient, AgentRefused
+from edge_agent.settings import EdgeSettings
 from shared.messages import ErrorBody
 
 
@@ -25,3 +28,15 @@ def test_any_id_of_the_outbox_is_asked_for_as_it_is(request_id: str, path: str) 
     ):
         agent.answer_late(request_id)
     assert asked == [f"/v1/outbox/{path}"]
+
+
+def test_a_client_of_settings_trusts_the_agents_own_certificate(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    trusted: list[Path] = []
+    monkeypatch.setattr("edge_agent.agent_client.trust_only", lambda path: trusted.append(path))
+    own = tmp_path / "certificate.pem"
+    settings = EdgeSettings(pairing_token="a-token-of-this-test", tls_certificate=own, tls_key=own)  # type: ignore[arg-type]
+    with AgentClient.of(settings) as agent:
+        assert agent.url.startswith("https://")
+    assert trusted == [own]

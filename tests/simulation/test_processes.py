@@ -13,8 +13,13 @@ import pytest
 from edge_agent.child_process import ChildProcess
 from edge_agent.free_places import choose_domain, choose_port, domain_is_free, port_is_free
 from edge_agent.preparation import prepare_base, prepare_bundle
-from edge_agent.settings import default_bundle
-from edge_agent.simulation import agent_environment, cloud_environment
+from edge_agent.settings import EdgeSettings, default_bundle
+from edge_agent.simulation import (
+    Simulation,
+    SimulationOptions,
+    agent_environment,
+    cloud_environment,
+)
 from shared.errors import BaseUnavailable, BundleError, ConfigurationError
 
 
@@ -151,3 +156,12 @@ def test_a_failed_preparation_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_p
     with pytest.raises(BundleError, match="export-edge"):
         prepare_bundle(default_bundle(), lambda _: 1)
     prepare_bundle(tmp_path / "named", lambda _: 1)  # a bundle that was named is not made
+
+
+def test_no_process_gets_the_port_that_another_was_given() -> None:
+    free = choose_port(0, set())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("edge_agent.simulation.DEFAULT_CLOUD_PORT", free)
+        simulation = Simulation(SimulationOptions(agent_port=free), EdgeSettings())
+    assert simulation.agent_url.endswith(f":{free}")
+    assert len({simulation.agent_url, simulation.cloud_url, simulation.mock_url}) == 3

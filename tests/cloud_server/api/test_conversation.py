@@ -1,7 +1,11 @@
 """`POST /v1/intents` within a session: what was said before, and the last thing again."""
 
+import dataclasses
+
 import pytest
 
+from cloud_server.api.service import Generation
+from cloud_server.engine import Done
 from shared.prompt import Turn
 
 BELIEVES_NOTHING = {
@@ -106,6 +110,40 @@ def test_again_means_what_the_dog_did_on_its_own(scripted, exchange, intent, pro
     assert prompts[1][2] == Turn("user", "do it again")
 
 
+def test_a_skill_that_only_the_edge_was_taught_keeps_its_place(scripted, exchange, intent, prompts):
+    taught = {"text": "do push-ups", "tag": "[PushUps()]"}
+    question, again = exchange(
+        scripted("Nice."),
+        intent(text="how was that?", recent=[SPIN, taught]),
+        intent(text="do it again", recent=[taught]),
+        prompt_turns=4,
+    )
+    assert question.status_code == again.status_code == 200
+    assert prompts[0][2:] == [Turn("user", "do push-ups"), Turn("dog", "")]
+    assert again.json()["skills"] == []  # not the spin before it
+
+
+def test_a_skill_that_was_named_before_the_deadline_is_what_again_means(
+    scripted, exchange, intent, monkeypatch
+):
+    whole = Generation.events
+
+    async def cut_off(generation):
+        async for event in whole(generation):
+            late = isinstance(event, Done)
+            yield dataclasses.replace(event, finish_reason="deadline") if late else event
+
+    monkeypatch.setattr(Generation, "events", cut_off)
+    spun, cut, again = exchange(
+        scripted("[Sit()] Sure, I"),
+        intent(text="do it again", recent=[SPIN]),
+        intent(text="take a seat"),
+        intent(text="do it again"),
+    )
+    assert (spun.json()["skills"], cut.json()["finish_reason"]) == (["TurnAround"], "deadline")
+    assert cut.json()["skills"] == again.json()["skills"] == ["Sit"]
+
+
 def test_again_with_nothing_before_it_moves_no_dog(scripted, exchange, intent):
     believes = {**BELIEVES_NOTHING, "posterior": [["[Sit()]", 0.957], ["[REMOTE]", 0.04]]}
     for edge in (None, believes):
@@ -130,7 +168,8 @@ def test_what_leaves_the_ground_is_not_repeated_on_a_word(scripted, exchange, in
     [
         [SPIN] * 5,
         [{"text": "x", "tag": "[REMOTE]"}],
-        [{"text": "x", "tag": "[Explode()]"}],
+        [{"text": "x", "tag": "[Explode]"}],
+        [{"text": "x", "tag": "Explode()"}],
         [{"text": "x" * 401, "tag": "[Sit()]"}],
         [{"text": "x"}],
     ],

@@ -57,6 +57,23 @@ def test_every_answer_carries_its_id_and_the_log_has_one_line_of_it(
     ]
 
 
+def test_what_nobody_expected_is_answered_and_counted_like_a_refusal(
+    scripted, exchange, caplog, monkeypatch
+):
+    def fail(engine):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("cloud_server.engine.Engine.models", fail)
+    failed, metrics = exchange(scripted("x"), get("/v1/models"), get("/metrics"))
+    body = failed.json()["error"]
+    assert (failed.status_code, body["code"]) == (500, "internal")
+    assert failed.headers["x-request-id"] == body["request_id"]
+    errors = {
+        key: value for key, value in samples(metrics.text).items() if "errors_total" in key[0]
+    }
+    assert [value for key, value in errors.items() if "internal" in key] == [1]
+
+
 def test_no_secret_and_no_utterance_is_in_any_log_at_debug_level(
     scripted, exchange, intent, caplog
 ):

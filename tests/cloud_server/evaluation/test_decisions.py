@@ -68,12 +68,15 @@ def test_both_readers_are_heard_in_how_sure_the_edge_is(
 
 
 def test_an_answering_model_does_what_its_answer_begins_with() -> None:
-    sit = decide_answering({"said": "[Sit()] Sitting.", "probability": 0.9})
+    sit = decide_answering({"said": "[Sit()] Sitting.", "probability": 0.9, "tag_probability": 0.9})
     assert (sit.label, sit.said, sit.skill_probability) == ("Sit", "Sitting.", 0.9)
-    weather = decide_answering({"said": "[CheckWeather()] Checking.", "probability": 0.75})
+    weather = decide_answering({"said": "[CheckWeather()] Checking.", "tag_probability": 0.75})
     assert (weather.label, weather.said) == ("REMOTE", "Checking.")
-    assert (weather.invented, weather.skill_probability) == (("CheckWeather",), 0.25)
+    assert (weather.invented, weather.skill_probability) == (("CheckWeather",), 0.75)
     assert decide_answering({"said": "[REMOTE] Hm.", "probability": 1.0}).label == "REMOTE"
+    unsure = decide_answering({"said": "The sea.", "probability": 0.2, "tag_probability": 0.01})
+    assert unsure.skill_probability == 0.01  # doubt about the first word is none about the skill
+    assert decide_answering({"said": "Hm.", "probability": 0.2}).skill_probability is None
 
 
 def test_invented_skills_are_found_anywhere_and_real_ones_are_not() -> None:

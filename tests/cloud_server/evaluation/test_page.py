@@ -103,6 +103,7 @@ def test_what_is_counted_is_what_the_systems_do(tmp_path: Path) -> None:
     assert deployed.tier_3 == Share(0, 3)
     assert deployed.acted_by_language == {"en": Share(0, 2), "zh": Share(1, 1)}
     assert edge.separation == 1.0
+    assert evaluation.counted["lora"].separation is None  # its tags' probabilities were not kept
     assert evaluation.qualities["attached"].in_language == Share(1, 1)
     assert [each.acted_on["general requests"] for each in evaluation.beliefs[:2]] == [
         Share(1, 1),  # at 0: there is no rule
@@ -113,6 +114,14 @@ def test_what_is_counted_is_what_the_systems_do(tmp_path: Path) -> None:
     assert latency is not None
     means = latency.means(evaluation.systems["deployed"].decisions)
     assert (means["edge"], means["deployed"]) == (10.0, pytest.approx(10 + 10 * 5 / 6))
+
+
+def test_predictions_of_other_inputs_of_the_papers_table_are_refused(tmp_path: Path) -> None:
+    place, datasets = write_world(tmp_path)
+    inputs = place / "table3_inputs.jsonl"
+    inputs.write_text(inputs.read_text(encoding="utf-8").replace('"text": "', '"text": "so, ', 1))
+    with pytest.raises(DataError, match=r"was made of another .*table3_inputs"):
+        evaluate_system(place, datasets)
 
 
 def test_the_page_holds_every_system_and_comes_out_the_same_again(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from cloud_server.adapter_files import LINE_HEAD_CHANGE_NAME, LINE_HEAD_NAME, li
 from cloud_server.modeling import ShadowConfig, ShadowModel
 from cloud_server.training.base import load_training_base
 from cloud_server.training.line_head import LineHead, fit
-from cloud_server.training.lines import LineOptions, train_line_head
+from cloud_server.training.lines import LineOptions, draw_rows, train_line_head
 from shared.errors import CheckpointMismatch, ConfigurationError
 
 LINES = {"Sit": "I sit down.", "Bark": "Woof!"}
@@ -27,8 +27,11 @@ def datasets(tmp_path: Path) -> Path:
 
 
 def write_rows(folder: Path, lines: dict[str, str]) -> None:
+    about = {"source": "s", "license": "MIT", "synthetic": True}
+
     def write(name: str, rows: list[dict[str, str]]) -> None:
-        text = "".join(json.dumps(row) + "\n" for row in rows)
+        given = [{**row, **about, "id": f"{name}-{n}"} for n, row in enumerate(rows)]
+        text = "".join(json.dumps(row) + "\n" for row in given)
         (folder / f"{name}.jsonl").write_text(text, encoding="utf-8")
 
     en = {"lang": "en"}
@@ -115,3 +118,14 @@ def test_a_change_learns_and_stays_thin() -> None:
     )
     assert losses[-1] < losses[0]
     assert torch.linalg.matrix_rank(weight - start, atol=1e-4) <= 2
+
+
+def test_the_last_line_of_a_conversation_is_not_learnt_from(datasets: Path) -> None:
+    path = datasets / "train_normal.jsonl"
+    row = json.loads(path.read_text(encoding="utf-8").splitlines()[0])
+    row |= {"text": "yes, please do", "history": [{"role": "user", "text": "will you sit?"}]}
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(row) + "\n")
+    drawn = draw_rows(datasets, LineOptions(lines_per_row=1))
+    assert {each.text for each in drawn} >= {"please sit", "weather?"}
+    assert "yes, please do" not in {each.text for each in drawn}

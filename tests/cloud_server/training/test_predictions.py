@@ -22,7 +22,7 @@ from cloud_server.training.predictions import (
     low_rank_step,
     predict_files,
 )
-from shared.errors import ModelError
+from shared.errors import ConfigurationError, ModelError
 from shared.predictions import read_predictions
 from shared.tags import TAGS
 
@@ -82,9 +82,16 @@ def test_calibration_can_be_undone(data: Path, adapter: Path, tmp_path: Path) ->
     fold_temperature(model, 1.7)
     model.save_pretrained(adapter)
     (adapter / CALIBRATION_NAME).write_text('{"temperature": 1.7}')
-    predict_files("detached", "tiny", adapter, [data], undone, uncalibrated=True)
+    with pytest.raises(ConfigurationError, match="thresholds are chosen anew: give calibration,"):
+        predict_files("detached", "tiny", adapter, [data], undone, uncalibrated=True)
+    chosen_on = tmp_path / "calibration.jsonl"
+    row = json.loads(data.read_text(encoding="utf-8").splitlines()[0])
+    rows = [{**row, "id": f"c-{n}", "text": f"sit {n}", "label": "Sit"} for n in range(9)]
+    chosen_on.write_text("".join(json.dumps(each) + "\n" for each in rows))
+    predict_files("detached", "tiny", adapter, [data, chosen_on], undone, uncalibrated=True)
     about, found = read_predictions(undone)
     assert about["calibrated"] is False
+    assert about["thresholds"] != json.loads((adapter / THRESHOLDS_NAME).read_text())
     _, before = read_predictions(plain)
     for name, prediction in before.items():
         assert found[name]["posterior"] == pytest.approx(prediction["posterior"], abs=1e-4)
@@ -101,6 +108,7 @@ def test_answers_come_whole_with_what_was_cut(data: Path, adapter: Path, tmp_pat
     assert about["trained_parameters"] == trained_parameters(adapter)
     assert all(each.get("cut") and len(each["said"].encode()) >= 1 for each in found.values())
     assert all(0 < each["probability"] < 1 for each in found.values())
+    assert all(0 < each["tag_probability"] <= each["probability"] for each in found.values())
 
 
 def one_by_one(step: Any, loaded: Any, rows: list[Row]) -> list[Any]:

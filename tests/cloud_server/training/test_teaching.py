@@ -259,7 +259,7 @@ def example_rows() -> list[dict[str, Any]]:
         (lambda rows: rows[:80], "holds 7 near-misses"),
         (lambda rows: [*rows, {**rows[0], "text": "DO SOME push-ups"}], "more than once"),
         (lambda rows: [{**rows[0], "label": "Sit"}, *rows[1:]], "write PushUps or REMOTE"),
-        (lambda rows: [{**rows[0], "label": "Fly"}, *rows[1:]], "which is no skill"),
+        (lambda rows: [{**rows[0], "label": "Fly"}, *rows[1:]], "is no skill"),
     ],
 )
 def test_utterances_that_teach_badly_are_refused(
