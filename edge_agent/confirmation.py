@@ -50,7 +50,7 @@ NAMES = {
         向前扑 | 往前扑 | 前扑 | 扑 | 扑一下 | 向前撲 | 前撲 | 撲
     """,
 }
-"""How a person may name each dangerous skill in the answer."""
+"""How a person may name each built-in dangerous skill in the answer; a taught one: `_names_of`."""
 
 _YES, _NAME, _NO, _ASSENT = 1, 2, 4, 8
 _WORDS = {
@@ -139,13 +139,25 @@ def read_answer(text: str, skill: Skill) -> Answer | None:
     The whole utterance must be a yes, a no, the skill's name and courtesies. "yes" needs the name;
     a yes without it is "unnamed"; the name alone is a wish, not an answer.
     """
-    ways = _read_flags(cut_units(text), _NAMES.get(skill.name, frozenset()))
+    ways = _read_flags(cut_units(text), _names_of(skill))
     if any(way & _NO and not way & (_YES | _ASSENT) for way in ways):
         return "no"
     agreed = [way for way in ways if way & (_YES | _ASSENT) and not way & _NO]
     if any(way & _YES and way & _NAME for way in agreed):
         return "yes"
     return "unnamed" if any(not way & _NAME for way in agreed) else None
+
+
+def _names_of(skill: Skill) -> frozenset[Units]:
+    """Return how a person may name `skill`: as NAMES says, else as the catalogue calls it.
+
+    What holds nothing but the words of any answer ("do it now") names no skill: a bare yes would be
+    enough.
+    """
+    if skill.name in _NAMES:
+        return _NAMES[skill.name]
+    called = (cut_units(each) for each in (skill.english, skill.chinese))
+    return frozenset(each for each in called if not _read_flags(each, frozenset()))
 
 
 def _read_flags(units: Units, names: frozenset[Units]) -> set[int]:

@@ -150,8 +150,9 @@ def pull_bundle(
     """Install the bundle that the cloud offers for `shadow` and return its folder; not yet used.
 
     What a broken-off pull has brought is kept and gone on from. Every file is checked against the
-    manifest, and the bundle must pass its self-test on this machine. manifest_sha256: the manifest
-    must be this one, whoever sends it (BundleError).
+    manifest, and the bundle must pass its self-test on this machine. One that is installed already is
+    brought again only where a file of it is damaged, and stays until the new one is whole.
+    manifest_sha256: the manifest must be this one, whoever sends it (BundleError).
     """
     offer = source.offer(shadow)
     if manifest_sha256 is not None and bytes_sha256(offer.raw) != manifest_sha256.lower():
@@ -160,7 +161,7 @@ def pull_bundle(
             "nothing was pulled"
         )
     folder = store.root / bundle_name(offer.manifest)
-    if (folder / MANIFEST_NAME).is_file() and (folder / MANIFEST_NAME).read_bytes() == offer.raw:
+    if _holds(folder, offer):
         load_checked(folder, options)
         return folder
     partial = store.partial(offer.manifest)
@@ -170,6 +171,16 @@ def pull_bundle(
     (partial / MANIFEST_NAME).write_bytes(offer.raw)
     load_checked(partial, options)
     return store.adopt(partial, offer.manifest)
+
+
+def _holds(folder: Path, offer: Offer) -> bool:
+    """Return whether the offered bundle lies in `folder`, each file of it whole."""
+    try:
+        return (folder / MANIFEST_NAME).read_bytes() == offer.raw and all(
+            file_sha256(folder / name) == file.sha256 for name, file in offer.manifest.files.items()
+        )
+    except OSError:
+        return False
 
 
 def _check(path: Path, file: BundleFile) -> None:

@@ -30,7 +30,11 @@ def examine(settings: EdgeSettings, probe: Probe | None = None) -> list[Finding]
     )
     with contextlib.redirect_stdout(sys.stderr):  # the SDK prints as it goes
         dds, robot, services = check_robot(probe, settings.robot_domain, interface)
-        bundle, manifest = check_bundle(settings.bundle, settings.threads)
+        bundle, manifest = check_bundle(
+            settings.bundle,
+            options=settings.provider_options,
+            manifest_sha256=settings.bundle_sha256,
+        )
     key = settings.cloud_key.get_secret_value() if settings.cloud_key else None
     cloud = check_cloud(settings.cloud_url, key, manifest, certificates=settings.cloud_certificates)
     step_s = (time.time() - began) - (time.monotonic() - began_monotonic)

@@ -65,8 +65,15 @@ def _check_state(state: RobotState, domain: int) -> Finding:
             f"its state arrives ({state.age_s:.2f} s old) and says nothing of its posture",
             "switch the sport service on in the dog's app",
         )
-    battery = "unknown" if state.battery_percent is None else f"{state.battery_percent:.0f} %"
-    return ok("robot", f"{state.posture}, battery {battery}, state {state.age_s:.2f} s old")
+    if state.battery_percent is None:
+        return failed(
+            "robot",
+            f"its sport state arrives ({state.age_s:.2f} s old) and says nothing of its battery "
+            "(rt/lowstate)",
+            "wait until the dog has booted, or restart it",
+        )
+    told = f"battery {state.battery_percent:.0f} %, state {state.age_s:.2f} s old"
+    return ok("robot", f"{state.posture}, {told}")
 
 
 def _check_services(answers: Sequence[ServiceAnswer], mode: str | None) -> Finding:

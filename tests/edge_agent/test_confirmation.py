@@ -4,9 +4,14 @@ import pytest
 
 from edge_agent.confirmation import NAMES, Confirmations, read_answer
 from edge_agent.verdict import Refusal
-from shared.skills import SKILLS, Tier, skill
+from shared.skills import SKILLS, Skill, Tier, skill
 
 FLIP = skill("FrontFlip")
+
+
+def taught(english: str, chinese: str = "后空翻") -> Skill:
+    """A dangerous skill that NAMES does not know."""
+    return Skill("BackFlip", Tier.DANGEROUS, english, chinese, "Stand clear!", "请让开！")
 
 
 class Clock:
@@ -83,6 +88,63 @@ def test_every_dangerous_skill_can_be_named_in_both_languages() -> None:
     for each in dangerous:
         assert read_answer(f"yes, {each.english}", each) == "yes"
         assert read_answer(f"确认{each.chinese}", each) == "yes"
+
+
+@pytest.mark.parametrize(
+    ("english", "chinese", "text"),
+    [
+        ("backflip", "后空翻", "yes, backflip"),
+        ("backflip", "后空翻", "Yes please, do the backflip!"),
+        ("backflip", "后空翻", "确认后空翻。"),
+        ("Back-Flip", "后空翻", "YES, BACK FLIP"),
+        ("hunter's leap", "撲個滾", "yes, hunter’s leap"),
+        ("hunter's leap", "撲個滾", "确认扑个滚"),
+        ("no-look flip", "不倒翁", "yes, no-look flip"),
+        ("no-look flip", "不倒翁", "确认不倒翁"),
+    ],
+)
+def test_a_taught_skill_is_named_as_the_catalogue_names_it(
+    english: str, chinese: str, text: str
+) -> None:
+    assert read_answer(text, taught(english, chinese)) == "yes"
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("yes", "unnamed"),
+        ("确认", "unnamed"),
+        ("no backflip", "no"),
+        ("不要后空翻", "no"),
+        ("backflip", None),
+        ("ok, backflip", None),
+        ("yes, flip", None),
+        ("yes, front flip", None),
+        ("确认前空翻", None),
+        ("yes no backflip", None),
+    ],
+)
+def test_nothing_less_than_a_taught_skills_name_is_a_yes(text: str, answer: str | None) -> None:
+    assert read_answer(text, taught("backflip")) == answer
+
+
+def test_what_a_taught_skill_is_called_is_no_yes_to_another() -> None:
+    assert read_answer("yes, backflip", FLIP) is None
+    assert read_answer("确认后空翻", FLIP) is None
+
+
+@pytest.mark.parametrize(
+    ("english", "text", "answer"),
+    [
+        ("yes", "yes", "unnamed"),
+        ("yes", "yes yes", "unnamed"),
+        ("no", "no", "no"),
+        ("no", "yes, no", None),
+        ("do it now", "yes, do it now", "unnamed"),
+    ],
+)
+def test_words_of_any_answer_name_no_skill(english: str, text: str, answer: str | None) -> None:
+    assert read_answer(text, taught(english)) == answer
 
 
 def test_a_question_is_answered_once_and_by_its_own_id() -> None:

@@ -100,6 +100,28 @@ def test_a_taught_flip_is_off_unless_configured_on_and_confirmed_by_its_name(fli
     assert isinstance(on.decide(wish, READY), ConfirmationNeeded)
 
 
+@pytest.mark.parametrize(
+    ("asks", "bare", "named"),
+    [("do a grand flip", "yes", "yes, grand flip"), ("来个大空翻", "确认", "确认大空翻")],
+)
+def test_a_taught_flip_begins_by_the_yes_that_its_question_asks_for(
+    flip: Path, asks: str, bare: str, named: str
+) -> None:
+    async def talk() -> None:
+        parts = Parts(GatePolicy(allow_dangerous=True))
+        parts.recognizer.knows = {"grand flip": "GrandFlip", "大空翻": "GrandFlip"}
+        asked = await parts.agent.handle(asks)
+        assert named in asked.say
+        unnamed = await parts.agent.handle(bare)
+        assert [unnamed.execution.reason, parts.robot.performed] == ["skill_not_named", []]
+        done = await parts.agent.handle(named)
+        assert [done.route, done.execution.state] == ["edge", "confirmed"]
+        assert parts.robot.performed == ["GrandFlip"]
+
+    learn([flip])
+    asyncio.run(talk())
+
+
 def test_a_taught_skill_passes_the_same_gate() -> None:
     learn([EXAMPLE])
     gate = Gate(GatePolicy(), lambda: 0.0)

@@ -9,8 +9,11 @@ from click.testing import CliRunner, Result
 from edge_agent.cli import main
 from edge_agent.doctor.examination import describe, render, works
 from edge_agent.doctor.finding import failed, ok, skipped, warning
+from edge_agent.provider import ProviderOptions
 from edge_agent.robot.interface import RobotState
 from edge_agent.robot.probe import SERVICES, RobotProbe, ServiceAnswer
+from shared.bundle import MANIFEST_NAME
+from shared.errors import ConfigurationError
 
 NAMES = [
     "dds",
@@ -76,6 +79,27 @@ def test_lines_for_people_say_what_to_do(probe: dict[str, Any]) -> None:
     assert result.exit_code == 1
     assert "failed   services" in result.stdout
     assert "→ switch the sport service on" in result.stdout
+
+
+def test_the_bundle_is_looked_at_as_the_agent_will_load_it(
+    probe: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    def load(directory: Any, options: ProviderOptions) -> None:
+        raise ConfigurationError(f"{options.provider}:{options.device} is missing")
+
+    def look() -> dict[str, str]:
+        findings = json.loads(invoke("--json").stdout)["findings"]
+        return next(each for each in findings if each["name"] == "bundle")
+
+    monkeypatch.setattr("edge_agent.bundles.self_test.load_checked", load)
+    (tmp_path / MANIFEST_NAME).write_text("{}")
+    monkeypatch.setenv("EDGE_BUNDLE", str(tmp_path))
+    monkeypatch.setenv("EDGE_PROVIDER", "cuda")
+    monkeypatch.setenv("EDGE_DEVICE", "1")
+    assert look()["state"] == "failed"
+    assert "cuda:1 is missing" in look()["todo"]
+    monkeypatch.setenv("EDGE_BUNDLE_SHA256", "0" * 64)
+    assert "EDGE_BUNDLE_SHA256" in look()["message"]
 
 
 def test_warnings_and_skipped_parts_do_not_fail() -> None:

@@ -10,7 +10,9 @@ from edge_agent.doctor.bundle_check import check_bundle
 from edge_agent.doctor.clock_check import ask_kernel, check_clock
 from edge_agent.doctor.cloud_check import check_cloud
 from edge_agent.doctor.sound_check import check_microphone, check_voice
-from shared.errors import BundleError
+from edge_agent.provider import ProviderOptions
+from shared.bundle import MANIFEST_NAME, bytes_sha256
+from shared.errors import BundleError, ConfigurationError
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=timezone.utc)
 MANIFEST = SimpleNamespace(
@@ -28,6 +30,7 @@ def loaded(monkeypatch):
     def load_checked(directory, options):
         if isinstance(known.get("error"), Exception):
             raise known["error"]
+        known["options"] = options
         return SimpleNamespace(manifest=MANIFEST)
 
     monkeypatch.setattr("edge_agent.bundles.self_test.load_checked", load_checked)
@@ -53,6 +56,28 @@ def test_a_bundle_with_a_wrong_hash_fails(loaded, tmp_path):
     finding, _ = check_bundle(tmp_path, 1)
     assert finding.state == "failed"
     assert "hash" in finding.message
+
+
+def test_a_bundle_is_tried_on_the_processor_that_the_agent_uses(loaded, tmp_path):
+    options = ProviderOptions("cuda", device=1)
+    assert check_bundle(tmp_path, options=options)[0].state == "ok"
+    assert loaded["options"] == options
+    loaded["error"] = ConfigurationError("EDGE_PROVIDER=cuda: there is none; set EDGE_PROVIDER=cpu")
+    finding, manifest = check_bundle(tmp_path, options=options)
+    assert (finding.state, manifest) == ("failed", None)
+    assert "set EDGE_PROVIDER=cpu" in finding.todo
+
+
+def test_a_bundle_that_is_not_the_pinned_one_fails_unread(loaded, tmp_path):
+    (tmp_path / MANIFEST_NAME).write_bytes(b"{}")
+    pin = bytes_sha256(b"{}")
+    assert check_bundle(tmp_path, manifest_sha256=pin.upper())[0].state == "ok"
+    loaded.clear()
+    finding, manifest = check_bundle(tmp_path, manifest_sha256="0" * 64)
+    assert (finding.state, manifest) == ("failed", None)
+    assert f"{pin}, not the one that EDGE_BUNDLE_SHA256 names" in finding.message
+    assert "bundle pull" in finding.todo
+    assert loaded == {}
 
 
 def test_a_folder_that_is_no_bundle_fails(tmp_path):

@@ -74,6 +74,7 @@ def test_without_dds_the_message_says_what_to_install():
         (RobotState(False, None), "no state is heard in domain 3"),
         (replace(STANDING, age_s=7.0, connected=False), "7.0 s old"),
         (replace(STANDING, posture="unknown"), "says nothing of its posture"),
+        (replace(STANDING, battery_percent=None), "nothing of its battery"),
     ],
 )
 def test_a_robot_that_does_not_tell_its_state_fails(state, told):
