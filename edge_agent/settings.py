@@ -180,9 +180,17 @@ class EdgeSettings(ProcessSettings):
 
     @field_validator("pairing_token")
     @classmethod
-    def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and len(value.get_secret_value()) < MINIMUM_TOKEN_CHARACTERS:
+    def _long_and_sendable(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None:
+            return None
+        token = value.get_secret_value()
+        if len(token) < MINIMUM_TOKEN_CHARACTERS:
             raise ValueError(f"use at least {MINIMUM_TOKEN_CHARACTERS} characters")
+        if not (token.isascii() and token.isprintable() and token == token.strip()):
+            raise ValueError(
+                "use English letters, digits and signs only (printable ASCII), and no space at "
+                "either end: no client can send another token in an HTTP header"
+            )
         return value
 
     @model_validator(mode="after")

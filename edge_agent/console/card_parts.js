@@ -6,6 +6,8 @@ import { duration, errorText, words } from "./words.js";
 const STEPS = ["sent", "accepted", "moving", "confirmed"];
 /** The marks of an outcome's timings, all counted from its arrival, in the order they are reached. */
 const STAGES = ["asr", "intent", "cloud_first_token", "cloud", "gate", "acknowledged"];
+/** Errors that are no word of the agent's: by code, the pill. */
+const PILLS = { stopped: () => words().end.preempted, away: () => words().noAnswer };
 const ICONS = {
   spoken: "M12 3a3 3 0 0 0-3 3v5a3 3 0 0 0 6 0V6a3 3 0 0 0-3-3zM6 11a6 6 0 0 0 12 0M12 17v4",
   written: "M4 20h4L19 9l-4-4L4 16zM13 7l4 4",
@@ -23,7 +25,7 @@ export function summaryRow(view) {
 
 /** How it stands, in one word. */
 export function pill(view) {
-  if (view.error) return make("span", "pill", view.error.code === "stopped" ? words().end.preempted : words().failedRequest);
+  if (view.error) return make("span", "pill", PILLS[view.error.code]?.() || words().failedRequest);
   if (view.end === "nothing") return "";
   if (view.end) return make("span", "pill", words().end[view.end]);
   if (STEPS.includes(view.progress)) return make("span", "pill busy", words().end[view.progress]);
@@ -82,10 +84,10 @@ export function sayRow(view) {
   return row;
 }
 
-/** Why the agent took nothing. */
+/** Why the agent took nothing, or that nobody knows whether it did. */
 export function errorRow(view) {
   if (!view.error || view.error.code === "stopped") return null;
-  return make("p", "error", errorText(view.error));
+  return make("p", "error", view.error.code === "away" ? words().noAnswerWhy : errorText(view.error));
 }
 
 /** The time until the robot acknowledged, or until the answer, as a bar of its stages with their numbers. */

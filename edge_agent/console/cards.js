@@ -35,7 +35,7 @@ export class Cards {
   /** Take in what the state says of the utterances under way and of the action that has the dog. */
   follow(state) {
     for (const { request_id: id, ...news } of state.under_way) {
-      const record = this.take(id, news);
+      const record = this.takeUnderWay(id, news);
       if (news.text && !record.told) {
         record.told = true;
         if (record.source !== "text") this.announce(words().now(news.text));
@@ -43,7 +43,7 @@ export class Cards {
     }
     const { action } = state;
     if (action) {
-      const record = this.take(action.request_id, { skill: action.skill, say: action.say, progress: action.state });
+      const record = this.takeUnderWay(action.request_id, { skill: action.skill, say: action.say, progress: action.state });
       if (record.outcome?.execution.state === "needs_confirmation") goOn(record); // a person has said yes
     }
     const alive = new Set(state.under_way.map((each) => each.request_id));
@@ -97,6 +97,13 @@ export class Cards {
       this.onChange();
     }
     Object.assign(record, news, { changedAt: performance.now() });
+    return record;
+  }
+
+  /** Take news of what the agent is at: if its answer was lost on the way, there is still one to come. */
+  takeUnderWay(id, news) {
+    const record = this.take(id, news);
+    if (record.error?.code === "away") record.error = null;
     return record;
   }
 

@@ -35,6 +35,9 @@ export function setToken(given, keep) {
 /** Whether a token is at hand, right or wrong. */
 export const hasToken = () => token !== "";
 
+/** What shows the agent the token; nothing for one that no header can carry, which is then a wrong one. */
+const credentials = () => (/^[\x20-\x7e]+$/.test(token) ? { Authorization: `Bearer ${token}` } : {});
+
 /** An id for a request that the agent knows it by, on plain HTTP too. */
 export function newRequestId() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
@@ -43,7 +46,7 @@ export function newRequestId() {
 
 /** Return the response to a GET, or to `method`, or to a POST of `json` or of `body` with its type; LinkError else. */
 export async function call(path, { method, json, body, signal } = {}) {
-  const headers = token ? { Authorization: `Bearer ${token}` } : {};
+  const headers = credentials();
   const options = { method, headers, signal, cache: "no-store" };
   if (json !== undefined) {
     headers["Content-Type"] = "application/json";
@@ -55,12 +58,20 @@ export async function call(path, { method, json, body, signal } = {}) {
   try {
     answer = await fetch(path, options);
   } catch (error) {
-    throw new LinkError(error.name === "AbortError" ? "aborted" : "away");
+    throw cutOff(error);
   }
   if (answer.ok) return answer;
   const told = await answer.json().catch(() => ({}));
   throw new LinkError(told.code || "away", told.message);
 }
+
+/** Return the JSON that a `call` answers, of which the connection may lose the end; LinkError else. */
+export async function callJson(path, options) {
+  const answer = await call(path, options);
+  return answer.json().catch((error) => Promise.reject(cutOff(error)));
+}
+
+const cutOff = (error) => new LinkError(error.name === "AbortError" ? "aborted" : "away");
 
 /** Follow the agent's events for as long as the page lives. */
 export class EventLink {

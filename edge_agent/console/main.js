@@ -37,7 +37,7 @@ function tell(given) {
 const cards = new Cards(byId("cards"), {
   announce,
   onChange: () => (byId("empty").hidden = true),
-  isOpen: (id) => utterances.isOpen(id),
+  isOpen: (id) => utterances.isOpen(id) || outbox.isAsking(id),
 });
 const utterances = new Utterances({
   onBegin: (id, source, text) => {
@@ -49,7 +49,8 @@ const utterances = new Utterances({
     cards.fail(id, error);
     tell(() => errorText(error));
     if (error.code === "unauthorized") showPairing();
-    if (text && !byId("text").value) byId("text").value = text; // nothing has to be written twice
+    // Nothing has to be written twice, nor is anything sent twice that may have arrived.
+    if (text && error.code !== "away" && !byId("text").value) byId("text").value = text;
   },
 });
 const talk = new Talk(byId("talk"), { send: (recording) => utterances.play(recording), tell, announce, isDeaf: () => Boolean(state?.ears.missing) });
@@ -70,7 +71,10 @@ const question = new Question(byId, {
 const dog = new DogView(byId);
 const outbox = new OutboxView(byId, {
   onAsk: (entry) => cards.beginAgain(entry.request_id, entry.text),
-  onTrouble: (error) => tell(() => errorText(error)),
+  onTrouble: (error, entry) => {
+    if (entry) cards.fail(entry.request_id, error);
+    tell(() => errorText(error));
+  },
 });
 
 const link = new EventLink({

@@ -1,10 +1,10 @@
 /** What got no answer: shown, asked again or forgotten. An answer that comes late is spoken and moves nothing. */
 
-import { call } from "./link.js";
+import { call, callJson } from "./link.js";
 import { shownLanguage, words } from "./words.js";
 
 export class OutboxView {
-  /** `onAsk(entry)` is told what is asked again, `onTrouble(error)` what the agent refused. */
+  /** `onAsk(entry)` is told what is asked again, `onTrouble(error, entry)` what went wrong, with that if it was that. */
   constructor(byId, { onAsk, onTrouble }) {
     Object.assign(this, { byId, onAsk, onTrouble, entries: [], asked: null });
     byId("forget-all").addEventListener("click", () => this.change("/v1/outbox", { method: "DELETE" }));
@@ -13,11 +13,16 @@ export class OutboxView {
   /** Read it anew. */
   async refresh() {
     try {
-      this.entries = (await (await call("/v1/outbox")).json()).unanswered;
+      this.entries = (await callJson("/v1/outbox")).unanswered;
     } catch {
-      return; // the link says it
+      // the link says it
     }
     this.translate();
+  }
+
+  /** Whether the answer to this request is waited for once more. */
+  isAsking(id) {
+    return this.asked?.request_id === id;
   }
 
   /** Show it in the page's language. */
@@ -61,7 +66,7 @@ export class OutboxView {
     try {
       await call(path, options);
     } catch (error) {
-      if (error.code !== "not_found") this.onTrouble(error); // gone already is as good
+      if (asked || error.code !== "not_found") this.onTrouble(error, asked); // what is gone is as good as forgotten
     }
     if (asked) this.asked = null;
     await this.refresh();

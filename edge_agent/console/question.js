@@ -8,21 +8,22 @@ const GUARDED_MS = 700; // a finger that was on its way to something else does n
 const TICK_MS = 200;
 
 export class Question {
-  /** `answer(requestId, accept)` is called once; `announce` reads the question out. */
+  /** `answer(requestId, accept)` returns the error where it was in vain; `announce` reads the question out. */
   constructor(byId, { answer, announce, mayFocus }) {
-    Object.assign(this, { byId, answer, announce, mayFocus, open: null });
+    Object.assign(this, { byId, answer, announce, mayFocus, open: null, latest: null, settled: null, counted: null });
     byId("yes").addEventListener("click", () => performance.now() >= this.guardedUntil && this.settle(true));
     byId("no").addEventListener("click", () => this.settle(false));
   }
 
-  /** Show the state's open question, or none. */
+  /** Show the state's open question, or none, nor one that was answered here. */
   show(confirmation) {
+    this.latest = confirmation;
+    this.display(confirmation?.request_id === this.settled ? null : confirmation);
+  }
+
+  display(confirmation) {
     const isNew = confirmation && confirmation.request_id !== this.open?.request_id;
-    if (confirmation && confirmation.request_id === this.settled) return;
-    if (isNew) {
-      this.guardedUntil = performance.now() + GUARDED_MS;
-      this.expiresAt = performance.now() + 1000 * confirmation.window_s;
-    }
+    if (isNew) this.beginCounting(confirmation);
     this.open = confirmation;
     const hadFocus = this.byId("question").contains(document.activeElement);
     this.byId("question").hidden = !confirmation;
@@ -36,6 +37,14 @@ export class Question {
     if (!this.mayFocus()) return;
     this.focusedBefore = document.activeElement;
     this.byId("no").focus();
+  }
+
+  /** A question that comes back is guarded again, but has no more time than it had. */
+  beginCounting({ request_id: id, window_s: seconds }) {
+    this.guardedUntil = performance.now() + GUARDED_MS;
+    if (id === this.counted) return;
+    this.counted = id;
+    this.expiresAt = performance.now() + 1000 * seconds;
   }
 
   /** Put the question in the language shown. */
@@ -55,10 +64,14 @@ export class Question {
     this.byId("yes").dataset.guarded = performance.now() < this.guardedUntil;
   }
 
-  settle(accept) {
+  async settle(accept) {
     if (!this.open) return;
-    this.settled = this.open.request_id;
-    this.show(null);
-    this.answer(this.settled, accept);
+    const id = this.open.request_id;
+    this.settled = id;
+    this.display(null);
+    const error = await this.answer(id, accept);
+    if (!error || error.code === "not_found" || this.settled !== id) return;
+    this.settled = null; // the agent may not have got the answer and still ask
+    this.show(this.latest);
   }
 }

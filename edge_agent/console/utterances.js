@@ -1,6 +1,6 @@
 /** What is said to the agent: texts, recordings and answers to its question. */
 
-import { call, newRequestId } from "./link.js";
+import { callJson, newRequestId } from "./link.js";
 
 const KEPT_OPEN = 2;
 
@@ -28,7 +28,7 @@ export class Utterances {
     return this.ask(id, `/v1/audio?request_id=${id}`, { body: recording });
   }
 
-  /** Answer the question of a request. */
+  /** Answer the question of a request; return the error where that was in vain. */
   answer(requestId, accept) {
     return this.ask(requestId, `/v1/confirmations/${requestId}`, { json: { accept } });
   }
@@ -48,12 +48,14 @@ export class Utterances {
     const mine = Object.assign(new AbortController(), { id });
     this.open.push(mine);
     try {
-      const answer = await call(path, { ...given, signal: mine.signal });
-      this.onOutcome(await answer.json());
+      this.onOutcome(await callJson(path, { ...given, signal: mine.signal }));
     } catch (error) {
-      if (error.name !== "AbortError" && error.code !== "aborted") this.onTrouble(id, error, text);
+      if (error.code === "aborted") return null;
+      this.onTrouble(id, error, text);
+      return error;
     } finally {
       this.open = this.open.filter((each) => each !== mine);
     }
+    return null;
   }
 }

@@ -59,6 +59,30 @@ def test_a_short_token_is_refused_without_being_told() -> None:
     assert "hunter2" not in told.value.message
 
 
+@pytest.mark.parametrize(
+    "token",
+    [
+        "我的机器狗密码一二三",
+        "pässword-123",
+        "tab\tinside",
+        "line\nbreak",
+        " at-an-end",
+        "at-an-end ",
+    ],
+)
+def test_a_token_that_no_client_can_send_is_refused_without_being_told(token: str) -> None:
+    with pytest.raises(ConfigurationError, match="ASCII") as told:
+        EdgeSettings.from_environment(pairing_token=token)
+    assert token.strip() not in told.value.message
+
+
+@pytest.mark.parametrize("token", ["correct horse", "!#$%&'()*+,-./:;<=>?@[]^_`{|}~"])
+def test_a_token_of_printable_ascii_is_taken(token: str) -> None:
+    settings = EdgeSettings.from_environment(pairing_token=token)
+    assert settings.pairing_token is not None
+    assert settings.pairing_token.get_secret_value() == token
+
+
 def test_dangerous_skills_outside_and_inside_the_simulation() -> None:
     assert EdgeSettings.from_environment(allow_dangerous=True).dangerous_allowed
     with pytest.raises(ConfigurationError, match="CONFIRM_DANGEROUS"):

@@ -13,9 +13,11 @@ export async function callBytes(path, ask) {
   return (await reach(path, ask, {})).arrayBuffer();
 }
 
+/** What shows the mock the token; nothing for one that no header can carry, which is then a wrong one. */
+const credentials = () => (/^[\x20-\x7e]+$/.test(token) ? { Authorization: `Bearer ${token}` } : {});
+
 async function reach(path, ask, options) {
-  const headers = { ...(options.body ? { "Content-Type": "application/json" } : {}) };
-  if (token) headers.Authorization = `Bearer ${token}`;
+  const headers = { ...credentials(), ...(options.body ? { "Content-Type": "application/json" } : {}) };
   const answer = await fetch(path, { ...options, headers });
   if (answer.status === 401 && !asking) {
     asking = true;

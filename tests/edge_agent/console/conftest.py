@@ -119,6 +119,7 @@ class World:
         port: int = 0,
         names: tuple[str, ...] = (),
         deaf: bool = False,
+        question_s: float = 10.0,
         tls: tuple[Path, Path] | None = None,
     ) -> None:
         self._parts = parts
@@ -131,6 +132,7 @@ class World:
             tls_key=key,
         )
         self._deaf = deaf
+        self._policy = GatePolicy(allow_dangerous=True, confirmation_window_s=question_s)
         self.robot: Robot
         self.ears = Ears()
         self._loop = asyncio.new_event_loop()
@@ -153,7 +155,7 @@ class World:
         before = fakes.clock.now
         self.agent = Agent(
             self.robot,
-            Gate(GatePolicy(allow_dangerous=True)),
+            Gate(self._policy),
             self.recognizer,
             CloudWay(self.cloud, CircuitBreaker(failures_to_open=9), robot_id="dog"),
             AgentOptions(robot_id="dog", simulation=True),
@@ -271,3 +273,25 @@ def launch() -> Iterator[Callable[..., Any]]:
 @pytest.fixture(scope="session")
 def pages() -> type[Page]:
     return Page
+
+
+@pytest.fixture(scope="module")
+def browser(launch: Callable[..., Any]) -> Iterator[Any]:
+    launched = launch()
+    yield launched
+    launched.close()
+
+
+@pytest.fixture
+def open_page(browser: Any) -> Iterator[Callable[..., Page]]:
+    opened: list[Page] = []
+
+    def open_it(url: str, **options: Any) -> Page:
+        opened.append(Page(browser, url, **options))
+        return opened[-1]
+
+    yield open_it
+    for each in opened:
+        complaints = each.complaints
+        each.close()
+        assert complaints == []

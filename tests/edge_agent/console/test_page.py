@@ -1,6 +1,6 @@
 """The console in a real browser: what it shows, and that a stop is always in reach."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -22,31 +22,9 @@ NAMELESS = """[...document.querySelectorAll('button, input, summary, [role=img]'
     .map((e) => e.outerHTML)"""
 
 
-@pytest.fixture(scope="module")
-def browser(launch: Callable[..., Any]) -> Iterator[Any]:
-    launched = launch()
-    yield launched
-    launched.close()
-
-
 @pytest.fixture
 def world(make_world: Callable[..., Any]) -> Any:
     return make_world()
-
-
-@pytest.fixture
-def open_page(browser: Any, pages: type) -> Iterator[Callable[..., Any]]:
-    opened: list[Any] = []
-
-    def open_it(url: str, **options: Any) -> Any:
-        opened.append(pages(browser, url, **options))
-        return opened[-1]
-
-    yield open_it
-    for each in opened:
-        complaints = each.complaints
-        each.close()
-        assert complaints == []
 
 
 @pytest.fixture
@@ -294,13 +272,6 @@ def test_a_lost_connection_is_told_and_found_again(
     assert back.robot.stops.acquire(timeout=BOUND_S)
     page.until("document.querySelector('#trouble').textContent === ''")
     page.until_live()
-
-
-def test_words_that_did_not_arrive_are_kept(page: Any, world: Any) -> None:
-    world.close()
-    page.say("sit down")
-    page.until(end("error"))
-    assert page.tab.input_value("#text") == "sit down"
 
 
 def test_the_pairing_token_is_asked_for(
