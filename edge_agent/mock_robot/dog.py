@@ -229,7 +229,7 @@ class MockDog:
                 self._tipped_over = on
                 if on:
                     physics.put("fallen")
-                elif physics.posture == "fallen":
+                elif physics.on_side:
                     physics.put("lying")
             elif isinstance(fault, Unready):
                 physics.readiness_s = fault.seconds if on else 0.0
@@ -248,7 +248,7 @@ class MockDog:
             self.faults.command(self._planned.popleft().wish)
         if self._away_until is not None and self._dog_time() >= self._away_until:
             self.faults.switch(Restarted(), False)
-        if self._tipped_over and self._physics.posture != "fallen":  # it has got up
+        if self._tipped_over and not self._physics.on_side:  # it has got up
             self.faults.switch(Fallen(), False)
 
     def _advance(self) -> None:

@@ -47,7 +47,7 @@ HEIGHT_M: dict[Posture, float] = {
     "damped": 0.07,
     "fallen": 0.11,
 }
-_MODE: dict[Posture, int] = {"standing": 1, "sitting": 10, "lying": 5, "damped": 7, "fallen": 7}
+_MODE: dict[Posture, int] = {"standing": 1, "sitting": 10, "lying": 5, "damped": 7, "fallen": 0}
 MODE_POSE, MODE_LOCOMOTION, MODE_LOCKED, MODE_RECOVERING = 2, 3, 6, 8
 
 
@@ -73,23 +73,19 @@ class _Running:
 class DogPhysics:
     """The dog's body; `command` is one call of the sport service, `step` lets time pass.
 
-    For `readiness_s` seconds after StandUp it ignores Move and Euler even in balance.
+    For `readiness_s` seconds after StandUp it ignores Move and Euler even in balance. `on_side`: it
+    lies where it fell, soft or not, and only RecoveryStand brings it up.
     """
 
     def __init__(self, posture: Posture = "standing", battery_percent: float = 92.0) -> None:
         self.time_s = 0.0
-        self.posture: Posture = posture
-        self.locked = False
-        self.posing = False
         self.battery_percent = battery_percent
-        self.motor_temperature_c = 36.0
-        self.readiness_s = 0.0
-        self._deaf_s = 0.0
-        self._height_m = HEIGHT_M[posture]
+        self.motor_temperature_c, self.readiness_s = 36.0, 0.0
         self._walk = Walk()
         self._torso = Torso()
         self._change: _Change | None = None
         self._running: _Running | None = None
+        self.put(posture)
 
     # --- calls -------------------------------------------------------------------------------
 
@@ -153,9 +149,9 @@ class DogPhysics:
 
     def _begin_change(self, api_id: int) -> None:
         rule = POSTURE_CHANGES[api_id]
-        damping = rule.end == "damped" and self.posture != "fallen"
+        lies: Posture = "fallen" if self.on_side else self.posture
         free = self._change is None and self._running is None
-        if not damping and (not free or self.posture not in rule.starts):
+        if rule.end != "damped" and (not free or lies not in rule.starts):
             return
         self._stop()
         self._running = None
@@ -168,6 +164,7 @@ class DogPhysics:
         self._stop()
         self._running = self._change = None
         self.posture = posture
+        self.on_side = posture == "fallen"
         self.locked = False
         self._deaf_s = 0.0
         self._height_m = HEIGHT_M[posture]
@@ -186,7 +183,7 @@ class DogPhysics:
         self._deaf_s = max(0.0, self._deaf_s - dt_s)
         self._step_change(dt_s)
         self._step_trick(dt_s)
-        if self.posture == "fallen" and self._change is None:
+        if self.on_side and (self._change is None or self._change.rule.end == "damped"):
             self._torso.turn_over(FALLEN_ROLL_RAD)
         self._walk.step(dt_s)
         self._torso.step(dt_s)
@@ -206,6 +203,7 @@ class DogPhysics:
         )
         if share >= 1.0:
             self.posture = change.rule.end
+            self.on_side = self.on_side and self.posture == "damped"
             self.locked = change.rule.locked
             self._change = None
             if change.api_id == STAND_UP:

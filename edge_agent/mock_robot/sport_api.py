@@ -47,7 +47,7 @@ class Trick:
 
 
 POSTURE_CHANGES: dict[int, PostureChange] = {
-    1001: PostureChange("damped", 0.4, ("standing", "sitting", "lying", "damped")),
+    1001: PostureChange("damped", 0.4, ("standing", "sitting", "lying", "damped", "fallen")),
     1002: PostureChange("standing", 0.15, ("standing",)),
     1004: PostureChange("standing", 1.2, ("standing", "sitting", "lying", "damped"), locked=True),
     1005: PostureChange("lying", 1.2, ("standing", "lying")),

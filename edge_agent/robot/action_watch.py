@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from edge_agent.robot.interface import Progress, RobotState
+from edge_agent.robot.interface import DRIVER_TICK_S, Progress, RobotState
 from edge_agent.robot.sport_service import CODE_OK, STOP_MOVE, CallLog
 from edge_agent.robot.state_monitor import StateMonitor
 from shared.outcome import ExecutionState
@@ -63,7 +63,7 @@ class ActionWatch:
         return self._halted or self._stop_asked.is_set()
 
     def halt(self) -> None:
-        """Let nothing more be sent, from any thread; waits end at their next look."""
+        """Let nothing more be sent, from any thread; waits end at their next look, within a tick."""
         self._halted = True
 
     def preempt(self, by: tuple[str, int]) -> None:
@@ -101,7 +101,16 @@ class ActionWatch:
         return await call
 
     async def pause(self, seconds: float) -> None:
-        """Let time pass; a lost state ends the action, a first motion is told."""
+        """Let time pass, looking every tick; a lost state ends the action, a first motion is told."""
+        ends_at = self.clock() + seconds
+        left_s = seconds
+        while True:
+            await self._look_after(min(left_s, DRIVER_TICK_S))
+            if left_s <= DRIVER_TICK_S:
+                return
+            left_s = ends_at - self.clock()
+
+    async def _look_after(self, seconds: float) -> None:
         try:
             await asyncio.wait_for(self._stop_asked.wait(), seconds)
         except asyncio.TimeoutError:

@@ -23,24 +23,34 @@ TURN_GAIN_PER_S = 3.0
 TURN_MIN_SPEED_RAD_S = 0.3
 TURN_CLOSE_RAD = 0.03
 TURN_TOLERANCE_RAD = math.radians(15.0)
+LEVEL = Hold(0.0, 0.0, 0.0, 0.4)
+LEVEL_TIMEOUT_S = 2.0
 
 Vector = tuple[float, float, float]
 
 
 class Motion:
-    """The walking, turning and tilting of one action."""
+    """The walking, turning and tilting of one action.
+
+    The heading that its steps ask for adds up from the dog's own before the first of them, as in
+    the path that was checked: each turn ends there, whatever the steps before it have missed.
+    """
 
     def __init__(self, service: SportService, watch: ActionWatch, log: CallLog) -> None:
         self._service = service
         self._watch = watch
         self._log = log
         self._obeyed: set[str] = set()
-        self._turn_goal_rad: float | None = None
+        self._heading_rad: float | None = None
+        self._turned = False
+        self._twisted = False
         self._walked_at = self._moved_at = -math.inf
 
     async def hold(self, step: Hold) -> None:
         """Tilt the torso for the step's time."""
         angles = (step.roll_rad, step.pitch_rad, step.yaw_rad)
+        still_twisted = self._twisted and step.seconds < LEVEL.seconds
+        self._twisted = step.yaw_rad != 0.0 or still_twisted
         ends_at = self._watch.clock() + step.seconds
         if any(angles):
             ends_at = await self._begin("Euler", lambda: self._euler(angles), step.seconds)
@@ -51,6 +61,9 @@ class Motion:
     async def drive(self, step: Drive) -> None:
         """Walk for the step's time; a dog that stops walking meanwhile ends the action."""
         velocity = (step.vx_m_s, step.vy_m_s, step.vyaw_rad_s)
+        await self._ask_heading(step.vyaw_rad_s * step.seconds)
+        if step.vyaw_rad_s:
+            self._turned = False  # it rotates by time, which no state confirms
         ends_at = await self._begin("Move", lambda: self._move(velocity), step.seconds)
         while (left_s := ends_at - self._watch.clock()) > OVER_S:
             await self._move(velocity)
@@ -58,15 +71,14 @@ class Motion:
             self._check_stall()
 
     async def turn(self, step: TurnBy) -> None:
-        """Turn until the robot's own heading has reached the goal; goals of one action add up."""
-        if self._turn_goal_rad is None:
-            self._turn_goal_rad = self._watch.fresh_state().yaw_total_rad
-        self._turn_goal_rad += step.angle_rad
-        side = math.copysign(1.0, step.angle_rad)
+        """Turn until the robot's own heading is the one that the steps so far ask for."""
+        goal_rad = await self._ask_heading(step.angle_rad)
+        self._turned = True
+        side = math.copysign(1.0, goal_rad - self._watch.fresh_state().yaw_total_rad)
         await self._begin("Move", lambda: self._move((0.0, 0.0, side * step.speed_rad_s)), 0.0)
         gives_up_at = self._watch.clock() + step.timeout_s
         while True:
-            left_rad = side * (self._turn_goal_rad - self._watch.fresh_state().yaw_total_rad)
+            left_rad = side * (goal_rad - self._watch.fresh_state().yaw_total_rad)
             if left_rad <= TURN_CLOSE_RAD:
                 return
             if self._watch.clock() > gives_up_at:
@@ -77,11 +89,28 @@ class Motion:
             self._check_stall()
 
     def confirm(self) -> None:
-        """Raise unless the dog's heading is where its turns should have brought it."""
-        if self._turn_goal_rad is not None:
-            missed_rad = self._watch.fresh_state().yaw_total_rad - self._turn_goal_rad
-            if abs(missed_rad) > TURN_TOLERANCE_RAD:
-                raise failed("not_confirmed")
+        """Raise unless the dog's heading is still where the last turn brought it."""
+        if self._turned and abs(self._missed_rad()) > TURN_TOLERANCE_RAD:
+            raise failed("not_confirmed")
+
+    async def _ask_heading(self, by_rad: float) -> float:
+        """Add a step's angle to the heading asked for, and return that.
+
+        A torso that is twisted against its feet tells a wrong heading: it is levelled first.
+        """
+        if self._twisted:
+            await self.hold(LEVEL)
+            await self._watch.hold_true(lambda state: not state.moving, LEVEL_TIMEOUT_S)
+        now_rad = self._watch.fresh_state().yaw_total_rad
+        self._heading_rad = now_rad + self._missed_rad() + by_rad
+        return self._heading_rad
+
+    def _missed_rad(self) -> float:
+        """Return the angle to the heading asked for; whole turns, which a leap may tell, are none."""
+        if self._heading_rad is None:
+            return 0.0
+        now_rad = self._watch.fresh_state().yaw_total_rad
+        return math.remainder(self._heading_rad - now_rad, 2 * math.pi)
 
     async def _begin(self, kind: str, send: Callable[[], Awaitable[None]], seconds: float) -> float:
         """Send until the dog obeys, asking for balance again meanwhile; return when `seconds` end.

@@ -27,18 +27,19 @@ from edge_agent.robot.choreography import (
     Wait,
     preparation,
 )
-from edge_agent.robot.interface import Action, Progress
+from edge_agent.robot.interface import Action, Progress, RobotState
 from edge_agent.robot.motion import Motion
 from edge_agent.robot.sport_service import (
     CODE_NOT_IMPLEMENTED,
     CODE_OK,
+    DAMP,
     STOP_MOVE,
     CallLog,
     SportService,
     failure_reason,
 )
 from edge_agent.robot.state_monitor import StateMonitor
-from edge_agent.robot.state_tracker import MODE_BALANCED
+from edge_agent.robot.state_tracker import MODE_BALANCED, says_damped
 from shared.outcome import Execution, ExecutionState
 
 QUIET_S = 0.4
@@ -73,6 +74,7 @@ class Performance:
         self._watch = ActionWatch(monitor, report, log, clock, choreography.from_fall)
         self._motion = Motion(service, self._watch, log)
         self._reason: str | None = None
+        self._soft = False
 
     @property
     def preempted(self) -> bool:
@@ -136,7 +138,7 @@ class Performance:
             await self._watch.pause(step.seconds)
 
     async def _call(self, step: Call) -> None:
-        code = await self._watch.send(self._service.call(step, self._log))
+        code = await self._watch.send(self._ask(step))
         if code == CODE_NOT_IMPLEMENTED and step.if_unsupported is not None:
             self._reason = "fallback_used"
             for instead in step.if_unsupported:
@@ -147,11 +149,18 @@ class Performance:
         self._watch.advance("accepted")
         await self._reach(step)
 
+    async def _ask(self, step: Call) -> int:
+        self._soft = self._soft and step.name == DAMP[0]
+        code = await self._service.call(step, self._log)
+        if code == CODE_OK and step.name == DAMP[0]:
+            self._soft = True  # whether or not the action still waits for it
+        return code
+
     async def _confirm(self) -> None:
         end = self._choreography.end
         if end is not None:
             await self._watch.hold_true(
-                lambda state: state.posture == end and not state.moving, END_S
+                lambda state: _shows(state, end) and not state.moving, END_S
             )
         self._motion.confirm()
 
@@ -177,14 +186,14 @@ class Performance:
         """Wait for the posture; ask once more where a busy dog took the call and did not stir."""
         state = self._watch.fresh_state()
         stays_by = self._clock() + ASK_AGAIN_S
-        while state.posture != step.until and not state.moving:
+        while not _shows(state, step.until) and not state.moving:
             if self._clock() > stays_by:
-                await self._watch.send(self._service.call(step, self._log))
+                await self._watch.send(self._ask(step))
                 break
             await self._watch.pause(TICK_S)
             state = self._watch.fresh_state()
         await self._watch.hold_true(
-            lambda state: state.posture == step.until and not state.moving, step.timeout_s
+            lambda state: _shows(state, step.until) and not state.moving, step.timeout_s
         )
 
     def _check_expiry(self) -> None:
@@ -204,7 +213,7 @@ class Performance:
         if self._watch.state != "none" and (
             self._watch.stopped_by == STOP_MOVE or self._watch.in_flight is not None
         ):
-            await self._service.urgent(self._watch.stopped_by, self._log)
+            await self._urge(self._watch.stopped_by)
         rests_by = self._clock() + REST_S
         moved_at = self._clock()
         while (now := self._clock()) < min(rests_by, moved_at + SETTLE_S):
@@ -216,14 +225,24 @@ class Performance:
             await asyncio.sleep(TICK_S)
 
     async def _abandon(self) -> None:
-        await self._service.urgent(STOP_MOVE, self._log)
+        await self._urge(STOP_MOVE)
         await self._come_to_rest()
 
     async def _leave_still(self, reason: str | None) -> None:
         """Stop the dog, unless the first call was refused and nothing was begun."""
         begun = self._watch.state not in ("none", "sent")
         if begun or (self._watch.state == "sent" and not _is_refusal(reason)):
-            await self._service.urgent(STOP_MOVE, self._log)
+            await self._urge(STOP_MOVE)
+
+    async def _urge(self, call: tuple[str, int]) -> None:
+        """Make the call, but no StopMove to a dog that has gone soft: its legs might stiffen."""
+        if call == DAMP or not self._soft:
+            await self._service.urgent(call, self._log)
+
+
+def _shows(state: RobotState, posture: str) -> bool:
+    """Whether the state shows the posture; a dog may go soft on its side and then lies fallen."""
+    return state.posture == posture or (posture == "damped" and says_damped(state))
 
 
 def _is_refusal(reason: str | None) -> bool:

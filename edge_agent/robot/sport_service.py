@@ -1,18 +1,20 @@
 """What the driver asks of the sport service: checked, logged, and stopped past everything else.
 
-Ordinary calls share one line; StopMove and Damp have a second one, so that they wait for nothing.
+Ordinary calls share one line; StopMove and Damp have one each, so that they wait for nothing. A call
+that waits there and has not begun stands for all who ask for it, so that no queue grows.
 A call that the firmware does not know (3203) is remembered until the robot begins a new session.
 """
 
 import asyncio
+import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import Any
 
 from edge_agent.robot.choreography import Call as CallStep
 from edge_agent.robot.choreography import check_attitude, check_velocity
-from edge_agent.robot.sport_line import Line, Parameter, SdkLine
+from edge_agent.robot.sport_line import Line, SdkLine
 from shared.outcome import Call
 
 CALL_TIMEOUT_S = 1.0
@@ -69,28 +71,38 @@ class CallLog:
 class SportService:
     """The dog's sport service; opened once, then called from the event loop.
 
-    `line` and `urgent` are two ways to it, by default over the SDK.
+    `line`, `stopping` and `damping` are three ways to it, by default over the SDK; Damp goes over a
+    `stopping` that was given alone.
     """
 
-    def __init__(self, line: Line | None = None, urgent: Line | None = None) -> None:
+    def __init__(
+        self,
+        line: Line | None = None,
+        stopping: Line | None = None,
+        damping: Line | None = None,
+    ) -> None:
         self._line = line or SdkLine("sport", CALL_TIMEOUT_S)
-        self._urgent = urgent or SdkLine("sport-urgent", STOP_TIMEOUT_S)
-        self._halting = threading.Lock()
+        damping = damping or stopping or SdkLine("sport-damp", STOP_TIMEOUT_S)
+        stopping = stopping or SdkLine("sport-stop", STOP_TIMEOUT_S)
+        self._urgent: Mapping[str, Line] = {STOP_MOVE[0]: stopping, DAMP[0]: damping}
+        self._queued: dict[str, Future[int]] = {}
+        self._asking = threading.Lock()
         self._unsupported: set[int] = set()
 
     async def open(self) -> None:
-        """Make both lines ready, about a second; the process has joined its DDS domain."""
-        await asyncio.gather(self._line.open(), self._urgent.open())
+        """Make the lines ready, about a second; the process has joined its DDS domain."""
+        await asyncio.gather(self._line.open(), *(each.open() for each in self._urgent.values()))
 
     @property
     def opened(self) -> bool:
         """Whether calls can be made."""
-        return self._line.opened and self._urgent.opened
+        return self._line.opened and all(each.opened for each in self._urgent.values())
 
     def close(self) -> None:
-        """Let go of both lines; a call under way ends by its own time-out."""
+        """Let go of the lines; a call under way ends by its own time-out."""
         self._line.close()
-        self._urgent.close()
+        for each in self._urgent.values():
+            each.close()
 
     def forget_unsupported(self) -> None:
         """Ask anew for every call: the robot has restarted, maybe with another firmware."""
@@ -133,24 +145,25 @@ class SportService:
         return code
 
     async def urgent(self, call: tuple[str, int], log: CallLog) -> int:
-        """Make STOP_MOVE or DAMP at once, past everything that waits, and return its code."""
+        """Make STOP_MOVE or DAMP at once, past everything that waits, and return its code.
+
+        It goes out even where whoever asked is cancelled meanwhile.
+        """
         name, api_id = call
-        nothing: Parameter = {}
-        code = await self._urgent.send(name, nothing)
+        code = await asyncio.shield(asyncio.wrap_future(self._ask(name)))
         log.add(name, api_id, {}, code)
         return code
 
     def halt(self) -> None:
         """Send a StopMove past everything that waits, from any thread; its code is not awaited."""
-        # At most one waits in line, so that a robot that does not answer gathers no queue.
-        if not self._urgent.opened or not self._halting.acquire(blocking=False):
-            return
-        try:
-            future = self._urgent.submit(STOP_MOVE[0])
-        except RuntimeError:  # closed meanwhile, and stopped before that
-            self._halting.release()
-        else:
-            future.add_done_callback(self._halted)
+        if self._urgent[STOP_MOVE[0]].opened:
+            with contextlib.suppress(RuntimeError):  # closed meanwhile, and stopped before that
+                self._ask(STOP_MOVE[0])
 
-    def _halted(self, future: "Future[int]") -> None:
-        self._halting.release()
+    def _ask(self, name: str) -> "Future[int]":
+        """Return the call that waits already and has not begun, else a new one."""
+        with self._asking:
+            queued = self._queued.get(name)
+            if queued is None or queued.running() or queued.done():
+                queued = self._queued[name] = self._urgent[name].submit(name)
+            return queued

@@ -92,11 +92,21 @@ def posture_of(sample: SportSample) -> Posture:
     performing = sample.mode in (11, 12, 13) or sample.progress > 0.0
     if max(abs(sample.rpy_rad[0]), abs(sample.rpy_rad[1])) > FALLEN_TILT_RAD and not performing:
         return "fallen"
-    if sample.error_code in _POSTURE_OF_STATE_ID:
-        return _POSTURE_OF_STATE_ID[sample.error_code]
-    if sample.mode in _POSTURE_OF_MODE:
-        return _POSTURE_OF_MODE[sample.mode]
+    told = _told_posture(sample.mode, sample.error_code)
+    if told is not None:
+        return told
     return "standing" if sample.body_height_m > STANDING_HEIGHT_M else "unknown"
+
+
+def says_damped(state: RobotState) -> bool:
+    """Return whether the robot says that its motors are soft, however it lies."""
+    return _told_posture(state.mode, state.error_code) == "damped"
+
+
+def _told_posture(mode: int | None, error_code: int | None) -> Posture | None:
+    if error_code in _POSTURE_OF_STATE_ID:
+        return _POSTURE_OF_STATE_ID[error_code]
+    return None if mode is None else _POSTURE_OF_MODE.get(mode)
 
 
 def is_moving(sample: SportSample, height_speed_m_s: float) -> bool:

@@ -7,6 +7,7 @@ import pytest
 from edge_agent.mock_robot.dog import MockDog
 
 SIT, STAND_UP, RECOVERY_STAND, STOP_MOVE, MOVE = 1009, 1004, 1006, 1003, 1008
+DAMP = 1001
 FORWARD = '{"x": 0.3, "y": 0, "z": 0}'
 
 
@@ -150,10 +151,10 @@ def test_fallen_ends_motion_and_only_recovery_helps(dog, clock):
     assert (state.posture, state.moving, state.progress) == ("fallen", False, 0.0)
     assert [entry["fault"] for entry in dog.faults.describe() if entry["on"]] == ["fallen"]
     assert abs(state.rpy_rad[0]) > 1.2
-    for call in (SIT, STAND_UP, MOVE, 1001):
+    for call in (SIT, STAND_UP, MOVE):
         dog.take("sport", call, FORWARD)
     clock.now += 2.0
-    assert dog.state().posture == "fallen"
+    assert (dog.state().posture, dog.state().mode) == ("fallen", 0)
     dog.take("sport", RECOVERY_STAND, "{}")
     clock.now += 2.5
     state = dog.state()
@@ -163,6 +164,34 @@ def test_fallen_ends_motion_and_only_recovery_helps(dog, clock):
     on(dog, "fallen")
     off(dog, "fallen")
     assert dog.state().posture == "lying"
+
+
+def test_a_fallen_dog_goes_soft_where_it_lies(dog, clock):
+    on(dog, "fallen")
+    clock.now += 1.0
+    assert dog.take("sport", DAMP, "{}") == (0, "")
+    clock.now += 1.0
+    dog.take("sport", STAND_UP, "{}")
+    clock.now += 2.0
+    state = dog.state()
+    assert (state.posture, state.mode, state.moving) == ("damped", 7, False)
+    assert abs(state.rpy_rad[0]) > 1.2
+    assert [entry["fault"] for entry in dog.faults.describe() if entry["on"]] == ["fallen"]
+    dog.take("sport", RECOVERY_STAND, "{}")
+    clock.now += 2.5
+    assert dog.state().posture == "standing"
+    assert not any(entry["on"] for entry in dog.faults.describe())
+
+
+def test_a_fallen_dog_gone_soft_is_put_on_its_belly(dog, clock):
+    on(dog, "fallen")
+    dog.take("sport", DAMP, "{}")
+    clock.now += 1.0
+    off(dog, "fallen")
+    clock.now += 1.0
+    state = dog.state()
+    assert state.posture == "lying"
+    assert abs(state.rpy_rad[0]) < 0.01
 
 
 def test_stale_state_repeats_one_message_or_says_none(dog, clock):

@@ -163,6 +163,17 @@ def test_damp_wins_over_everything():
     assert dog.state().posture == "damped"
 
 
+def test_damp_wins_over_getting_up_from_a_fall():
+    dog = DogPhysics("fallen")
+    call(dog, 1006)
+    advance(dog, 0.8)
+    call(dog, 1001)
+    advance(dog, 1.0)
+    state = dog.state()
+    assert (state.posture, state.mode) == ("damped", 7)
+    assert abs(state.rpy_rad[0]) > 1.2
+
+
 @pytest.mark.parametrize(
     ("api_id", "parameter", "code"),
     [

@@ -2,10 +2,14 @@
 
 import asyncio
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
+from edge_agent.robot.action_watch import SETTLE_S, STATE_LOST_S, TICK_S
+from edge_agent.robot.choreography import CHOREOGRAPHIES, Choreography, Wait
+from edge_agent.robot.interface import DRIVER_TICK_S
+from shared.outcome import Execution
 from tests.edge_agent.robot.virtual_dog import VirtualDog
 
 
@@ -141,6 +145,45 @@ def test_a_fallen_dog_recovers_and_does_nothing_else(dog):
     assert dog.mock.state().posture == "standing"
 
 
+def test_a_fallen_dog_goes_soft_and_is_believed(dog):
+    dog.fault("fallen")
+    dog.rest(1.0)
+    execution = dog.do(dog.perform("Damp"))
+    assert (execution.state, execution.reason) == ("confirmed", None)
+    assert dog.names() == ["Damp"]
+    state = dog.robot.state()
+    assert (state.posture, state.mode) == ("fallen", 7)
+    assert dog.do(dog.perform("RecoveryStand")).state == "confirmed"
+
+
+def test_a_dog_that_does_not_go_soft_is_not_confirmed_and_not_stopped(dog):
+    dog.fault("fallen")
+    dog.rest(1.0)
+    swallow(dog, "Damp", 10)
+    execution = dog.do(dog.perform("Damp"))
+    assert (execution.state, execution.reason) == ("failed", "not_confirmed")
+    assert [(call.name, call.code) for call in execution.calls] == [("Damp", 0), ("Damp", 0)]
+
+
+def test_a_dog_gone_soft_is_not_stopped_where_its_state_is_lost(dog):
+    async def lose():
+        soft = asyncio.ensure_future(dog.perform("Damp"))
+        await asyncio.sleep(1.7)
+        assert dog.names()[-1] == "Damp"
+        dog.fault("stale_state")
+        return await soft
+
+    execution = dog.do(lose())
+    assert (execution.state, execution.reason) == ("failed", "state_stale")
+    assert dog.names() == ["StandDown", "Damp"]
+
+
+def test_a_damp_refused_by_the_robot_ends_with_a_stop(dog):
+    dog.fault("rejecting", api_ids=[dog.ids["Damp"]])
+    assert dog.do(dog.perform("Damp")).state == "failed"
+    assert dog.names() == ["StandDown", "Damp", "StopMove"]
+
+
 def test_a_dog_whose_sport_service_is_off_confirms_nothing(dog):
     assert dog.mock.take("motion_switcher", 1003, "{}") == (0, "")
     for skill in ("Sit", "TurnLeft"):
@@ -161,6 +204,46 @@ def test_a_stop_from_another_thread_leaves_nothing_moving(dog):
     assert execution.state == "preempted"
     assert dog.names()[-1] == "StopMove"
     assert not dog.mock.state().moving
+
+
+@pytest.fixture
+def waiting(dog, monkeypatch):
+    """Let a skill wait for five seconds; return what came of it and how long after the event."""
+    steps = (Wait(5.0),)
+    monkeypatch.setitem(
+        CHOREOGRAPHIES, "Patience", Choreography("Patience", "standing", "standing", 5.0, steps)
+    )
+
+    def wait(event: Callable[[], None]) -> tuple[Execution, float]:
+        async def meet() -> tuple[Execution, float]:
+            waiting = asyncio.ensure_future(dog.perform("Patience"))
+            await asyncio.sleep(1.0)
+            event()
+            met_s = dog.loop.time()
+            execution = await waiting
+            return execution, dog.loop.time() - met_s
+
+        return dog.do(meet())
+
+    return wait
+
+
+def test_a_wait_ends_within_a_tick_of_a_halt(dog, waiting):
+    execution, took_s = waiting(dog.robot.halt)
+    assert execution.state == "preempted"
+    assert took_s <= DRIVER_TICK_S + SETTLE_S + 2 * TICK_S
+
+
+def test_a_wait_ends_where_the_state_is_lost(dog, waiting):
+    execution, took_s = waiting(lambda: dog.fault("stale_state"))
+    assert (execution.state, execution.reason) == ("failed", "state_stale")
+    assert took_s <= STATE_LOST_S + 2 * DRIVER_TICK_S
+
+
+def test_a_wait_takes_its_time(dog, waiting):
+    execution, took_s = waiting(lambda: None)
+    assert execution.state == "confirmed"
+    assert took_s == pytest.approx(4.0 + SETTLE_S, abs=0.1)
 
 
 def test_a_stop_waits_for_no_call_that_is_not_answered(dog):

@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from edge_agent.robot.state_tracker import SportSample, StateTracker, posture_of
+from edge_agent.robot.state_tracker import SportSample, StateTracker, posture_of, says_damped
 
 STANDING = SportSample(
     mode=1,
@@ -38,6 +38,7 @@ def sample(**changes) -> SportSample:
         ({"mode": 0, "body_height_m": 0.0, "rpy_rad": (0.0, 0.0, 0.0)}, "unknown"),
         ({"rpy_rad": (1.4, 0.0, 0.0)}, "fallen"),
         ({"rpy_rad": (0.0, -1.2, 0.0)}, "fallen"),
+        ({"mode": 7, "rpy_rad": (1.4, 0.0, 0.0)}, "fallen"),
         ({"mode": 11, "rpy_rad": (0.0, 2.0, 0.0)}, "standing"),
         ({"progress": 0.5, "rpy_rad": (3.0, 0.0, 0.0)}, "standing"),
         ({"mode": 0, "error_code": 1001}, "damped"),
@@ -47,6 +48,24 @@ def sample(**changes) -> SportSample:
 )
 def test_postures(changes, posture):
     assert posture_of(sample(**changes)) == posture
+
+
+@pytest.mark.parametrize(
+    ("changes", "soft"),
+    [
+        ({}, False),
+        ({"mode": 7}, True),
+        ({"mode": 7, "rpy_rad": (1.5, 0.0, 0.0)}, True),
+        ({"mode": 7, "error_code": 1004}, False),
+        ({"mode": 0, "rpy_rad": (1.5, 0.0, 0.0)}, False),
+        ({"mode": 1, "error_code": 1001, "rpy_rad": (1.5, 0.0, 0.0)}, True),
+    ],
+)
+def test_a_dog_says_that_it_is_soft_however_it_lies(changes, soft):
+    tracker = StateTracker()
+    assert not says_damped(tracker.state(10.0))
+    tracker.take_sport(sample(**changes))
+    assert says_damped(tracker.state(10.0)) is soft
 
 
 @pytest.mark.parametrize(

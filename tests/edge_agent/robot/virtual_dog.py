@@ -6,7 +6,7 @@ does, so minutes of choreography pass in a moment and no test depends on the mac
 
 import asyncio
 import json
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
@@ -47,7 +47,13 @@ class DirectLine:
         return CODE_TIMED_OUT if self._dog.tell_version("1.0.0.1") is None else 0
 
     async def send(self, name: str, parameter: Mapping[str, float | bool]) -> int:
+        return await self._send(name, parameter, lambda: None)
+
+    async def _send(
+        self, name: str, parameter: Mapping[str, float | bool], begin: Callable[[], Any]
+    ) -> int:
         async with self._turn:
+            begin()
             delay_s = self._dog.delay_s()
             loop = asyncio.get_running_loop()
             taken: asyncio.Future[tuple[int, str] | None] = loop.create_future()
@@ -71,8 +77,14 @@ class DirectLine:
 
     def submit(self, name: str) -> "Future[int]":
         future: Future[int] = Future()
-        reply = self._dog.take("sport", _IDS[name], "{}")
-        future.set_result(reply[0] if reply else CODE_TIMED_OUT)
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:  # another thread's, which the mock takes at once
+            reply = self._dog.take("sport", _IDS[name], "{}")
+            future.set_result(reply[0] if reply else CODE_TIMED_OUT)
+            return future
+        task = loop.create_task(self._send(name, {}, future.set_running_or_notify_cancel))
+        task.add_done_callback(lambda done: future.set_result(done.result()))
         return future
 
     def close(self) -> None: ...
@@ -127,9 +139,8 @@ class VirtualDog:
         self.robot = self.do(self._connect())
 
     async def _connect(self) -> Go2Robot:
-        service = SportService(
-            DirectLine(self.mock, CALL_TIMEOUT_S), DirectLine(self.mock, STOP_TIMEOUT_S)
-        )
+        timeouts_s = (CALL_TIMEOUT_S, STOP_TIMEOUT_S, STOP_TIMEOUT_S)
+        service = SportService(*(DirectLine(self.mock, each) for each in timeouts_s))
         monitor = DirectMonitor(self.mock, self.loop.time)
         robot = Go2Robot(0, "lo", clock=self.loop.time, service=service, monitor=monitor)
         robot.state()  # as `start`, which awaits the first message
