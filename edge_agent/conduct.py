@@ -11,6 +11,7 @@ from edge_agent.confirmation import Question
 from edge_agent.consulting import CloudWay
 from edge_agent.gate import Gate
 from edge_agent.lines import Lines
+from edge_agent.mending.by_name import Called
 from edge_agent.mending.second_try import may_be_guessed
 from edge_agent.recognition import Decision, Recognition
 from edge_agent.speech.interface import Heard
@@ -30,10 +31,11 @@ def decide(recognizer: Recognition, text: str, written: str | None) -> tuple[Dec
     """Return the decision on an utterance and its tag.
 
     written: what was heard, where `text` is that mended by sound. Going soft and what leaves the ground need that
-    to say so, too: a guess at what was meant is not enough for them.
+    to say so, too: a guess at what was meant is not enough for them, nor for a name that is all the reason.
     """
     decision = recognizer.decide(text)
-    if written is None or may_be_guessed(decision.tag):
+    is_enough = may_be_guessed(decision.tag) and not isinstance(decision, Called)
+    if written is None or is_enough:
         return decision, decision.tag
     as_written = recognizer.decide(written)
     return as_written, decision.tag if as_written.tag == decision.tag else REMOTE

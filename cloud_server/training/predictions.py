@@ -199,6 +199,11 @@ def predict_files(
     (`_own_thresholds`). notes: what else is
     known of the system.
     """
+    if uncalibrated and (system != "detached" or not _chosen_on(files)):
+        raise ConfigurationError(
+            "only a detached shadow is calibrated; without its temperature its thresholds are chosen anew: "
+            f"give {', '.join(CHOSEN_ON)}, too"
+        )
     rows = [row for path in files for row in read_rows(path)]
     about: dict[str, Any] = {
         **(notes or {}),
@@ -227,15 +232,15 @@ def predict_files(
     return len(rows)
 
 
+def _chosen_on(files: Sequence[Path]) -> list[Path]:
+    return [path for path in files if path.stem in CHOSEN_ON]
+
+
 def _own_thresholds(
     files: Sequence[Path], predictions: Sequence[Mapping[str, Any]]
 ) -> dict[str, float]:
     """Return the thresholds that the rule chooses on the predictions for the calibration files among `files`."""
     posteriors = {each["id"]: each["posterior"] for each in predictions}
-    rows = [row for path in files if path.stem in CHOSEN_ON for row in read_rows(path)]
-    if not rows:
-        raise ConfigurationError(
-            f"without its temperature a shadow's thresholds are chosen anew: give {', '.join(CHOSEN_ON)}, too"
-        )
+    rows = [row for path in _chosen_on(files) for row in read_rows(path)]
     full = [[posteriors[row.id].get(tag, 0.0) for tag in TAGS] for row in rows]
     return choose_thresholds(torch.tensor(full), rows).thresholds

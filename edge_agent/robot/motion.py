@@ -23,6 +23,7 @@ TURN_GAIN_PER_S = 3.0
 TURN_MIN_SPEED_RAD_S = 0.3
 TURN_CLOSE_RAD = 0.03
 TURN_TOLERANCE_RAD = math.radians(15.0)
+MISSED_MARGIN = 1.5
 LEVEL = Hold(0.0, 0.0, 0.0, 0.4)
 LEVEL_TIMEOUT_S = 2.0
 
@@ -76,7 +77,10 @@ class Motion:
         self._turned = True
         side = math.copysign(1.0, goal_rad - self._watch.fresh_state().yaw_total_rad)
         await self._begin("Move", lambda: self._move((0.0, 0.0, side * step.speed_rad_s)), 0.0)
-        gives_up_at = self._watch.clock() + step.timeout_s
+        way_rad = abs(goal_rad - self._watch.fresh_state().yaw_total_rad)
+        longer_rad = max(0.0, way_rad - abs(step.angle_rad))  # what steps before have missed
+        allowed_s = step.timeout_s + MISSED_MARGIN * longer_rad / step.speed_rad_s
+        gives_up_at = self._watch.clock() + allowed_s
         while True:
             left_rad = side * (goal_rad - self._watch.fresh_state().yaw_total_rad)
             if left_rad <= TURN_CLOSE_RAD:

@@ -147,10 +147,17 @@ class SportService:
     async def urgent(self, call: tuple[str, int], log: CallLog) -> int:
         """Make STOP_MOVE or DAMP at once, past everything that waits, and return its code.
 
-        It goes out even where whoever asked is cancelled meanwhile.
+        It goes out even where whoever asked is cancelled meanwhile. A StopMove that has not begun gives way
+        to a Damp, whose code is returned then.
         """
         name, api_id = call
-        code = await asyncio.shield(asyncio.wrap_future(self._ask(name)))
+        asked = self._ask(name)
+        try:
+            code = await asyncio.shield(asyncio.wrap_future(asked))
+        except asyncio.CancelledError:
+            if not asked.cancelled():
+                raise
+            return await asyncio.shield(asyncio.wrap_future(self._queued[DAMP[0]]))
         log.add(name, api_id, {}, code)
         return code
 
@@ -161,8 +168,13 @@ class SportService:
                 self._ask(STOP_MOVE[0])
 
     def _ask(self, name: str) -> "Future[int]":
-        """Return the call that waits already and has not begun, else a new one."""
+        """Return the call that waits already and has not begun, else a new one.
+
+        A Damp withdraws the StopMove that waits: none is to reach a dog that has gone soft.
+        """
         with self._asking:
+            if name == DAMP[0] and STOP_MOVE[0] in self._queued:
+                self._queued[STOP_MOVE[0]].cancel()
             queued = self._queued.get(name)
             if queued is None or queued.running() or queued.done():
                 queued = self._queued[name] = self._urgent[name].submit(name)

@@ -76,18 +76,20 @@ def test_a_detached_shadows_posterior_is_kept(data: Path, adapter: Path, tmp_pat
 def test_calibration_can_be_undone(data: Path, adapter: Path, tmp_path: Path) -> None:
     plain, undone = tmp_path / "plain.jsonl", tmp_path / "undone.jsonl"
     predict_files("detached", "tiny", adapter, [data], plain)
+    chosen_on = tmp_path / "calibration.jsonl"
+    row = json.loads(data.read_text(encoding="utf-8").splitlines()[0])
+    rows = [{**row, "id": f"c-{n}", "text": f"sit {n}", "label": "Sit"} for n in range(9)]
+    chosen_on.write_text("".join(json.dumps(each) + "\n" for each in rows))
     with pytest.raises(ModelError, match="not calibrated"):
-        predict_files("detached", "tiny", adapter, [data], undone, uncalibrated=True)
+        predict_files("detached", "tiny", adapter, [data, chosen_on], undone, uncalibrated=True)
     _, model = load(adapter)
     fold_temperature(model, 1.7)
     model.save_pretrained(adapter)
     (adapter / CALIBRATION_NAME).write_text('{"temperature": 1.7}')
     with pytest.raises(ConfigurationError, match="thresholds are chosen anew: give calibration,"):
         predict_files("detached", "tiny", adapter, [data], undone, uncalibrated=True)
-    chosen_on = tmp_path / "calibration.jsonl"
-    row = json.loads(data.read_text(encoding="utf-8").splitlines()[0])
-    rows = [{**row, "id": f"c-{n}", "text": f"sit {n}", "label": "Sit"} for n in range(9)]
-    chosen_on.write_text("".join(json.dumps(each) + "\n" for each in rows))
+    with pytest.raises(ConfigurationError, match="only a detached shadow is calibrated"):
+        predict_files("attached", "tiny", adapter, [data, chosen_on], undone, uncalibrated=True)
     predict_files("detached", "tiny", adapter, [data, chosen_on], undone, uncalibrated=True)
     about, found = read_predictions(undone)
     assert about["calibrated"] is False

@@ -163,7 +163,14 @@ def test_an_interrupted_stage_resumes(
 
 
 @pytest.mark.parametrize(
-    "name", ["gemma-270m", "gemma-270m-on", "gemma-270m-teacher", "gemma-270m-lora"]
+    "name",
+    [
+        "gemma-270m",
+        "gemma-270m-on",
+        "gemma-270m-attached",
+        "gemma-270m-teacher",
+        "gemma-270m-lora",
+    ],
 )
 def test_the_shipped_recipes_are_valid(name: str) -> None:
     assert load_recipe(SHIPPED.with_stem(name)).profile == "gemma-270m"

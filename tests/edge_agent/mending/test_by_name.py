@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from edge_agent.mending.by_name import Names
+from edge_agent.conduct import decide as decide_heard
+from edge_agent.mending.by_name import Called, Names
 from edge_agent.mending.homophones import Mender
 from edge_agent.mending.second_try import HOPELESS, SecondTry
 from edge_agent.mending.spelling import Speller
@@ -88,3 +89,19 @@ def test_it_is_done_where_no_other_skill_is_likelier_and_it_is_safe_enough(
     text: str, joint: list[tuple[str, float]], tag: str
 ) -> None:
     assert decide(text, *joint) == tag
+
+
+@pytest.mark.parametrize(
+    ("written", "tag"), [(None, "[Scrape()]"), ("作揖吧", "[Scrape()]"), ("作椅", REMOTE)]
+)
+def test_a_name_that_only_mending_made_is_no_call(written: str | None, tag: str) -> None:
+    doubted: Any = SimpleNamespace(tag=REMOTE)
+
+    class ByName:
+        manifest: Any = None
+
+        def decide(self, text: str) -> Any:
+            called = NAMES.tag(text)
+            return Called(called, 0.3, doubted) if called else doubted
+
+    assert decide_heard(ByName(), "作揖", written)[1] == tag

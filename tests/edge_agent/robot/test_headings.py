@@ -117,6 +117,12 @@ def test_a_turn_makes_good_what_the_steps_before_it_missed(go, slip_rad):
     assert places[-1][2] == pytest.approx(0.7, abs=0.1)
 
 
+def test_what_was_missed_is_given_its_time(go):
+    slow = {"turn": {"angle_rad": 0.2, "speed_rad_s": 0.3}}
+    execution, _ = go(turn(0.5), {"wait": 2.0}, slow, nudges_rad={2.0: -1.0})
+    assert execution.state == "confirmed"
+
+
 def test_a_whole_turn_by_another_hand_is_not_unwound(go):
     nudges_rad = {2.0 + 0.1 * number: math.pi / 4 for number in range(8)}
     execution, places = go(turn(0.5), {"wait": 3.0}, turn(0.5), nudges_rad=nudges_rad)

@@ -82,6 +82,8 @@ def test_a_damp_leaves_while_no_stop_is_answered(service, client, log):
         return await asyncio.gather(*stops, damp)
 
     assert asyncio.run(press()) == [0] * 6
+    assert client.begun == ["StopMove", "Damp"]  # no stop reaches a dog that has gone soft
+    assert [call.name for call in log.calls] == ["StopMove", "Damp"]
 
 
 def test_a_stop_leaves_while_no_damp_is_answered(service, client, log):

@@ -47,13 +47,14 @@ class DirectLine:
         return CODE_TIMED_OUT if self._dog.tell_version("1.0.0.1") is None else 0
 
     async def send(self, name: str, parameter: Mapping[str, float | bool]) -> int:
-        return await self._send(name, parameter, lambda: None)
+        return await self._send(name, parameter, lambda: True)
 
     async def _send(
-        self, name: str, parameter: Mapping[str, float | bool], begin: Callable[[], Any]
+        self, name: str, parameter: Mapping[str, float | bool], begin: Callable[[], bool]
     ) -> int:
         async with self._turn:
-            begin()
+            if not begin():  # withdrawn meanwhile
+                return CODE_TIMED_OUT
             delay_s = self._dog.delay_s()
             loop = asyncio.get_running_loop()
             taken: asyncio.Future[tuple[int, str] | None] = loop.create_future()
@@ -84,7 +85,12 @@ class DirectLine:
             future.set_result(reply[0] if reply else CODE_TIMED_OUT)
             return future
         task = loop.create_task(self._send(name, {}, future.set_running_or_notify_cancel))
-        task.add_done_callback(lambda done: future.set_result(done.result()))
+
+        def settle(done: "asyncio.Task[int]") -> None:
+            if not future.cancelled():
+                future.set_result(done.result())
+
+        task.add_done_callback(settle)
         return future
 
     def close(self) -> None: ...
