@@ -199,7 +199,7 @@ def test_wrong_recipes_and_rows_are_named(tmp_path: Path) -> None:
     write_data(tmp_path)
     with (tmp_path / "rows.jsonl").open("a") as stream:
         stream.write('{"id": "x"}\n')
-    with pytest.raises(DataError, match=r"rows\.jsonl:25"):
+    with pytest.raises(DataError, match=r"rows\.jsonl, line 25"):
         train(recipe(), tmp_path, tmp_path / "run")
 
 

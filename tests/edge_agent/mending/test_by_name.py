@@ -1,6 +1,7 @@
 """A skill called by its name: what counts as nothing but the name, and when the dog acts on it."""
 
 import json
+from functools import lru_cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -54,10 +55,16 @@ def test_no_row_that_is_another_thing_is_a_call() -> None:
         for path in sorted(DATASETS.glob("*.jsonl"))
         for line in path.read_text(encoding="utf-8").splitlines()
     ]
-    called = [(row["label"], NAMES.tag(row["text"])) for row in rows if "label" in row]
+    short = [row for row in rows if "label" in row and len(row["text"]) <= 40]
+    called = [(row["label"], NAMES.tag(row["text"])) for row in short]
     named = [(label, parse_tag(tag)) for label, tag in called if tag]
     assert len(named) > 400
     assert [pair for pair in named if pair[0] != pair[1]] == []
+
+
+@lru_cache(maxsize=1)
+def menders() -> tuple[Mender, Speller]:
+    return Mender(), Speller()
 
 
 def decide(text: str, *joint: tuple[str, float]) -> str:
@@ -69,7 +76,7 @@ def decide(text: str, *joint: tuple[str, float]) -> str:
         def decide(self, text: str) -> Any:
             return SimpleNamespace(tag=REMOTE, confidence=0.5, posterior=posterior, joint=joint)
 
-    return SecondTry(Doubting(), Mender(), Speller()).decide(text).tag
+    return SecondTry(Doubting(), *menders()).decide(text).tag
 
 
 @pytest.mark.parametrize(
