@@ -280,8 +280,8 @@ _MADE = """Each file's first line says on what it was made, with the hash of its
 refused. To make them again (the tests are `test_normal`, `test_remote`, `test_remote_extra` and `test_extra`):
 
 ```
-cloud-server train gemma-270m                     # recipes: cloud_server/training/recipes/; then gemma-270m-on and
-                                                  # ship-change: what is shipped came in steps (its card)
+cloud-server train gemma-270m                     # recipes: cloud_server/training/recipes/; then gemma-270m-on,
+                                                  # gemma-270m-attached and ship-change: what is shipped came in steps (its card)
 cloud-server predict detached --data DATA ...     # the tests, calibration, docs/evaluation/table3_inputs.jsonl
 cloud-server predict detached --uncalibrated ...  # with calibration_late and calibration_plain: its thresholds are chosen anew
 cloud-server predict attached ...                 # the same rows
