@@ -36,7 +36,8 @@ def page(open_page: Callable[..., Any], world: Any) -> Any:
 def blip(page: Any, world: Any, *also: Callable[[], Any]) -> None:
     """Cut the page off from what it waits for, do something `also`, and wait until it is back."""
     page.ask("window.lose()")
-    page.until("document.querySelector('#cards > li').dataset.end === 'error'")
+    # The card's own error may be gone by now: the next state tells that the dog is at it.
+    page.until("document.body.innerText.includes('The agent does not answer.')")
 
     def cut() -> None:
         for each in list(world._ending.server_state.connections):
