@@ -10,6 +10,7 @@ import unicodedata
 from functools import lru_cache
 from itertools import product
 
+from shared.repeat_phrases import splits_off
 from shared.text import clean_utterance
 
 Units = tuple[str, ...]
@@ -168,6 +169,7 @@ _SOUNDS = read_phrases(SOUNDS_LIKE)
 _NEVER = read_phrases(NEVER_BY_SOUND)
 _ALONE = read_phrases(ALONE_BY_SOUND)
 _LONGEST = max(len(phrase) for phrase in _STOP_MOVING | _COURTESY)
+_LONGEST_BY_SOUND = REPEATS_BY_SOUND * max(len(phrase) for phrase in _SOUNDS)
 _STRETCHED = {
     _ANY_RUN.sub(r"\1", word): word
     for word in ("stop", "halt", "freeze", "whoa", "woah", "hold", "dont", "move", "please", "hey")
@@ -207,30 +209,7 @@ def _is_all_stop(units: Units) -> bool:
 
 def _sounds_like_stop(units: Units) -> bool:
     """Return whether what the courtesies leave is, as a whole, a stop phrase by its sound."""
-    return any(_is_homophone(rest) for rest in _without_courtesies(units))
-
-
-def _without_courtesies(units: Units) -> set[Units]:
-    """Return every rest of `units` after whole courtesies at both ends; none that is too long."""
-    ends = {len(units) - tail for tail in _reach(tuple(reversed(units)), backwards=True)}
-    longest = REPEATS_BY_SOUND * max(len(phrase) for phrase in _SOUNDS)
-    return {
-        units[head:end]
-        for head in _reach(units)
-        for end in range(head + 1, head + longest + 1)
-        if end in ends
-    }
-
-
-def _reach(units: Units, backwards: bool = False) -> list[int]:
-    """Return how many units from the start can be split off as whole courtesies."""
-    reached = [True] + [False] * len(units)
-    for end in range(1, len(units) + 1):
-        for start in range(max(0, end - _LONGEST), end):
-            piece = units[start:end]
-            if reached[start] and (piece[::-1] if backwards else piece) in _COURTESY:
-                reached[end] = True
-    return [position for position, value in enumerate(reached) if value]
+    return any(_is_homophone(rest) for rest in splits_off(units, _COURTESY, _LONGEST_BY_SOUND))
 
 
 def _is_homophone(units: Units) -> bool:

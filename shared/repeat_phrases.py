@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from functools import lru_cache
 
 from shared.text import clean_utterance
 
@@ -57,23 +58,32 @@ def is_repeat(text: str) -> bool:
     """Return whether `text` is a repeat phrase and nothing else, courtesies at both ends aside."""
     folded = unicodedata.normalize("NFKC", clean_utterance(text)).casefold()
     units = tuple(_UNIT.findall(_APOSTROPHES.sub("", folded.translate(_TRADITIONAL))))
-    return not splits_off(units, _COURTESY).isdisjoint(_REPEAT)
-
-
-def splits_off(units: Units, courtesies: frozenset[Units]) -> set[Units]:
-    """Return every rest of `units` after whole courtesies at both ends; none of more than MAX_UNITS."""
     if len(units) > MAX_UNITS:
-        return set()
-    heads = _reach(units, courtesies)
-    tails = _reach(units[::-1], frozenset(phrase[::-1] for phrase in courtesies))
-    ends = [len(units) - tail for tail in tails]
-    return {units[head:end] for head in heads for end in ends if head < end}
+        return False
+    return not splits_off(units, _COURTESY, MAX_UNITS).isdisjoint(_REPEAT)
+
+
+def splits_off(units: Units, courtesies: frozenset[Units], longest: int) -> set[Units]:
+    """Return every rest of `units`, of `longest` at most, after whole courtesies at both ends."""
+    ends = {len(units) - tail for tail in _reach(units[::-1], _backwards(courtesies))}
+    return {
+        units[head:end]
+        for head in _reach(units, courtesies)
+        for end in range(head + 1, head + longest + 1)
+        if end in ends
+    }
+
+
+@lru_cache(maxsize=8)
+def _backwards(phrases: frozenset[Units]) -> frozenset[Units]:
+    return frozenset(phrase[::-1] for phrase in phrases)
 
 
 def _reach(units: Units, courtesies: frozenset[Units]) -> list[int]:
     """Return how many units from the start can be split off as whole courtesies."""
-    reached = [0]
+    longest = max(len(phrase) for phrase in courtesies)
+    reached = [True] + [False] * len(units)
     for end in range(1, len(units) + 1):
-        if any(units[start:end] in courtesies for start in reached):
-            reached.append(end)
-    return reached
+        starts = range(max(0, end - longest), end)
+        reached[end] = any(reached[start] and units[start:end] in courtesies for start in starts)
+    return [position for position, value in enumerate(reached) if value]

@@ -196,30 +196,20 @@ def predict_files(
     """Write the predictions for the rows of several files to `out`; return how many rows they are.
 
     uncalibrated: a detached shadow as it was before its temperature was folded in, with thresholds chosen for it
-    (`_own_thresholds`). notes: what else is
-    known of the system.
+    (`_own_thresholds`). notes: what else is known of the system.
     """
-    if uncalibrated and (system != "detached" or not _chosen_on(files)):
+    if uncalibrated and (system != "detached" or not any(each.stem in CHOSEN_ON for each in files)):
         raise ConfigurationError(
             "only a detached shadow is calibrated; without its temperature its thresholds are chosen anew: "
             f"give {', '.join(CHOSEN_ON)}, too"
         )
-    rows = [row for path in files for row in read_rows(path)]
-    about: dict[str, Any] = {
-        **(notes or {}),
-        "system": system,
-        "profile": profile,
-        "rows": len(rows),
-        "data": data_marks(files),
-        "torch": torch.__version__,
-        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
-        "trained_parameters": trained_parameters(adapter),
-    }
-    temperature = 1.0
+    read = [(path, read_rows(path)) for path in files]
+    rows = [row for _, each in read for row in each]
+    about = {**(notes or {}), "system": system, "profile": profile, "rows": len(rows)}
+    about |= {"data": data_marks(files), **_made_on(adapter)}
+    temperature = 1 / read_temperature(adapter) if uncalibrated else 1.0
     if system == "detached":
-        about["thresholds"] = read_thresholds(adapter)
-        temperature = 1 / read_temperature(adapter) if uncalibrated else 1.0
-        about["calibrated"] = not uncalibrated
+        about |= {"thresholds": read_thresholds(adapter), "calibrated": not uncalibrated}
     else:
         about["answer_tokens"] = answer_tokens
     predictions = predict(
@@ -227,20 +217,24 @@ def predict_files(
     )
     if uncalibrated:
         found = list(predictions)
-        about["thresholds"], predictions = _own_thresholds(files, found), iter(found)
+        chosen_on = [row for path, each in read if path.stem in CHOSEN_ON for row in each]
+        about["thresholds"], predictions = _own_thresholds(chosen_on, found), iter(found)
     write_predictions(out, about, predictions)
     return len(rows)
 
 
-def _chosen_on(files: Sequence[Path]) -> list[Path]:
-    return [path for path in files if path.stem in CHOSEN_ON]
+def _made_on(adapter: Path) -> dict[str, Any]:
+    return {
+        "torch": torch.__version__,
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+        "trained_parameters": trained_parameters(adapter),
+    }
 
 
 def _own_thresholds(
-    files: Sequence[Path], predictions: Sequence[Mapping[str, Any]]
+    rows: Sequence[Row], predictions: Sequence[Mapping[str, Any]]
 ) -> dict[str, float]:
-    """Return the thresholds that the rule chooses on the predictions for the calibration files among `files`."""
+    """Return the thresholds that the rule chooses on the predictions for these rows."""
     posteriors = {each["id"]: each["posterior"] for each in predictions}
-    rows = [row for path in _chosen_on(files) for row in read_rows(path)]
     full = [[posteriors[row.id].get(tag, 0.0) for tag in TAGS] for row in rows]
     return choose_thresholds(torch.tensor(full), rows).thresholds

@@ -16,14 +16,13 @@ PULL_IT = (
 
 def check_bundle(
     directory: Path,
-    threads: int = 1,
     *,
     options: ProviderOptions | None = None,
     manifest_sha256: str | None = None,
 ) -> tuple[Finding, BundleManifest | None]:
     """Return the finding and the bundle's manifest, None where it cannot be used.
 
-    options: where its graph is to run, by default on `threads` of the processor. manifest_sha256: the
+    options: where its graph is to run, by default on the processor. manifest_sha256: the
     only manifest that the agent takes; nothing else is read of another bundle.
     """
     if not directory.is_dir():
@@ -37,7 +36,7 @@ def check_bundle(
         except BundleError as error:
             return failed("bundle", error.message, PULL_IT), None
     try:
-        recognizer = load_checked(directory, options or ProviderOptions(threads=threads))
+        recognizer = load_checked(directory, options)
     except BundleError as error:
         return failed("bundle", error.message, MAKE_IT), None
     except ConfigurationError as error:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from edge_agent.recognition import Decision, Posterior
 from edge_agent.reflex import Units, cut_units, read_phrases
-from shared.repeat_phrases import splits_off
+from shared.repeat_phrases import MAX_UNITS, splits_off
 from shared.skills import Skill
 from shared.tags import print_tag
 
@@ -39,10 +39,10 @@ class Names:
 
     def tag(self, text: str) -> str | None:
         """Return the tag of the skill whose name is all of `text`, courtesies at both ends aside."""
-        if _CODE.search(text):
-            return None
         units = cut_units(text)
-        found = {self._tags.get(rest) for rest in splits_off(units, _COURTESY)} - {None}
+        if _CODE.search(text) or len(units) > MAX_UNITS:
+            return None
+        found = {self._tags.get(rest) for rest in splits_off(units, _COURTESY, MAX_UNITS)} - {None}
         return found.pop() if len(found) == 1 else None
 
 

@@ -66,12 +66,12 @@ def test_the_posterior_is_torchs_over_36_tags(
 
 def test_the_doctor_tells_what_was_taught(taught_bundle: Path) -> None:
     learn([EXAMPLE])
-    finding, manifest = check_bundle(taught_bundle, 1)
+    finding, manifest = check_bundle(taught_bundle)
     assert finding.state == "ok"
     assert finding.message.endswith("taught PushUps")
     assert manifest is not None
     forget()
-    finding, manifest = check_bundle(taught_bundle, 1)
+    finding, manifest = check_bundle(taught_bundle)
     assert finding.state == "failed"
     assert "name the skill's folder in EDGE_SKILLS" in finding.message
 

@@ -38,14 +38,14 @@ def loaded(monkeypatch):
 
 
 def test_a_bundle_that_passes_its_self_test_is_ok(loaded, tmp_path):
-    finding, manifest = check_bundle(tmp_path, 1)
+    finding, manifest = check_bundle(tmp_path)
     assert finding.state == "ok"
     assert "gemma-270m, int8, ffffffffffff" in finding.message
     assert manifest is MANIFEST
 
 
 def test_a_missing_bundle_says_how_to_make_one(tmp_path):
-    finding, manifest = check_bundle(tmp_path / "none", 1)
+    finding, manifest = check_bundle(tmp_path / "none")
     assert finding.state == "failed"
     assert "cloud-server export-edge" in finding.todo
     assert manifest is None
@@ -53,7 +53,7 @@ def test_a_missing_bundle_says_how_to_make_one(tmp_path):
 
 def test_a_bundle_with_a_wrong_hash_fails(loaded, tmp_path):
     loaded["error"] = BundleError("graph.onnx does not have the manifest's hash")
-    finding, _ = check_bundle(tmp_path, 1)
+    finding, _ = check_bundle(tmp_path)
     assert finding.state == "failed"
     assert "hash" in finding.message
 
@@ -81,7 +81,7 @@ def test_a_bundle_that_is_not_the_pinned_one_fails_unread(loaded, tmp_path):
 
 
 def test_a_folder_that_is_no_bundle_fails(tmp_path):
-    assert check_bundle(tmp_path, 1)[0].state == "failed"
+    assert check_bundle(tmp_path)[0].state == "failed"
 
 
 # --- the cloud ------------------------------------------------------------------------------------
