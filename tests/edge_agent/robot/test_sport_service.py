@@ -83,7 +83,8 @@ def test_a_damp_leaves_while_no_stop_is_answered(service, client, log):
 
     assert asyncio.run(press()) == [0] * 6
     assert client.begun == ["StopMove", "Damp"]  # no stop reaches a dog that has gone soft
-    assert [call.name for call in log.calls] == ["StopMove", "Damp"]
+    names = sorted(call.name for call in log.calls)  # answered at one moment, by two threads
+    assert names == ["Damp", "StopMove"]
 
 
 def test_a_stop_leaves_while_no_damp_is_answered(service, client, log):
