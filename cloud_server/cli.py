@@ -1,18 +1,15 @@
 """The command `cloud-server`; each command imports what it needs when it runs, so that help is instant."""
 
 import os
-from pathlib import Path
 from typing import Any, get_args
 
 import click
 
+from cloud_server.command_options import PLACE
 from cloud_server.key_commands import keys
 from cloud_server.logs import configure_logs
 from cloud_server.making import (
-    evaluate,
-    evaluate_system,
     export_edge,
-    predict,
     prepare,
     pretrain_shadow,
     ship_change,
@@ -21,6 +18,7 @@ from cloud_server.making import (
     train_lines,
     train_reader,
 )
+from cloud_server.measuring import evaluate, evaluate_system, predict
 from cloud_server.settings import CloudSettings, Precision, ProfileName
 from cloud_server.teaching_command import teach
 from shared import __version__
@@ -28,7 +26,6 @@ from shared.errors import ShadowdogError
 from shared.taught_skill import learn_skills, split_folders
 
 EXIT_REFUSED = 2
-_PLACE = click.Path(path_type=Path)
 
 
 class _ErrorLineGroup(click.Group):
@@ -58,10 +55,10 @@ def main() -> None:
 @click.option("--host", help="Address to listen on; beyond loopback a key is needed.")
 @click.option("--port", type=int, help="Port to listen on; 0 takes a free one.")
 @click.option("--profile", type=click.Choice(get_args(ProfileName)), help="Which model to serve.")
-@click.option("--base", "base_directory", type=_PLACE, help="Base: folder or hub id.")
-@click.option("--adapter", "adapter_directory", type=_PLACE, help="Shadow: folder or hub id.")
+@click.option("--base", "base_directory", type=PLACE, help="Base: folder or hub id.")
+@click.option("--adapter", "adapter_directory", type=PLACE, help="Shadow: folder or hub id.")
 @click.option(
-    "--shadow", "shadow_directory", type=_PLACE, help="Model that an explicit shadow is made from."
+    "--shadow", "shadow_directory", type=PLACE, help="Model that an explicit shadow is made from."
 )
 @click.option("--precision", type=click.Choice(get_args(Precision)), help="Of the weights.")
 @click.option("--threads", type=int, help="Torch's threads.")

@@ -1,4 +1,4 @@
-"""The commands that make and measure a shadow: prepare, pretrain, train, evaluate, export."""
+"""The commands that make a shadow and its bundle: prepare, pretrain, train, ship, export."""
 
 import json
 import sys
@@ -10,20 +10,14 @@ import click
 
 from cloud_server.adapter_files import read_taught
 from cloud_server.bundle_state import Coverage, Precision, bundle_name, is_current
+from cloud_server.command_options import DATASETS, FILE, FOLDER, PROFILE
 from cloud_server.prepare import base_directory, is_prepared, prepare_base
-from cloud_server.profiles import find_profile, model_places, shipped_adapter
-from cloud_server.settings import ProfileName
+from cloud_server.profiles import find_profile, shipped_adapter
 from shared.settings import cache_directory
 
 RECIPES = Path(__file__).resolve().parent / "training" / "recipes"
-_FOLDER = click.Path(path_type=Path, file_okay=False)
-_PLACE = click.Path(path_type=Path)
-_FILE = click.Path(path_type=Path, dir_okay=False)
 _IF_NEEDED = click.option(
     "--if-needed", is_flag=True, help="Say nothing where there is nothing to do."
-)
-_PROFILE = click.option(
-    "--profile", type=click.Choice(get_args(ProfileName)), default="gemma-270m", show_default=True
 )
 
 
@@ -44,8 +38,8 @@ def prepare(again: bool, if_needed: bool) -> None:
 
 @click.command()
 @click.argument("recipe")
-@click.option("--datasets", type=_FOLDER, default=Path("datasets"), show_default=True)
-@click.option("--out", type=_FOLDER, help="Run's folder; default runs/NAME. Resumes what is there.")
+@DATASETS
+@click.option("--out", type=FOLDER, help="Run's folder; default runs/NAME. Resumes what is there.")
 @click.option(
     "--set", "changes", multiple=True, metavar="KEY=VALUE", help="Over the recipe's value; again."
 )
@@ -59,9 +53,9 @@ def train(recipe: str, datasets: Path, out: Path | None, changes: tuple[str, ...
 
 
 @click.command("ship-change")
-@click.argument("run", type=_FOLDER)
-@click.option("--datasets", type=_FOLDER, default=Path("datasets"), show_default=True)
-@click.option("--adapter", type=_FOLDER, help="What is changed; default: the profile's own shadow.")
+@click.argument("run", type=FOLDER)
+@DATASETS
+@click.option("--adapter", type=FOLDER, help="What is changed; default: the profile's own shadow.")
 @click.option("--rank", type=click.IntRange(min=1), default=20, show_default=True)
 @click.option(
     "--steps", type=click.IntRange(1, 127), default=127, help="Of a number; 10 pack well."
@@ -73,7 +67,7 @@ def train(recipe: str, datasets: Path, out: Path | None, changes: tuple[str, ...
     show_default=True,
     help="Of what was learnt; less than all forgets less of what was known.",
 )
-@_PROFILE
+@PROFILE
 def ship_change(
     run: Path,
     datasets: Path,
@@ -94,12 +88,10 @@ def ship_change(
 
 
 @click.command("soft-targets")
-@click.option(
-    "--adapter", "adapters", type=_FOLDER, multiple=True, required=True, help="A teacher."
-)
-@click.option("--data", type=_FILE, multiple=True, required=True, help="Rows of datasets/; again.")
-@click.option("--out", type=_FILE, required=True, help="The file that a recipe names as `teacher`.")
-@_PROFILE
+@click.option("--adapter", "adapters", type=FOLDER, multiple=True, required=True, help="A teacher.")
+@click.option("--data", type=FILE, multiple=True, required=True, help="Rows of datasets/; again.")
+@click.option("--out", type=FILE, required=True, help="The file that a recipe names as `teacher`.")
+@PROFILE
 def soft_targets(
     adapters: tuple[Path, ...], data: tuple[Path, ...], out: Path, profile: str
 ) -> None:
@@ -109,57 +101,11 @@ def soft_targets(
     click.echo(f"{teach(profile, adapters, data, out):,} rows at {out}")
 
 
-@click.command()
-@click.argument("system", type=click.Choice(["detached", "attached", "low_rank"]))
-@click.option("--adapter", type=_FOLDER, help="Its folder; default: the profile's own shadow.")
-@click.option("--data", type=_FILE, multiple=True, required=True, help="Rows of datasets/; again.")
-@click.option("--answer-tokens", type=click.IntRange(min=1), default=48, show_default=True)
-@click.option("--uncalibrated", is_flag=True, help="Detached, without its calibration.")
-@click.option(
-    "--about",
-    "notes",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Kept with the predictions, as TOML: texts_seen=7946, learning_rate=3e-4; again.",
-)
-@click.option("--out", type=_FILE, required=True, help="JSON Lines that evaluate-system reads.")
-@_PROFILE
-def predict(
-    system: Any,
-    adapter: Path | None,
-    data: tuple[Path, ...],
-    answer_tokens: int,
-    uncalibrated: bool,
-    notes: tuple[str, ...],
-    out: Path,
-    profile: str,
-) -> None:
-    """Write what a trained SYSTEM makes of labelled rows, for evaluate-system."""
-    from cloud_server.training.predictions import predict_files
-    from cloud_server.training.recipe import set_value
-
-    about: dict[str, Any] = {}
-    for note in notes:
-        set_value(about, note)
-    place = adapter or shipped_adapter(profile)
-    count = predict_files(
-        system,
-        profile,
-        place,
-        data,
-        out,
-        answer_tokens=answer_tokens,
-        uncalibrated=uncalibrated,
-        notes=about,
-    )
-    click.echo(f"{count:,} predictions at {out}")
-
-
 @click.command("train-lines")
-@click.option("--datasets", type=_FOLDER, default=Path("datasets"), show_default=True)
-@click.option("--adapter", type=_FOLDER, help="Shadow's folder; default: the profile's own.")
+@DATASETS
+@click.option("--adapter", type=FOLDER, help="Shadow's folder; default: the profile's own.")
 @click.option("--rank", type=click.IntRange(min=1), help="Fit a change of the head that is there.")
-@_PROFILE
+@PROFILE
 def train_lines(datasets: Path, adapter: Path | None, rank: int | None, profile: str) -> None:
     """Fit the head with which a trained shadow says its own short lines; the shadow stays as it is."""
     from cloud_server.training.lines import change_options, train_line_head
@@ -171,11 +117,11 @@ def train_lines(datasets: Path, adapter: Path | None, rank: int | None, profile:
 
 @click.command("train-reader")
 @click.argument("recipe", default="second-reader")
-@click.option("--datasets", type=_FOLDER, default=Path("datasets"), show_default=True)
-@click.option("--adapter", type=_FOLDER, help="Shadow's folder; default: the profile's own.")
+@DATASETS
+@click.option("--adapter", type=FOLDER, help="Shadow's folder; default: the profile's own.")
 @click.option("--keep", is_flag=True, help="Keep the one that is there; choose its weight anew.")
 @click.option("--change", is_flag=True, help="Keep it and learn the recipe's [change] on top.")
-@_PROFILE
+@PROFILE
 def train_reader(
     recipe: str, datasets: Path, adapter: Path | None, keep: bool, change: bool, profile: str
 ) -> None:
@@ -192,70 +138,9 @@ def train_reader(
     click.echo(f"second reader of {figures['keys']:,} keys at {place}")
 
 
-@click.command()
-@click.option("--data", type=_FILE, required=True, help="JSON Lines with text, label, lang?.")
-@click.option("--report", type=_FILE, required=True, help="Where the report is written (JSON).")
-@click.option("--mode", type=click.Choice(["attached", "detached"]), required=True)
-@click.option("--base", type=_PLACE, help="Base: folder or hub id; default: the profile's own.")
-@click.option(
-    "--adapter", type=_PLACE, help="Shadow: folder or hub id; default: the profile's own."
-)
-@click.option("--shadow", type=_PLACE, help="Model that an explicit shadow is made from.")
-@click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
-@_PROFILE
-def evaluate(
-    data: Path,
-    report: Path,
-    mode: Any,
-    base: Path | None,
-    adapter: Path | None,
-    shadow: Path | None,
-    as_json: bool,
-    profile: str,
-) -> None:
-    """Measure the attached or the detached model on labelled utterances.
-
-    A hub id is owner/name, with @REVISION and #SHA256 where they are to be sure.
-    """
-    from cloud_server.training.evaluate import evaluate as run
-    from shared.report import read_rows, write_report
-
-    rows = read_rows(data)
-
-    def progress(done: int) -> None:
-        if done % 100 == 0:
-            click.echo(f"{done} of {len(rows)} rows", err=True)
-
-    places = model_places(profile, base, adapter, shadow)
-    result = run(rows, places, profile, mode, progress)
-    write_report(report, result)
-    figures = {name: value for name, value in result.items() if name != "items"}
-    if as_json:
-        click.echo(json.dumps(figures, ensure_ascii=False))
-        return
-    for name in ("n", "accuracy", "by_lang", "false_execute_rate", "false_defer_rate", "ms"):
-        click.echo(f"{name:20} {figures[name]}")
-
-
-@click.command("evaluate-system")
-@click.option("--folder", type=_FOLDER, default=Path("docs/evaluation"), show_default=True)
-@click.option("--datasets", type=_FOLDER, default=Path("datasets"), show_default=True)
-@click.option("--page", type=_FILE, default=Path("docs/evaluation.md"), show_default=True)
-def evaluate_system(folder: Path, datasets: Path, page: Path) -> None:
-    """Write docs/evaluation.md, tables and pictures, from the predictions in FOLDER.
-
-    FOLDER holds predictions/, table3_inputs.jsonl and latency.json; see `predict`.
-    """
-    from cloud_server.evaluation.page import evaluate_system as run
-    from cloud_server.evaluation.page import write_page
-
-    write_page(run(folder, datasets), page, folder)
-    click.echo(f"evaluation at {page}")
-
-
 @click.command("export-edge")
-@click.option("--adapter", type=_FOLDER, help="Shadow's folder; default: the profile's own.")
-@click.option("--out", type=_FOLDER, help="Bundle's folder; default: in the cache, by its name.")
+@click.option("--adapter", type=FOLDER, help="Shadow's folder; default: the profile's own.")
+@click.option("--out", type=FOLDER, help="Bundle's folder; default: in the cache, by its name.")
 @click.option(
     "--precision",
     type=click.Choice(get_args(Precision)),
@@ -271,7 +156,7 @@ def evaluate_system(folder: Path, datasets: Path, page: Path) -> None:
 )
 @click.option("--again", is_flag=True, help="Export anew even if the bundle is up to date.")
 @_IF_NEEDED
-@_PROFILE
+@PROFILE
 def export_edge(
     adapter: Path | None,
     out: Path | None,
@@ -302,10 +187,8 @@ def export_edge(
 
 @click.command("pretrain-shadow")
 @click.argument("recipe", required=False)
-@click.option("--base", type=_FOLDER, help="The larger base: a transformers directory.")
-@click.option(
-    "--shadow", type=_FOLDER, help="The small pretrained CausalLM of the same vocabulary."
-)
+@click.option("--base", type=FOLDER, help="The larger base: a transformers directory.")
+@click.option("--shadow", type=FOLDER, help="The small pretrained CausalLM of the same vocabulary.")
 @click.option(
     "--text", type=click.Path(path_type=Path), multiple=True, help="File or folder; again."
 )
@@ -313,7 +196,7 @@ def export_edge(
 @click.option("--steps", type=click.IntRange(min=1), help="Steps, instead of one epoch.")
 @click.option("--seed", type=int)
 @click.option("--threads", type=click.IntRange(min=1))
-@click.option("--out", type=_FOLDER, required=True, help="The run's folder.")
+@click.option("--out", type=FOLDER, required=True, help="The run's folder.")
 @click.option("--resume", is_flag=True, help="Go on with the run in --out.")
 def pretrain_shadow(
     recipe: str | None, out: Path, resume: bool, text: tuple[Path, ...], **given: Any

@@ -3,35 +3,30 @@
 import json
 import warnings
 from pathlib import Path
-from typing import get_args
 
 import click
 
 from cloud_server.bundle_state import bundle_name
+from cloud_server.command_options import DATASETS, FOLDER, PROFILE
 from cloud_server.making import RECIPES
 from cloud_server.profiles import find_profile, shipped_adapter
-from cloud_server.settings import ProfileName
 from shared.errors import ModelError
 from shared.settings import cache_directory
 from shared.skills import remove_taught_skills
 from shared.taught_skill import learn_skills
 
-_FOLDER = click.Path(path_type=Path, file_okay=False)
-
 
 @click.command()
-@click.argument("folders", nargs=-1, required=True, type=_FOLDER)
-@click.option("--out", type=_FOLDER, help="Bundle's folder; default: in the cache, by its name.")
-@click.option("--run", "run_directory", type=_FOLDER, help="Run's folder; default runs/teach-NAME.")
-@click.option("--datasets", type=_FOLDER, default=Path("datasets"), show_default=True)
-@click.option("--adapter", type=_FOLDER, help="Shadow to go on from; default: the profile's own.")
+@click.argument("folders", nargs=-1, required=True, type=FOLDER)
+@click.option("--out", type=FOLDER, help="Bundle's folder; default: in the cache, by its name.")
+@click.option("--run", "run_directory", type=FOLDER, help="Run's folder; default runs/teach-NAME.")
+@DATASETS
+@click.option("--adapter", type=FOLDER, help="Shadow to go on from; default: the profile's own.")
 @click.option(
     "--set", "changes", multiple=True, metavar="KEY=VALUE", help="Over the recipe's value; again."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
-@click.option(
-    "--profile", type=click.Choice(get_args(ProfileName)), default="gemma-270m", show_default=True
-)
+@PROFILE
 def teach(
     folders: tuple[Path, ...],
     out: Path | None,
