@@ -181,11 +181,13 @@ class Gate:
         meeting = self._meet(skill, state)
         if meeting == "refuse":
             return Refusal("busy", "something is under way; wait for its end or stop it first")
-        if meeting != "start":
-            return Replace() if meeting == "replace" else Wait()
+        if meeting == "wait":
+            return Wait()
         refusal = self._check_posture(skill, state)
         if refusal is not None:
             return refusal
+        if meeting == "replace":
+            return Replace()
         asks = rule.dangerous and self.policy.confirm_dangerous
         if asks and not self.confirmations.allows(wish.request_id, skill):
             return ConfirmationNeeded(skill, self.policy.confirmation_window_s)
@@ -288,7 +290,9 @@ class Gate:
     def _check_posture(self, skill: Skill, state: RobotState) -> Refusal | None:
         if RULES[skill.tier].any_posture or skill.name == RISES_FROM_ANYWHERE:
             return None
-        if state.posture == "unknown":
+        # between two postures a dog has none, which says nothing; one that recovers may have fallen
+        between = self._owner is not None and self._owner.skill.name != RISES_FROM_ANYWHERE
+        if state.posture == "unknown" and not between:
             return Refusal("posture_unknown", "the robot's posture cannot be told; try recovery")
         return _check_upright(state)
 

@@ -1,8 +1,9 @@
 """A taught skill's movement as a choreography, refused where the dog could not do it safely.
 
 The steps are those of `choreography.py` with the same limits. Beyond them a taught movement keeps
-rules that the built-in ones keep by review: it starts from standing in balance, ends at rest, asks
-for nothing that the posture before it does not allow, and its tier is at least what its steps need.
+rules that the built-in ones keep by review: it starts from standing in balance, ends and waits at
+rest, asks for nothing that the posture before it does not allow, stays in the space it declares, and
+its tier is at least what its steps need.
 """
 
 import math
@@ -10,7 +11,16 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from edge_agent.robot import choreography as built_in
-from edge_agent.robot.choreography import Call, Choreography, Drive, Hold, OutOfRange, Step, TurnBy
+from edge_agent.robot.choreography import (
+    Call,
+    Choreography,
+    Drive,
+    Hold,
+    OutOfRange,
+    Step,
+    TurnBy,
+    Wait,
+)
 from edge_agent.robot.interface import Posture
 from shared.errors import ConfigurationError
 from shared.skills import Tier
@@ -23,12 +33,21 @@ MAX_DURATION_S = 45.0
 MAX_STEPS = 80
 LEAST_TURN_SPEED_RAD_S = 0.3
 LEAST_SPACE_M = 1.0
+TRICK_SPACE_M = 2.0
+"""What a dance or a leap needs around where it begins, as the built-in ones (notes/robot.md)."""
+LEAP_M = TRICK_SPACE_M / 2
+"""How far a leap may carry the dog, as nobody has measured it on a real one: as far as that space
+allows it from the middle. The mock's leaps, of 0.3 to 0.6 m, are a proposal of this project's."""
 _SETTLE: tuple[Step, ...] = (built_in.STOP_MOVE, built_in.BALANCE_STAND)
 
 
 class _Allowed(NamedTuple):
+    """A call, the least tier of a skill with it, the space around it, how far it may carry the dog."""
+
     call: Call
     tier: Tier
+    space_m: float = 0.0
+    advance_m: float = 0.0
 
 
 _CALLS = {
@@ -51,17 +70,18 @@ _CALLS = {
     },
     "PoseOn": _Allowed(built_in.POSE_ON, Tier.IN_PLACE),
     "PoseOff": _Allowed(built_in.POSE_OFF, Tier.IN_PLACE),
+    "Wallow": _Allowed(built_in.WALLOW, Tier.NEEDS_SPACE),
     **{
-        each.name: _Allowed(each, Tier.NEEDS_SPACE)
-        for each in (built_in.DANCE_1, built_in.DANCE_2, built_in.WALLOW)
+        each.name: _Allowed(each, Tier.NEEDS_SPACE, TRICK_SPACE_M)
+        for each in (built_in.DANCE_1, built_in.DANCE_2)
     },
     **{
-        each.name: _Allowed(each, Tier.DANGEROUS)
+        each.name: _Allowed(each, Tier.DANGEROUS, TRICK_SPACE_M, LEAP_M)
         for each in (built_in.FRONT_FLIP, built_in.FRONT_JUMP, built_in.FRONT_POUNCE)
     },
 }
-"""What a taught skill may call, and the least tier of a skill that does. Damp, which drops a standing
-dog, and RecoveryStand, which throws a fallen one about, are not among them."""
+"""What a taught skill may call. Damp, which drops a standing dog, and RecoveryStand, which throws a
+fallen one about, are not among it."""
 
 _POSTURES: dict[str, tuple[frozenset[str], str]] = {
     "BalanceStand": (frozenset({"balanced", "standing"}), "balanced"),
@@ -88,6 +108,9 @@ def build_choreography(taught: TaughtSkill) -> Choreography:
     for number, form in enumerate(movement.steps, 1):
         try:
             step, needed = _build_step(form)
+            if isinstance(step, Wait) and posture == "walking":
+                steps.extend(_SETTLE)  # or the robot walks on for 1 to 2 s after the last Move
+                posture = "balanced"
             posture = follow(step, posture)
         except ValueError as error:
             raise _refused(taught, f"step {number}: {error}") from error
@@ -119,7 +142,7 @@ def _build_step(form: StepForm) -> tuple[Step, Tier]:
         if allowed is None:
             known = ", ".join(sorted(_CALLS))
             raise ValueError(f"{form.call} is no call of a taught skill; there are {known}")
-        return allowed
+        return allowed.call, allowed.tier
     if form.hold is not None:
         hold = form.hold
         _check_seconds(hold.seconds, MAX_STEP_S)
@@ -133,7 +156,7 @@ def _build_step(form: StepForm) -> tuple[Step, Tier]:
         return _build_turn(form.turn.angle_rad, form.turn.speed_rad_s), Tier.NEEDS_SPACE
     assert form.wait is not None, "the form has checked that one key is given"
     _check_seconds(form.wait, MAX_WAIT_S)
-    return built_in.Wait(form.wait), Tier.IN_PLACE
+    return Wait(form.wait), Tier.IN_PLACE
 
 
 def _build_turn(angle_rad: float, speed_rad_s: float) -> TurnBy:
@@ -164,6 +187,8 @@ def follow(step: Step, posture: str) -> str:
         if posture not in ("balanced", "walking"):
             raise ValueError(f"a dog that is {posture} does not walk; {_HINTS[posture]}")
         return "walking"
+    if isinstance(step, Wait) and posture == "walking":
+        raise ValueError(f"a dog that is walking does not wait; {_HINTS[posture]}")
     return posture
 
 
@@ -177,23 +202,26 @@ _HINTS = {
 
 
 def _check_space(taught: TaughtSkill, steps: Sequence[Step]) -> None:
-    """Refuse a path that leaves the middle of the space asked for, and walking without any."""
+    """Refuse what may leave the space asked for from its middle, and walking without any."""
     space_m = taught.movement.space_m
     if not 0 <= space_m <= 10:
         raise _refused(taught, "space_m must be between 0 and 10")
     if taught.tier > Tier.IN_PLACE and space_m < LEAST_SPACE_M:
         raise _refused(taught, f"a skill of tier {taught.tier} needs space_m of {LEAST_SPACE_M:g}")
-    farthest = max(math.hypot(x, y) for x, y in _path(steps))
+    farthest = _farthest_m(steps)
     if farthest > space_m / 2:
         raise _refused(
             taught,
-            f"it walks {farthest:.2f} m away, which needs space_m of {2 * farthest:.2f}",
+            f"it goes {farthest:.2f} m away, which needs space_m of {2 * farthest:.2f}",
         )
 
 
-def _path(steps: Sequence[Step]) -> list[tuple[float, float]]:
-    x = y = yaw = 0.0
-    places = [(x, y)]
+def _farthest_m(steps: Sequence[Step]) -> float:
+    """Return how far from where it begins the dog, or what it does there, may reach.
+
+    A leap counts wherever it is headed: one that falls short takes nothing off a way back.
+    """
+    x = y = yaw = carried_m = farthest_m = 0.0
     for step in steps:
         if isinstance(step, TurnBy):
             yaw += step.angle_rad
@@ -204,8 +232,13 @@ def _path(steps: Sequence[Step]) -> list[tuple[float, float]]:
                 x += (step.vx_m_s * math.cos(yaw) - step.vy_m_s * math.sin(yaw)) * seconds
                 y += (step.vx_m_s * math.sin(yaw) + step.vy_m_s * math.cos(yaw)) * seconds
                 yaw += step.vyaw_rad_s * seconds
-                places.append((x, y))
-    return places
+                farthest_m = max(farthest_m, math.hypot(x, y) + carried_m)
+        if isinstance(step, Call) and step.name in _CALLS:
+            allowed = _CALLS[step.name]
+            reach_m = math.hypot(x, y) + carried_m + allowed.space_m / 2
+            farthest_m = max(farthest_m, reach_m)
+            carried_m += allowed.advance_m
+    return farthest_m
 
 
 def _check_time(taught: TaughtSkill, steps: Sequence[Step]) -> None:

@@ -61,6 +61,22 @@ def test_an_in_place_skill_replaces_a_dance(world: World) -> None:
     assert sit.end == ("confirmed", None)
 
 
+@pytest.mark.parametrize("posture", ["fallen", "unknown"])
+def test_a_dog_that_gets_up_is_not_stopped_for_a_wish_that_it_must_refuse(
+    world: World, posture: str
+) -> None:
+    world.dog.facts["posture"] = posture
+    recover = Asked(world, "recover")
+    world.advance(0.5)
+    sit = Asked(world, "sit")
+    world.advance(TWO_TICKS_S)
+    assert sit.end == ("refused", f"posture_{posture}")
+    assert not world.driver.stop_asked
+    assert doing(world) == "RecoveryStand"
+    world.advance(3.0)
+    assert recover.end == ("confirmed", None)
+
+
 def test_a_skill_that_needs_space_waits_for_its_turn(world: World) -> None:
     sit = Asked(world, "sit")
     world.advance(0.5)

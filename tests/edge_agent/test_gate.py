@@ -259,6 +259,35 @@ def test_an_unsafe_wish_does_not_disturb_what_is_under_way() -> None:
     assert refusal_reason(gate, "Sit", hot) == "motor_hot"
 
 
+@pytest.mark.parametrize("posture", ["fallen", "unknown"])
+def test_a_posture_that_refuses_does_not_disturb_a_dog_that_gets_up(posture: Any) -> None:
+    gate = make_gate()
+    gate.begin(wish("RecoveryStand", "r0/1"))
+    down = dataclasses.replace(READY, posture=posture, moving=True)
+    assert refusal_reason(gate, "Sit", down) == f"posture_{posture}"
+    for name in ("RecoveryStand", "Damp"):  # what may begin in any posture replaces as ever
+        assert isinstance(gate.decide(wish(name), down), Replace)
+    assert isinstance(gate.decide(wish("Dance"), down), Wait)  # it may stand by its turn
+
+
+def test_a_dog_that_lies_on_its_side_by_what_it_does_is_not_disturbed_either() -> None:
+    gate = make_gate()
+    gate.begin(wish("Wallow", "r0/1"))
+    tilted = dataclasses.replace(READY, posture="fallen", moving=True)
+    assert refusal_reason(gate, "Sit", tilted) == "posture_fallen"
+
+
+@pytest.mark.parametrize("posture", ["unknown", "standing", "sitting", "lying", "damped"])
+@pytest.mark.parametrize("old", ["StandDown", "Dance"])
+def test_a_posture_that_is_prepared_or_on_its_way_to_another_refuses_nothing(
+    old: str, posture: Any
+) -> None:
+    gate = make_gate()
+    gate.begin(wish(old, "r0/1"))
+    moving = dataclasses.replace(READY, posture=posture, moving=True)
+    assert isinstance(gate.decide(wish("Sit"), moving), Replace)
+
+
 def test_the_newest_wish_has_the_one_waiting_place_until_a_stop() -> None:
     gate = make_gate()
     gate.begin(wish("Dance", "r0/1"))

@@ -30,9 +30,11 @@ def go(dog: VirtualDog, monkeypatch: pytest.MonkeyPatch):
     """Perform taught steps; return what came of them and the dog's places and headings meanwhile."""
 
     def perform(
-        *steps: dict[str, Any], nudges_rad: dict[float, float] | None = None
+        *steps: dict[str, Any],
+        nudges_rad: dict[float, float] | None = None,
+        space_m: float = 3.0,
     ) -> tuple[Execution, list[Place]]:
-        made = build_choreography(taught(*steps, tier=2, space_m=3.0))
+        made = build_choreography(taught(*steps, tier=2, space_m=space_m))
         monkeypatch.setitem(CHOREOGRAPHIES, made.skill, made)
         return dog.do(_watch(dog, made.skill, nudges_rad or {}))
 
@@ -61,6 +63,24 @@ def drive(seconds: float, **velocity: float) -> dict[str, Any]:
 
 def turn(angle_rad: float) -> dict[str, Any]:
     return {"turn": {"angle_rad": angle_rad}}
+
+
+@pytest.mark.parametrize(
+    "velocity", [{"vx_m_s": 0.4}, {"vy_m_s": -0.3}, {"vx_m_s": 0.4, "vyaw_rad_s": 1.0}]
+)
+def test_a_dog_that_waits_after_a_drive_waits_at_its_end(go, velocity):
+    execution, places = go(drive(1.0, **velocity), {"wait": 2.0}, space_m=1.0)
+    assert execution.state == "confirmed"
+    assert max(math.hypot(x, y) for x, y, _ in places) <= 0.5
+    calls = [call.name for call in execution.calls]
+    assert list(dict.fromkeys(calls)) == ["Move", "StopMove", "BalanceStand"]
+    assert calls.count("StopMove") == 2  # before the wait, and at the end of all
+
+
+def test_a_dog_that_waits_after_a_turn_turns_no_further(dog, go):
+    execution, places = go(turn(QUARTER_RAD), {"wait": 2.0}, turn(-QUARTER_RAD))
+    assert execution.state == "confirmed"
+    assert max(yaw for *_, yaw in places) == pytest.approx(QUARTER_RAD, abs=0.1)
 
 
 def test_a_drive_that_rotates_leaves_the_turn_after_it_its_own_angle(go):

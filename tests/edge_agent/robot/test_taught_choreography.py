@@ -6,7 +6,17 @@ from typing import Any
 import pytest
 
 from edge_agent.gate import GatePolicy
-from edge_agent.robot.choreography import CHOREOGRAPHIES, Call, Drive, Hold, TurnBy
+from edge_agent.mock_robot.sport_api import TRICKS
+from edge_agent.robot.choreography import (
+    BALANCE_STAND,
+    CHOREOGRAPHIES,
+    STOP_MOVE,
+    Call,
+    Drive,
+    Hold,
+    TurnBy,
+    Wait,
+)
 from edge_agent.robot.taught_choreography import MAX_DURATION_S, build_choreography, follow
 from shared.errors import ConfigurationError
 from shared.taught_skill import TaughtSkill, read_taught_skill
@@ -59,6 +69,10 @@ def test_every_kind_of_step_is_built() -> None:
 
 
 BALANCE = {"call": "BalanceStand"}
+BALANCED = [{"call": "StopMove"}, BALANCE]
+JUMP = {"call": "FrontJump"}
+TURN_ABOUT = {"turn": {"angle_rad": 3.14}}
+DRIVE_BACK = {"drive": {"vx_m_s": -0.4, "seconds": 1.0}}
 
 
 @pytest.mark.parametrize(
@@ -97,7 +111,18 @@ BALANCE = {"call": "BalanceStand"}
         (
             [{"drive": {"vx_m_s": 0.4, "seconds": 3.0}}] * 2,
             {"tier": 2, "space_m": 2.0},
-            "it walks 2.40 m away, which needs space_m of 4.80",
+            "it goes 2.40 m away, which needs space_m of 4.80",
+        ),
+        ([JUMP], {"tier": 3, "space_m": 1.0}, "it goes 1.00 m away, which needs space_m of 2.00"),
+        ([JUMP] * 3, {"tier": 3, "space_m": 2.0}, "needs space_m of 6.00"),
+        ([JUMP, TURN_ABOUT, *BALANCED, JUMP], {"tier": 3, "space_m": 2.0}, "space_m of 4.00"),
+        ([JUMP, DRIVE_BACK], {"tier": 3, "space_m": 2.0}, "needs space_m of 2.80"),
+        ([DRIVE_BACK, *BALANCED, JUMP], {"tier": 3, "space_m": 2.0}, "space_m of 2.80"),
+        ([{"call": "Dance1"}], {"tier": 2, "space_m": 1.0}, "needs space_m of 2.00"),
+        (
+            [DRIVE_BACK, *BALANCED, {"call": "Dance2"}],
+            {"tier": 2, "space_m": 2.0},
+            "needs space_m of 2.80",
         ),
         ([{"wait": 5.0}] * 5, {}, "its steps take 25.0 s, more than duration_s"),
         ([BALANCE], {"duration_s": 46.0}, "at most 45"),
@@ -113,6 +138,43 @@ def test_a_movement_that_is_not_safe_is_refused(
         build_choreography(taught(*steps, **rest))
     assert "the movement of the taught skill Trick is refused" in refused.value.message
     assert says in refused.value.message
+
+
+@pytest.mark.parametrize("call", ["FrontFlip", "FrontJump", "FrontPounce", "Dance1", "Dance2"])
+def test_a_trick_in_the_middle_has_the_space_that_the_built_in_ones_declare(call: str) -> None:
+    [built_in] = [
+        each
+        for each in CHOREOGRAPHIES.values()
+        if [step.name for step in each.steps if isinstance(step, Call)] == [call]
+        or (call == "Dance2" and each.skill == "Dance")
+    ]
+    for steps in ([{"call": call}], [TURN_ABOUT, *BALANCED, {"call": call}]):
+        made = build_choreography(taught(*steps, tier=3, space_m=built_in.space_m))
+        assert made.space_m == built_in.space_m == 2.0
+
+
+@pytest.mark.parametrize("call", ["FrontFlip", "FrontJump", "FrontPounce"])
+def test_leaps_carry_the_mock_dog_no_further_than_is_counted(call: str) -> None:
+    leaps = [{"call": call}] * 3
+    made = build_choreography(taught(*leaps, tier=3, space_m=6.0))
+    carried_m = sum(TRICKS[step.api_id].advance_m for step in made.steps if step.name == call)
+    assert 0.0 < carried_m <= 3.0
+    with pytest.raises(ConfigurationError, match=r"it goes 3\.00 m away"):
+        build_choreography(taught(*leaps, tier=3, space_m=5.9))
+
+
+def test_a_dog_stands_still_in_balance_before_it_waits_after_a_walk() -> None:
+    for walk in ({"drive": {"vx_m_s": 0.4, "seconds": 1.0}}, {"turn": {"angle_rad": 1.0}}):
+        made = build_choreography(
+            taught(walk, {"wait": 1.0}, {"wait": 1.0}, walk, tier=2, space_m=2.0)
+        )
+        settle = [STOP_MOVE, BALANCE_STAND]
+        first, *rest, last = made.steps[:-2]
+        assert first == last
+        assert rest == [*settle, Wait(1.0), Wait(1.0)]
+        assert list(made.steps[-2:]) == settle
+    with pytest.raises(ValueError, match="put StopMove and BalanceStand before it"):
+        follow(Wait(1.0), "walking")
 
 
 def test_a_taught_movement_ends_before_the_gate_takes_the_dog_away() -> None:
