@@ -50,10 +50,10 @@ class CloudClient:
         # identity: a compressed answer could unpack to any size.
         headers = {"Accept": "text/event-stream", "Accept-Encoding": "identity"}
         if api_key:
-            headers["Authorization"] = f"Bearer {_checked_key(api_key)}"
+            headers["Authorization"] = f"Bearer {checked_key(api_key)}"
         self._patience = patience or Patience()
         self._tracing = tracing or Tracing()
-        address = _checked_address(url)
+        address = checked_address(url)
         # Reading the public authorities takes a tenth of a second, and plain HTTP trusts nobody.
         verify = trusted(certificates) if address.scheme == "https" or certificates else False
         self._http = httpx.AsyncClient(
@@ -194,7 +194,8 @@ def trusted(certificates: Path | None) -> ssl.SSLContext | bool:
         ) from error
 
 
-def _checked_address(url: str) -> httpx.URL:
+def checked_address(url: str) -> httpx.URL:
+    """Return the cloud's address; ConfigurationError where it is none of HTTP."""
     try:
         address = httpx.URL(url)
     except httpx.InvalidURL as error:
@@ -204,7 +205,8 @@ def _checked_address(url: str) -> httpx.URL:
     return address
 
 
-def _checked_key(api_key: str) -> str:
+def checked_key(api_key: str) -> str:
+    """Return the cloud's key; ConfigurationError where no header can carry it."""
     if not (api_key.isascii() and api_key.isprintable()):
         raise ConfigurationError("the cloud's key may only hold printable ASCII characters")
     return api_key

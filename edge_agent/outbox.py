@@ -1,5 +1,7 @@
 """The outbox: utterances that the cloud did not answer, kept for the person in a small SQLite file."""
 
+import itertools
+import logging
 import os
 import sqlite3
 import threading
@@ -20,6 +22,10 @@ MAX_TEXT_CHARACTERS = 4 * MAX_UTTERANCE_CHARACTERS
 WAIT_S = 2.0
 """How long another process may hold the file."""
 
+# What SQLite's messages begin with where the file itself may be whole; Python 3.10 gives no codes.
+_IN_USE = ("database is locked", "database table is locked", "locking protocol")
+_NO_PLACE = ("unable to open database", "database or disk is full", "disk I/O error")
+
 _TABLE = """
 CREATE TABLE IF NOT EXISTS outbox (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -34,6 +40,8 @@ CREATE TABLE IF NOT EXISTS outbox (
 _COLUMNS = "request_id, time, text, lang, session_id, reason"
 
 Result = TypeVar("Result")
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -77,21 +85,40 @@ class Outbox:
     def open(self) -> None:
         """Make the file; a damaged one is set aside as `<name>.damaged` and begun anew.
 
-        ConfigurationError where the place cannot be written.
+        What was set aside before is kept, too. ConfigurationError where another process holds the
+        file, or where the place cannot be written.
         """
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, MODE))
-            os.chmod(self.path, MODE)
+            self._make()
             try:
                 self.list()
-            except DataError:
-                os.replace(self.path, self.path.with_name(self.path.name + ".damaged"))
+            except DataError as error:
+                if str(error.__cause__).startswith(_IN_USE + _NO_PLACE):
+                    raise
+                self._set_aside()
+                self._make()
                 self.list()
         except (OSError, DataError) as error:
+            if str(error.__cause__).startswith(_IN_USE):
+                raise ConfigurationError(
+                    f"the outbox {self.path} is in use by another process; end that one, or set "
+                    "EDGE_OUTBOX"
+                ) from error
             raise ConfigurationError(
                 f"the outbox {self.path} cannot be written ({error}); set EDGE_OUTBOX"
             ) from error
+
+    def _make(self) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, MODE))
+        os.chmod(self.path, MODE)
+
+    def _set_aside(self) -> None:
+        endings = itertools.chain([".damaged"], (f".damaged-{n}" for n in itertools.count(2)))
+        names = (self.path.with_name(self.path.name + ending) for ending in endings)
+        free = next(name for name in names if not name.exists())
+        os.replace(self.path, free)
+        logger.warning("the outbox %s was damaged: it is set aside as %s", self.path, free.name)
 
     def keep(self, entry: Unanswered) -> None:
         """Add an entry; the oldest goes where there are too many, the same id is kept once."""
@@ -136,9 +163,11 @@ class Outbox:
         try:
             with self._lock, self._file() as file, file:
                 return work(file)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
+            # A damaged schema may be no text at all; of a damaged row's text no log may tell.
+            told = str(error).partition(" with text ")[0]
             raise DataError(
-                f"the outbox {self.path} cannot be used ({error}); make room, or delete the file"
+                f"the outbox {self.path} cannot be used ({told}); make room, or delete the file"
             ) from error
 
     @contextmanager

@@ -3,6 +3,7 @@
 import logging
 from pathlib import Path
 
+from edge_agent.bundles.comparison import differing_parts
 from edge_agent.bundles.pull import BundleSource
 from edge_agent.bundles.self_test import load_checked
 from edge_agent.bundles.store import BundleStore
@@ -69,16 +70,18 @@ def compare_with_cloud(settings: EdgeSettings, manifest: BundleManifest) -> None
         timeout_s=COMPARE_TIMEOUT_S,
     )
     try:
-        offered = source.offer(manifest.name).manifest.fingerprint
+        offered = source.offer(manifest.name).manifest
     except CloudError as error:
         logger.info("the bundle was not compared with the cloud's: %s", error.message)
         return
     finally:
         source.close()
-    if offered == manifest.fingerprint:
+    parts = differing_parts(manifest, offered)
+    if not parts:
         return
     difference = (
-        f"the cloud serves the bundle {offered[:12]}, this edge runs {manifest.fingerprint[:12]}; "
+        f"the cloud serves the bundle {offered.fingerprint[:12]}, this edge runs "
+        f"{manifest.fingerprint[:12]}; they differ in {', '.join(parts)}; "
         f"`edge-agent bundle pull {manifest.name}` brings them together"
     )
     if settings.bundle_mismatch == "refuse":

@@ -9,8 +9,8 @@ import httpx
 from pydantic import ValidationError
 
 from edge_agent.bundles.self_test import load_checked
-from edge_agent.bundles.store import BundleStore, bundle_name
-from edge_agent.cloud_client import trusted
+from edge_agent.bundles.store import BundleStore
+from edge_agent.cloud_client import checked_address, checked_key, trusted
 from edge_agent.provider import ProviderOptions
 from shared.bundle import MANIFEST_NAME, BundleFile, BundleManifest, bytes_sha256, file_sha256
 from shared.errors import BundleError, CloudProtocolError, CloudRefused, CloudUnreachable
@@ -36,7 +36,10 @@ class Offer:
 
 
 class BundleSource:
-    """`/v1/edge-bundles` of a cloud; close it when done. `transport` replaces the network in tests."""
+    """`/v1/edge-bundles` of a cloud; close it when done. `transport` replaces the network in tests.
+
+    ConfigurationError for an address, a key or certificates that cannot be used.
+    """
 
     def __init__(
         self,
@@ -49,9 +52,9 @@ class BundleSource:
     ) -> None:
         headers = {"Accept-Encoding": "identity"}
         if api_key:
-            headers["Authorization"] = f"Bearer {api_key}"
+            headers["Authorization"] = f"Bearer {checked_key(api_key)}"
         self._http = httpx.Client(
-            base_url=url,
+            base_url=checked_address(url),
             headers=headers,
             timeout=timeout_s,
             verify=trusted(certificates),
@@ -155,14 +158,16 @@ def pull_bundle(
     manifest_sha256: the manifest must be this one, whoever sends it (BundleError).
     """
     offer = source.offer(shadow)
-    if manifest_sha256 is not None and bytes_sha256(offer.raw) != manifest_sha256.lower():
+    offered_sha256 = bytes_sha256(offer.raw)
+    if manifest_sha256 is not None and offered_sha256 != manifest_sha256.lower():
         raise BundleError(
-            f"the cloud offers the manifest {bytes_sha256(offer.raw)}, not the one asked for; "
+            f"the cloud offers the manifest {offered_sha256}, not the one asked for; "
             "nothing was pulled"
         )
-    folder = store.root / bundle_name(offer.manifest)
+    folder = store.place(offer.manifest, offered_sha256)
     if _holds(folder, offer):
         load_checked(folder, options)
+        store.forget_partial(offer.manifest)
         return folder
     partial = store.partial(offer.manifest)
     for name, file in offer.manifest.files.items():
@@ -170,7 +175,7 @@ def pull_bundle(
         _check(partial / name, file)
     (partial / MANIFEST_NAME).write_bytes(offer.raw)
     load_checked(partial, options)
-    return store.adopt(partial, offer.manifest)
+    return store.adopt(partial)
 
 
 def _holds(folder: Path, offer: Offer) -> bool:

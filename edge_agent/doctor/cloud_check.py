@@ -4,13 +4,20 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from pydantic import ValidationError
 
-from edge_agent.cloud_client import trusted
-from edge_agent.doctor.finding import Finding, ok, warning
+from edge_agent.bundles.comparison import differing_parts
+from edge_agent.cloud_client import checked_address, checked_key, trusted
+from edge_agent.doctor.finding import Finding, failed, ok, warning
 from shared.bundle import BundleManifest
+from shared.errors import ConfigurationError
 
 TIMEOUT_S = 5.0
 LOCAL_GOES_ON = "until then the dog does its own skills and cannot answer questions"
+SET_RIGHT = (
+    "set EDGE_CLOUD_URL, EDGE_CLOUD_KEY and EDGE_CLOUD_CERTIFICATES right: the agent does not start "
+    "with these"
+)
 
 
 def check_cloud(
@@ -20,19 +27,26 @@ def check_cloud(
     transport: httpx.BaseTransport | None = None,
     certificates: Path | None = None,
 ) -> Finding:
-    """Return the finding; a cloud that is away is a warning, since the dog works without it."""
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    """Return the finding; a cloud that is away is a warning, since the dog works without it.
+
+    Settings with which the agent would not start are a failure.
+    """
+    try:
+        address, verify = checked_address(url), trusted(certificates)
+        headers = {"Authorization": f"Bearer {checked_key(key)}"} if key else {}
+    except ConfigurationError as error:
+        return failed("cloud", error.message, SET_RIGHT)
     try:
         with httpx.Client(
-            base_url=url,
+            base_url=address,
             headers=headers,
             timeout=TIMEOUT_S,
-            verify=trusted(certificates),
+            verify=verify,
             trust_env=False,
             transport=transport,
         ) as http:
             return _ask(http, url, key, bundle)
-    except (httpx.HTTPError, httpx.InvalidURL, UnicodeEncodeError) as error:
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
         return warning(
             "cloud",
             f"{url} cannot be reached ({type(error).__name__})",
@@ -58,16 +72,24 @@ def _ask(http: httpx.Client, url: str, key: str | None, bundle: BundleManifest |
     if bundle is None:
         return ok("cloud", f"{reached}; no bundle here to compare with")
     offered = http.get(f"/v1/edge-bundles/{bundle.name}")
-    theirs = _body(offered).get("fingerprint") if offered.status_code == 200 else None
-    if theirs is None:
+    theirs = _body(offered) if offered.status_code == 200 else {}
+    if theirs.get("fingerprint") is None:
         return ok("cloud", f"{reached}; it does not say which bundle belongs to it")
-    if theirs != bundle.fingerprint:
+    if parts := _differing(bundle, theirs):
         return warning(
             "cloud",
-            f"{reached}, but its bundle is {str(theirs)[:12]} and this one {bundle.fingerprint[:12]}",
+            f"{reached}, but its bundle is {str(theirs['fingerprint'])[:12]} and this one "
+            f"{bundle.fingerprint[:12]}; they differ in {', '.join(parts)}",
             "`edge-agent bundle pull`, or export both from one shadow",
         )
     return ok("cloud", f"{reached}, the same fingerprint {bundle.fingerprint[:12]}")
+
+
+def _differing(ours: BundleManifest, theirs: dict[str, Any]) -> list[str]:
+    try:
+        return differing_parts(ours, BundleManifest.model_validate(theirs))
+    except ValidationError:  # of another version: its fingerprint means what ours does
+        return [] if theirs["fingerprint"] == ours.fingerprint else ["fingerprint"]
 
 
 def _body(answer: httpx.Response) -> dict[str, Any]:

@@ -13,11 +13,12 @@ from edge_agent.doctor.cloud_check import check_cloud
 from edge_agent.doctor.ears_check import check_ears, check_second_ears
 from edge_agent.doctor.finding import Finding
 from edge_agent.doctor.interface_check import check_interface
+from edge_agent.doctor.records_check import check_records
 from edge_agent.doctor.robot_check import Probe, check_firmware, check_robot
 from edge_agent.doctor.sound_check import check_microphone, check_voice
 from edge_agent.robot.network_interfaces import list_interfaces
 from edge_agent.robot.probe import RobotProbe
-from edge_agent.settings import EdgeSettings
+from edge_agent.settings import EdgeSettings, state_directory
 from edge_agent.speech.choice import choose_ears, choose_second_ears
 
 
@@ -44,6 +45,7 @@ def examine(settings: EdgeSettings, probe: Probe | None = None) -> list[Finding]
         robot,
         services,
         check_firmware(settings.journal),
+        check_records(settings.journal, settings.outbox, state_directory()),
         bundle,
         cloud,
         check_microphone(),

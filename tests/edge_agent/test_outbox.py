@@ -1,6 +1,7 @@
 """The outbox: bounded, for its owner alone, whole again after damage, and on the command line."""
 
 import ast
+import contextlib
 import json
 import sqlite3
 import stat
@@ -67,6 +68,81 @@ def test_a_damaged_file_is_set_aside(outbox: Outbox) -> None:
     outbox.open()
     assert outbox.list() == []
     assert outbox.path.with_name("outbox.sqlite3.damaged").exists()
+
+
+def test_what_was_set_aside_before_stays_and_the_log_tells_where(
+    outbox: Outbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    kept = [b"first damage" * 100, b"second damage" * 100, b"third damage" * 100]
+    for damage in kept:
+        outbox.path.write_bytes(damage)
+        outbox.open()
+    names = ["outbox.sqlite3.damaged", "outbox.sqlite3.damaged-2", "outbox.sqlite3.damaged-3"]
+    assert [outbox.path.with_name(name).read_bytes() for name in names] == kept
+    assert [each.getMessage().rpartition(" ")[2] for each in caplog.records] == names
+    assert stat.S_IMODE(outbox.path.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "ALTER TABLE outbox RENAME COLUMN reason TO other",
+        "UPDATE outbox SET text = CAST(X'7365637265747FFF' AS TEXT)",
+    ],
+    ids=["column", "text"],
+)
+def test_a_table_that_cannot_be_read_is_set_aside(
+    outbox: Outbox, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    outbox.keep(entry(1))
+    with contextlib.closing(sqlite3.connect(outbox.path)) as file, file:
+        file.execute(damage)
+    with pytest.raises(DataError) as refused:
+        outbox.list()
+    assert "secret" not in refused.value.message  # it is logged where keeping fails
+    outbox.open()
+    outbox.keep(entry(2))
+    assert outbox.list() == [entry(2)]
+    assert outbox.path.with_name("outbox.sqlite3.damaged").exists()
+    assert "secret" not in caplog.text
+
+
+def test_a_file_whose_damage_is_no_text_is_set_aside(outbox: Outbox) -> None:
+    content = outbox.path.read_bytes()
+    outbox.path.write_bytes(content.replace(b"TEXT NOT NULL", b"TEXT NOT \x98ULL"))
+    outbox.open()
+    assert outbox.list() == []
+    assert outbox.path.with_name("outbox.sqlite3.damaged").exists()
+
+
+def test_a_file_that_another_holds_at_the_start_is_in_use_and_stays(
+    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge_agent.outbox.WAIT_S", 0.01)
+    outbox.keep(entry(1))
+    with contextlib.closing(sqlite3.connect(outbox.path)) as holder:
+        holder.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(ConfigurationError, match="in use by another process"):
+            outbox.open()
+    assert outbox.list() == [entry(1)]
+    assert [each.name for each in outbox.path.parent.iterdir()] == [outbox.path.name]
+
+
+@pytest.mark.parametrize(
+    "failure", ["database or disk is full", "disk I/O error", "unable to open database file"]
+)
+def test_a_disk_that_fails_at_the_start_takes_no_file_away(
+    outbox: Outbox, monkeypatch: pytest.MonkeyPatch, failure: str
+) -> None:
+    def connect(path: Path, timeout: float) -> None:
+        raise sqlite3.OperationalError(failure)
+
+    outbox.keep(entry(1))
+    with monkeypatch.context() as patched:
+        patched.setattr("sqlite3.connect", connect)
+        with pytest.raises(ConfigurationError, match=failure):
+            outbox.open()
+    assert outbox.list() == [entry(1)]
 
 
 def test_a_place_that_cannot_be_written_is_refused() -> None:

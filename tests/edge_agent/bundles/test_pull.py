@@ -11,7 +11,7 @@ from edge_agent.bundles.pull import BundleSource, pull_bundle
 from edge_agent.bundles.store import BundleStore
 from edge_agent.provider import ProviderOptions
 from shared.bundle import MANIFEST_NAME, BundleManifest, read_manifest
-from shared.errors import BundleError, CloudUnreachable
+from shared.errors import BundleError, CloudUnreachable, ConfigurationError
 from tests.shared.test_bundle import write_bundle
 
 GRAPH = "graph.onnx"
@@ -124,3 +124,42 @@ def test_a_whole_bundle_that_fails_its_test_is_not_brought_again(
         pull_bundle(source, "test", store)
     assert cloud.fetched == [GRAPH]
     assert (folder / GRAPH).read_bytes() == b"graph"
+
+
+def test_a_bundle_that_an_older_version_pulled_is_not_brought_again(
+    source: BundleSource, store: BundleStore, cloud: Cloud
+) -> None:
+    folder = pull_bundle(source, "test", store)
+    older = folder.rename(folder.with_name(folder.name.rpartition("-")[0]))
+    store.use(older.name)
+    cloud.fetched.clear()
+    assert pull_bundle(source, "test", store) == store.current() == older
+    assert cloud.fetched == []
+
+
+def test_a_changed_manifest_is_a_bundle_of_its_own(
+    source: BundleSource, store: BundleStore, cloud: Cloud, tmp_path: Path
+) -> None:
+    first = pull_bundle(source, "test", store)
+    store.use(first.name)
+    write_bundle(tmp_path / "offered", thresholds={"0": 0.5, "1": 0.5, "2": 0.5, "3": 0.5})
+    second = pull_bundle(source, "test", store)
+    store.use(second.name)
+    assert (store.previous(), store.current()) == (first, second)
+    assert read_manifest(first).thresholds["3"] == 0.9
+
+
+def test_what_an_ended_pull_left_is_cleared_away(source: BundleSource, store: BundleStore) -> None:
+    folder = pull_bundle(source, "test", store)
+    left = store.partial(read_manifest(folder))
+    (left / GRAPH).write_bytes(b"gra")
+    pull_bundle(source, "test", store)
+    assert not left.exists()
+
+
+@pytest.mark.parametrize(
+    ("url", "key"), [("http://cloud", "schlüssel"), ("http://cloud", "a\nb"), ("http://", "key")]
+)
+def test_a_key_or_an_address_that_cannot_be_sent_is_a_wrong_setting(url: str, key: str) -> None:
+    with pytest.raises(ConfigurationError):
+        BundleSource(url, key)

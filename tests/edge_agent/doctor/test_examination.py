@@ -21,6 +21,7 @@ NAMES = [
     "robot",
     "services",
     "firmware",
+    "records",
     "bundle",
     "cloud",
     "microphone",
@@ -67,18 +68,22 @@ def test_every_part_is_looked_at_in_order(probe: dict[str, Any]) -> None:
     assert report["ok"] is False  # no bundle in this cache
     assert result.exit_code == 1
     states = {each["name"]: each["state"] for each in report["findings"]}
-    assert states["robot"] == states["services"] == states["dds"] == "ok"
+    assert states["robot"] == states["services"] == states["dds"] == states["records"] == "ok"
     assert states["bundle"] == "failed"
     assert states["cloud"] == "warning"
     assert all(each["todo"] for each in report["findings"] if each["state"] == "failed")
 
 
-def test_lines_for_people_say_what_to_do(probe: dict[str, Any]) -> None:
+def test_lines_for_people_say_what_to_do(
+    probe: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
     probe["code"] = 3102
+    monkeypatch.setenv("EDGE_JOURNAL", str(tmp_path))
     result = invoke()
     assert result.exit_code == 1
     assert "failed   services" in result.stdout
     assert "→ switch the sport service on" in result.stdout
+    assert f"failed   records    EDGE_JOURNAL: {tmp_path} is a folder" in result.stdout
 
 
 def test_the_bundle_is_looked_at_as_the_agent_will_load_it(

@@ -1,5 +1,7 @@
-"""Bundle, cloud, microphone, voice and clock."""
+"""Bundle, cloud, records, microphone, voice and clock."""
 
+import json
+import os
 from datetime import datetime, timezone
 from types import SimpleNamespace
 
@@ -9,10 +11,12 @@ import pytest
 from edge_agent.doctor.bundle_check import check_bundle
 from edge_agent.doctor.clock_check import ask_kernel, check_clock
 from edge_agent.doctor.cloud_check import check_cloud
+from edge_agent.doctor.records_check import check_records
 from edge_agent.doctor.sound_check import check_microphone, check_voice
 from edge_agent.provider import ProviderOptions
-from shared.bundle import MANIFEST_NAME, bytes_sha256
+from shared.bundle import MANIFEST_NAME, bytes_sha256, read_manifest
 from shared.errors import BundleError, ConfigurationError
+from tests.shared.test_bundle import write_bundle
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=timezone.utc)
 MANIFEST = SimpleNamespace(
@@ -125,6 +129,44 @@ def test_another_fingerprint_is_a_warning():
     assert "000000000000 and this one ffffffffffff" in finding.message
 
 
+def test_the_same_fingerprint_with_other_thresholds_is_a_warning(tmp_path):
+    theirs = write_bundle(tmp_path, name="gemma-270m", thresholds={**dict.fromkeys("0123", 0.5)})
+    write_bundle(tmp_path, name="gemma-270m")
+    ours = read_manifest(tmp_path)
+    cloud = answering(readyz=READY, models=MODELS, gemma_270m=(200, theirs))
+    finding = look(cloud, bundle=ours)
+    assert finding.state == "warning"
+    assert "they differ in thresholds" in finding.message
+    assert "bundle pull" in finding.todo
+    again = {**json.loads((tmp_path / MANIFEST_NAME).read_bytes()), "created": "later"}
+    cloud = answering(readyz=READY, models=MODELS, gemma_270m=(200, again))
+    assert look(cloud, bundle=ours).state == "ok"
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"key": "schlüssel"}, "printable ASCII"),
+        ({"key": "two\nlines"}, "printable ASCII"),
+        ({"url": "http://"}, "must start with http(s)://host"),
+        ({"certificates": "none.pem"}, "EDGE_CLOUD_CERTIFICATES"),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
+)
+def test_settings_that_keep_the_agent_from_starting_fail_unasked(settings, told, tmp_path):
+    def refuse(request):
+        raise AssertionError("nothing is to be asked")
+
+    given = {"url": "http://cloud:8090", "key": None, **settings}
+    if "certificates" in given:
+        given["certificates"] = tmp_path / given["certificates"]
+    finding = check_cloud(bundle=None, transport=httpx.MockTransport(refuse), **given)
+    assert finding.state == "failed"
+    assert told in finding.message
+    assert "EDGE_CLOUD_KEY" in finding.todo
+    assert "schlüssel" not in finding.message
+
+
 @pytest.mark.parametrize(("key", "told"), [("old", "does not accept"), (None, "asks for a key")])
 def test_a_refused_key_is_a_warning(key, told):
     finding = look(answering(readyz=READY, models=(401, {"code": "unauthorized"})), key)
@@ -151,6 +193,70 @@ def test_a_cloud_that_is_away_is_a_warning():
 def test_something_else_at_the_clouds_address_is_a_warning():
     odd = httpx.MockTransport(lambda request: httpx.Response(302, text="<html>"))
     assert look(odd).state == "warning"
+
+
+# --- the records ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def state(tmp_path):
+    """The default folder of the records, not made yet."""
+    return tmp_path / "state" / "shadowdog"
+
+
+def look_at_records(state, closed=(), **places):
+    """The finding of this user, to whom the paths in `closed` are closed; root is refused nothing."""
+    journal = places.get("journal", state / "journal.jsonl")
+    outbox = places.get("outbox", state / "outbox.sqlite3")
+    return check_records(journal, outbox, state, lambda path, mode: path not in closed)
+
+
+def test_records_that_can_be_written_are_ok_and_nothing_is_made(state, tmp_path):
+    assert look_at_records(state).state == "ok"
+    assert list(tmp_path.iterdir()) == []
+    state.mkdir(parents=True)
+    (state / "journal.jsonl").write_text("")
+    assert look_at_records(state).state == "ok"
+    assert [each.name for each in state.iterdir()] == ["journal.jsonl"]
+
+
+def test_a_default_folder_that_the_service_makes_is_a_warning(state, tmp_path):
+    finding = look_at_records(state, closed=[tmp_path])
+    assert finding.state == "warning"
+    assert "the service's start makes it" in finding.todo
+    state.mkdir(parents=True)
+    assert look_at_records(state, closed=[state]).state == "failed"
+
+
+@pytest.mark.parametrize("name", ["journal", "outbox"])
+def test_records_that_cannot_be_written_fail_with_the_setting_that_names_them(
+    name, state, tmp_path
+):
+    file = tmp_path / "file"
+    file.write_text("")
+    closed = tmp_path / "closed"
+    closed.mkdir()
+    setting = f"EDGE_{name.upper()}"
+    for path, told in [
+        (tmp_path / "none" / "here" / "records", "cannot be written by this user"),
+        (closed / "records", "cannot be written by this user"),
+        (file, "cannot be written by this user"),
+        (file / "records", "is no folder"),
+        (closed, "is a folder"),
+    ]:
+        refused = [file, closed] + ([tmp_path] if "none" in path.parts else [])
+        finding = look_at_records(state, closed=refused, **{name: path})
+        assert (finding.state, finding.message.count(told)) == ("failed", 1), path
+        assert setting in finding.message
+        assert finding.todo.endswith(f"set {setting}")
+
+
+def test_a_file_of_another_user_fails(state, monkeypatch):
+    state.mkdir(parents=True)
+    (state / "outbox.sqlite3").write_bytes(b"")
+    owner = (state / "outbox.sqlite3").stat().st_uid
+    monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
+    assert "belongs to another user" in look_at_records(state).message
 
 
 # --- microphone and voice -------------------------------------------------------------------------
