@@ -97,6 +97,10 @@ class Confirmations:
         asked = self._asked
         return asked if asked is not None and self._clock() <= asked.expires_at else None
 
+    def left_s(self, question: Question) -> float:
+        """Return how long `question` may still be answered, in seconds; 0 once its time is over."""
+        return max(0.0, question.expires_at - self._clock())
+
     def skill_of(self, request_id: str) -> str | None:
         """Return the skill that the request's question is about, late or not; None without one."""
         asked = self._asked

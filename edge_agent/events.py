@@ -39,11 +39,11 @@ class EventHub:
             queue.put_nowait(Event(name, data))
 
     def publish_state(self, state: dict[str, Any], told: str) -> str:
-        """Publish a state unless it reads as the one `told` last; return what is told now."""
-        data = state_event(state).data
-        if data != told:
-            self.publish("state", data)
-        return data
+        """Publish a state unless its news read as those `told` last; return how they read now."""
+        news = json.dumps(_news(state))
+        if news != told:
+            self.publish("state", state_event(state).data)
+        return news
 
     def subscribe(self) -> "Subscription":
         """Return a new listener's place; Busy where there are too many already."""
@@ -91,8 +91,18 @@ class Subscription:
 
 def state_event(state: dict[str, Any]) -> Event:
     """Return a state as an event, without the age of the robot's state, which is no news."""
-    news = {**state, "robot": {**state["robot"], "age_s": None}}
-    return Event("state", json.dumps(news, ensure_ascii=False))
+    shown = {**_news(state), "confirmation": state["confirmation"]}
+    return Event("state", json.dumps(shown, ensure_ascii=False))
+
+
+def _news(state: dict[str, Any]) -> dict[str, Any]:
+    """Return a state without what changes only because time passes."""
+    question = state["confirmation"]
+    return {
+        **state,
+        "robot": {**state["robot"], "age_s": None},
+        "confirmation": question and {**question, "left_s": None},
+    }
 
 
 def encode_event(event: Event | None) -> bytes:

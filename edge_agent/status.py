@@ -69,6 +69,7 @@ class Status:
             "request_id": question.request_id,
             "skill": question.skill.name,
             "window_s": self.gate.policy.confirmation_window_s,
+            "left_s": self.gate.confirmations.left_s(question),
         }
 
     def event(self) -> Event:
@@ -76,7 +77,7 @@ class Status:
         return state_event(self.describe())
 
     def publish(self) -> None:
-        """Tell the state to the event stream if it has changed, its age aside."""
+        """Tell the state to the event stream if it has changed, the mere passing of time aside."""
         if self.events.listeners:
             self._told = self.events.publish_state(self.describe(), self._told)
 

@@ -27,6 +27,7 @@ export function summaryRow(view) {
 export function pill(view) {
   if (view.error) return make("span", "pill", PILLS[view.error.code]?.() || words().failedRequest);
   if (view.end === "nothing") return "";
+  if (view.end === "unanswered") return make("span", "pill", words().noAnswer);
   if (view.end) return make("span", "pill", words().end[view.end]);
   if (STEPS.includes(view.progress)) return make("span", "pill busy", words().end[view.progress]);
   if (!view.text) return "";
@@ -80,7 +81,7 @@ export function sayRow(view) {
   const said = make("span", "", view.say);
   if (view.lang) said.lang = view.lang === "zh" ? "zh-CN" : "en";
   row.append(make("span", "unseen", `${words().says}: `), said);
-  if (view.reason && view.end !== "none") row.append(" ", make("code", "", view.reason));
+  if (view.reason && view.end !== "unanswered") row.append(" ", make("code", "", view.reason));
   return row;
 }
 

@@ -6,6 +6,8 @@ import { skillName } from "./skills.js";
 
 const MOST = 40;
 const LOST_MS = 20000; // so long without news, nobody waits for an utterance any more
+/** Where nothing was decided or nobody answered, the execution's state says too little. */
+const ENDS_OF_ROUTES = { none: "nothing", offline: "unanswered" };
 
 /**
  * A record is what is known of an utterance: `id, source, text, at`, from the state `stage, tag, route,
@@ -140,5 +142,6 @@ function viewOf(record) {
   const { outcome } = record;
   if (!outcome) return { ...record, end: record.error ? "error" : null };
   const { state, reason, skill } = outcome.execution;
-  return { ...outcome, reached: record.progress, at: record.at, skill, reason, progress: state, end: outcome.route === "none" ? "nothing" : state, timings: outcome.timings_ms };
+  const end = ENDS_OF_ROUTES[outcome.route] || state;
+  return { ...outcome, reached: record.progress, at: record.at, skill, reason, progress: state, end, timings: outcome.timings_ms };
 }

@@ -23,7 +23,8 @@ export class Question {
 
   display(confirmation) {
     const isNew = confirmation && confirmation.request_id !== this.open?.request_id;
-    if (isNew) this.beginCounting(confirmation);
+    if (isNew) this.guardedUntil = performance.now() + GUARDED_MS; // one that comes back, too
+    if (confirmation) this.count(confirmation);
     this.open = confirmation;
     const hadFocus = this.byId("question").contains(document.activeElement);
     this.byId("question").hidden = !confirmation;
@@ -39,12 +40,11 @@ export class Question {
     this.byId("no").focus();
   }
 
-  /** A question that comes back is guarded again, but has no more time than it had. */
-  beginCounting({ request_id: id, window_s: seconds }) {
-    this.guardedUntil = performance.now() + GUARDED_MS;
-    if (id === this.counted) return;
+  /** Count down what the agent says is left; a state that came late or is shown again gives no more time. */
+  count({ request_id: id, left_s: seconds }) {
+    const expiresAt = performance.now() + 1000 * seconds;
+    this.expiresAt = id === this.counted ? Math.min(this.expiresAt, expiresAt) : expiresAt;
     this.counted = id;
-    this.expiresAt = performance.now() + 1000 * seconds;
   }
 
   /** Put the question in the language shown. */

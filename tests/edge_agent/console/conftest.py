@@ -108,7 +108,7 @@ class Robot:
 
 
 class World:
-    """An agent that serves in a thread of its own; `url` is its page."""
+    """An agent that serves in a thread of its own; `url` is its page, `clock.now` turns its time on."""
 
     def __init__(
         self,
@@ -152,16 +152,21 @@ class World:
         fakes = self._parts()
         self.robot, self.recognizer, self.cloud = Robot(), fakes.recognizer, fakes.cloud
         self.cloud.takes_s = 0.01
-        before = fakes.clock.now
+        self.clock = fakes.clock
+        before = self.clock.now
+
+        def clock() -> float:
+            return time.monotonic() + self.clock.now - before
+
         self.agent = Agent(
             self.robot,
-            Gate(self._policy),
+            Gate(self._policy, clock),
             self.recognizer,
             CloudWay(self.cloud, CircuitBreaker(failures_to_open=9), robot_id="dog"),
             AgentOptions(robot_id="dog", simulation=True),
             hearing=Hearing(None if self._deaf else self.ears),
             outbox=Outbox(self._folder / "outbox.sqlite3"),
-            clock=lambda: time.monotonic() + fakes.clock.now - before,
+            clock=clock,
         )
         configuration = configure_server(self.agent, self._settings)
         configuration.timeout_graceful_shutdown = 0

@@ -86,6 +86,20 @@ def test_what_the_cloud_answers_and_a_cloud_that_is_away(page: Any, world: Any) 
     assert page.ask("document.querySelector('.bar .cloud_first_token') !== null")
 
 
+def test_a_question_without_an_answer_is_not_called_answered(page: Any, world: Any) -> None:
+    world.cloud.error = CloudTimeout("late")
+    page.say("why is the sky blue?")
+    page.until("document.querySelector('#cards .say')")
+    assert "cloud away" in page.text("#cards .decision")
+    assert page.text("#cards .pill") == "no answer"
+    amber = page.ask("getComputedStyle(document.querySelector('#cards .pill')).color")
+    page.say("flip")  # asks first, in amber, too
+    page.until(end("needs_confirmation"))
+    assert page.ask("getComputedStyle(document.querySelector('#cards .pill')).color") == amber
+    page.tab.click("#language")
+    assert page.text("#cards > li:nth-child(2) .pill") == "没有回应"
+
+
 def test_what_got_no_answer_is_shown_asked_again_and_forgotten(page: Any, world: Any) -> None:
     world.cloud.error = CloudTimeout("late")
     assert not page.tab.is_visible("#outbox")
@@ -161,6 +175,65 @@ def test_a_stop_while_the_dog_moves(page: Any, world: Any, way: str) -> None:
     page.until("document.querySelector('#announcement').textContent !== ''")
     assert page.text("#trouble") == ""
     assert not world.robot.stops.acquire(blocking=False)  # one press is one stop
+
+
+HELD_TIME = "performance.now = () => window.later || 0;"
+"""The page's clock stands until a test turns it on."""
+
+
+def stop_a_dog_that_goes_on(page: Any, world: Any) -> None:
+    """Press the stop, and wait until the page has its answer and a later state, of a dog that still moves."""
+    world.robot.state_now = replace(world.robot.state_now, moving=True)
+    page.until("document.querySelector('#dog').dataset.moving === 'true'")
+    with page.tab.expect_response("**/v1/stop"):
+        page.tab.click("#stop")
+    world.robot.state_now = replace(world.robot.state_now, battery_percent=60.0)
+    page.until("document.querySelector('#percent').textContent === '60 %'")
+
+
+def test_a_stop_is_not_told_as_done_while_the_dog_still_moves(
+    open_page: Callable[..., Any], world: Any
+) -> None:
+    page = open_page(world.url, script=HELD_TIME).until_live()
+    stop_a_dog_that_goes_on(page, world)
+    assert page.text("#stop-word") == "Stopping …"
+    assert page.text("#announcement") == ""
+    page.tab.click("#stop")  # it can be pressed all the while
+    for _ in range(2):
+        assert world.robot.stops.acquire(timeout=BOUND_S)
+    world.robot.state_now = replace(world.robot.state_now, moving=False)
+    page.until("document.querySelector('#announcement').textContent !== ''")
+    assert page.text("#announcement").strip() == "Stopped"
+    assert page.text("#trouble") == ""
+
+
+def test_a_state_of_before_the_stop_shows_no_rest(
+    open_page: Callable[..., Any], world: Any
+) -> None:
+    page = open_page(world.url, script=HELD_TIME).until_live()
+    world.robot.state_now = replace(world.robot.state_now, age_s=0.5)
+    page.tab.click("#stop")
+    for _ in range(2):
+        page.tab.wait_for_event("response", lambda each: each.url.endswith("/v1/state"))
+    assert page.text("#stop-word") == "Stopping …"
+    page.ask("window.later = 4000")  # the next look finds that the state is younger than the answer
+    page.until("document.querySelector('#announcement').textContent.includes('Stopped')")
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_a_dog_that_does_not_come_to_rest_is_told(
+    open_page: Callable[..., Any], world: Any, lang: str
+) -> None:
+    page = open_page(world.url, script=HELD_TIME, locale=lang).until_live()
+    stop_a_dog_that_goes_on(page, world)
+    assert page.text("#trouble") == ""
+    page.ask("window.later = 60000")
+    page.until("document.querySelector('#trouble').textContent !== ''")
+    assert ("Look at it" if lang == "en" else "请看狗") in page.text("#trouble")
+    assert page.text("#stop-word") == ("STOP" if lang == "en" else "停 下")
+    assert page.text("#announcement") == ""
+    page.tab.click("#stop")
+    page.until("document.querySelector('#trouble').textContent === ''")
 
 
 def test_a_stop_begins_as_the_finger_lands(page: Any, world: Any) -> None:
@@ -254,6 +327,20 @@ def test_a_dangerous_skill_that_is_not_wanted(page: Any, world: Any, way: str) -
         assert world.robot.stops.acquire(timeout=BOUND_S)
     page.until("document.querySelector('#question').hidden")
     assert world.robot.performed == []
+
+
+def test_a_page_that_comes_later_counts_what_the_question_has_left(
+    open_page: Callable[..., Any], make_world: Callable[..., Any]
+) -> None:
+    world = make_world(question_s=1000.0)
+    world.run(world.agent.handle("flip"))
+    world.clock.now += 600
+    page = open_page(world.url)
+    page.until("!document.querySelector('#question').hidden")
+    seconds = int(page.tab.get_attribute("#asked-left", "title").split()[0])
+    assert 0 < seconds <= 400
+    share = page.ask("parseFloat(document.querySelector('#asked-left span').style.width)")
+    assert 0 < share <= 40
 
 
 # --- the connection ------------------------------------------------------------------------------
