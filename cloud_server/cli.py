@@ -1,6 +1,7 @@
 """The command `cloud-server`; each command imports what it needs when it runs, so that help is instant."""
 
 import os
+import signal
 from typing import Any, get_args
 
 import click
@@ -74,9 +75,10 @@ def serve(**given: Any) -> None:
     configure_logs(settings.log_level, settings.log_format)
     from cloud_server.app import serve as serve_app
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends in order as Ctrl-C does
     try:
         serve_app(settings)
-    except KeyboardInterrupt:  # uvicorn has shut down in order and passes Ctrl-C on
+    except KeyboardInterrupt:  # uvicorn has shut down in order and passes the signal on
         return
 
 

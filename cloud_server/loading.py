@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import torch
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
@@ -31,8 +31,8 @@ GEMMA_MARKS = ("<bos>", "<start_of_turn>", "<end_of_turn>")
 def load_profile(settings: CloudSettings) -> ServedBase:
     """Return the model of `settings.profile`, ready to serve.
 
-    BaseUnavailable where the base is not prepared, ModelError where the shadow is missing or does
-    not fit. Takes seconds to minutes; `threads` is set for the whole process.
+    BaseUnavailable where the base is not prepared, ModelError where it is not whole, or where the
+    shadow is missing or does not fit. Takes seconds to minutes; `threads` is set for the whole process.
     """
     if settings.profile == "tiny":
         torch.set_num_threads(settings.threads or 1)  # so thin that a second thread only costs
@@ -227,11 +227,6 @@ def answering_format() -> torch.dtype:
 
 
 def _load_base(directory: Path, precision: Precision) -> "PreTrainedModel":
-    from transformers import AutoModelForCausalLM
+    from cloud_server.modeling import load_causal_lm
 
-    base: Any = AutoModelForCausalLM.from_pretrained(
-        directory,
-        dtype=answering_format() if precision == "bf16" else torch.float32,
-        local_files_only=True,
-    )
-    return cast("PreTrainedModel", base.eval())
+    return load_causal_lm(directory, answering_format() if precision == "bf16" else torch.float32)

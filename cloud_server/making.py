@@ -126,12 +126,13 @@ def train_reader(
     recipe: str, datasets: Path, adapter: Path | None, keep: bool, change: bool, profile: str
 ) -> None:
     """Fit the second reader that is heard beside a trained shadow, and choose thresholds for both."""
-    from cloud_server.training import second_reader
+    from cloud_server.training import reader_training
     from cloud_server.training.reader_learning import train_change
+    from cloud_server.training.second_reader import load_reader_recipe
 
     place = adapter or shipped_adapter(profile)
-    loaded = second_reader.load_reader_recipe(_recipe_path(recipe))
-    kept = second_reader.weigh_again if keep else second_reader.train_reader
+    loaded = load_reader_recipe(_recipe_path(recipe))
+    kept = reader_training.weigh_again if keep else reader_training.train_reader
     run = train_change if change else kept
     figures = run(loaded, profile, place, datasets)
     click.echo(json.dumps(figures, indent=2, ensure_ascii=False))

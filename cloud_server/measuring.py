@@ -33,10 +33,12 @@ def evaluate(
 
     A hub id is owner/name, with @REVISION and #SHA256 where they are to be sure.
     """
-    from cloud_server.training.evaluate import evaluate as run
-    from shared.report import read_rows, write_report
+    from shared.report import prepare_output, read_rows, refuse_same_file, write_report
 
+    refuse_same_file([data], [report])
     rows = read_rows(data)
+    prepare_output(report)
+    from cloud_server.training.evaluate import evaluate as run  # torch, once all is well
 
     def progress(done: int) -> None:
         if done % 100 == 0:

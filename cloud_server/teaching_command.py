@@ -45,6 +45,7 @@ def teach(
     remove_taught_skills()  # CLOUD_SKILLS may name them, too
     taught = learn_skills(folders)
     warnings.simplefilter("ignore")  # the exporter's own deprecations
+    from cloud_server.training.bundle_folder import refuse_folder
     from cloud_server.training.export import export_bundle
     from cloud_server.training.recipe import load_recipe
     from cloud_server.training.second_reader import load_reader_recipe
@@ -54,6 +55,8 @@ def teach(
 
     name = bundle_name(profile, [each.name for each in taught])
     run_directory = run_directory or Path("runs") / f"teach-{name}"
+    target = out or cache_directory() / "bundles" / name
+    refuse_folder(target, run_directory / "adapter")  # before minutes of teaching
     recipe = load_recipe(RECIPES / "teach.toml", (f'profile="{profile}"', *changes))
     reader_recipe = load_reader_recipe(RECIPES / "second-reader.toml")
     place = adapter or shipped_adapter(profile)
@@ -66,7 +69,6 @@ def teach(
             f"lost: no bundle is written. See {run_directory / REPORT_NAME}; a lower "
             "stages.0.learning_rate or more stages.0.data.command_rows keep more (--set)"
         )
-    target = out or cache_directory() / "bundles" / name
     coverage = "whole" if profile == "tiny" else find_profile(profile).coverage
     manifest = export_bundle(profile, run_directory / "adapter", target, "int8", coverage)
     click.echo(f"bundle ready at {target}, fingerprint {manifest.fingerprint[:16]}", err=as_json)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from near_duplicates import essence, near_pairs, sound_bigrams, trigrams
+from row_schema import check_schema
 
 from shared.skills import SKILL_NAMES
 from shared.text import guess_language, is_answer_in
@@ -86,7 +87,10 @@ def read_files(folder: Path) -> Files:
     files: Files = {}
     for path in sorted(folder.glob("*.jsonl")):
         rows = []
-        for number, line in enumerate(path.read_text(encoding="utf-8").split("\n")[:-1], 1):
+        lines = path.read_text(encoding="utf-8").split("\n")
+        if not lines[-1]:  # a last line may lack its newline: training reads it all the same
+            lines.pop()
+        for number, line in enumerate(lines, 1):
             try:
                 rows.append(json.loads(line))
             except ValueError as error:
@@ -96,37 +100,6 @@ def read_files(folder: Path) -> Files:
 
 
 # --- rows ----------------------------------------------------------------------------------------
-
-
-def check_schema(schema: dict[str, Any], value: Any, where: str) -> Iterator[str]:
-    """Yield how `value` breaks a JSON schema; ValueError for a keyword that this does not know."""
-    unknown = set(schema) - {
-        *("$schema", "title", "description", "type", "enum", "minLength"),
-        *("required", "properties", "additionalProperties", "items"),
-    }
-    if unknown:
-        raise ValueError(f"schema.json uses {sorted(unknown)}, which the validator does not check")
-    types = {"object": dict, "array": list, "string": str, "boolean": bool}
-    if "type" in schema and not isinstance(value, types[schema["type"]]):
-        yield f"{where}: not of type {schema['type']}"
-        return
-    if "enum" in schema and value not in schema["enum"]:
-        yield f"{where}: {value!r} is none of {schema['enum']}"
-    if len(value) < schema.get("minLength", 0) if isinstance(value, str) else False:
-        yield f"{where}: empty"
-    if isinstance(value, dict):
-        known = schema.get("properties", {})
-        for key in schema.get("required", []):
-            if key not in value:
-                yield f"{where}: {key} is missing"
-        for key, each in value.items():
-            if key in known:
-                yield from check_schema(known[key], each, f"{where}.{key}")
-            elif schema.get("additionalProperties") is False:
-                yield f"{where}: {key} is no key of a row"
-    if isinstance(value, list):
-        for number, each in enumerate(value):
-            yield from check_schema(schema.get("items", {}), each, f"{where}[{number}]")
 
 
 def check_row(row: Row, name: str, number: int) -> Iterator[str]:

@@ -38,7 +38,7 @@ from edge_agent.verdict import Refusal
 from shared.bundle import BundleManifest
 from shared.errors import Busy, NotFound
 from shared.outcome import Call, Execution, Outcome, Source
-from shared.text import Language, clean_utterance, encodable, guess_language
+from shared.text import Language, clean_utterance, encodable, guess_main_language
 
 MAX_WAITING = 16
 """Utterances under way at once; a stop is let through above it."""
@@ -175,7 +175,7 @@ class Agent:
             utterance = self._arrive(source, session_id, request_id)
             # A lone surrogate, from a command line in another encoding, would make the outcome unwritable.
             utterance.text = encodable(text)
-            utterance.lang = lang or guess_language(text)
+            utterance.lang = lang or guess_main_language(text)
             with self._under_way.follow(utterance):
                 outcome = await self._settle(utterance, self._is_busy(), request_id is not None)
             return _note(span, outcome)
@@ -215,6 +215,7 @@ class Agent:
             situation = Situation(began_at, busy, own_line, answer, addressed=push_to_talk)
             heard = self._attention.admit(heard, situation)
             utterance.hear(heard)
+            utterance.own_line = None if push_to_talk else own_line
             # What people say among themselves is not recorded.
             if heard.reason in PASSED_OVER and not push_to_talk:
                 return _note(span, utterance.outcome(Execution(reason=heard.reason)))
@@ -260,10 +261,10 @@ class Agent:
     async def _settle(self, utterance: Utterance, busy: bool, once: bool) -> Outcome:
         """Do what the words ask; `once`: the caller gave the id, so that it must not act twice."""
         text = utterance.text
-        if not any(character.isalnum() for character in clean_utterance(text)):
-            return await self._conclude(utterance, Execution())
         if reflex.is_stop(text, busy):
             return await self._conclude(utterance, await self._conduct.react(utterance))
+        if not any(character.isalnum() for character in clean_utterance(text)):
+            return await self._conclude(utterance, Execution())
         if not once:
             return await self._attend(utterance)
         said = (text, utterance.lang, utterance.source, utterance.session_id)

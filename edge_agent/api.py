@@ -1,11 +1,13 @@
 """The agent's HTTP side: utterances, the stop that waits for nobody, confirmations, state, events."""
 
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, Literal
 from uuid import uuid4
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.responses import Response, StreamingResponse
+from pydantic import ValidationError
+from starlette.requests import ClientDisconnect
 
 from edge_agent import recordings
 from edge_agent.agent import Agent
@@ -14,7 +16,7 @@ from edge_agent.events import Event, Subscription, encode_event
 from edge_agent.guard import Guard
 from edge_agent.metrics import CONTENT_TYPE
 from edge_agent.outbox import describe
-from edge_agent.refusals import install_refusals
+from edge_agent.refusals import JSON_TYPE, install_refusals, media_type
 from edge_agent.settings import EdgeSettings
 from edge_agent.speech.recording import MAX_RECORDING_BYTES
 from shared import __version__
@@ -55,8 +57,9 @@ def _add_commands(app: FastAPI, agent: Agent) -> None:
         return await agent.handle(body.text, body.lang, "text", body.session_id, body.request_id)
 
     @app.post("/v1/stop")
-    async def stop(body: StopRequest | None = None) -> dict[str, Any]:
-        level = (body or StopRequest()).level
+    async def stop(request: Request) -> dict[str, Any]:
+        """Stop all motion; `level` of the answer says whether it was a StopMove or the Damp asked for."""
+        level = await _read_level(request)
         calls = await agent.stop(level)
         return {
             "request_id": str(uuid4()),
@@ -67,6 +70,20 @@ def _add_commands(app: FastAPI, agent: Agent) -> None:
     @app.post("/v1/confirmations/{request_id}")
     async def confirm(request_id: str, body: ConfirmationRequest) -> Outcome:
         return await agent.confirm(request_id, body.accept)
+
+
+async def _read_level(request: Request) -> Literal["stop", "damp"]:
+    """Return "damp" where the body clearly asks for it in JSON; all else, wrong or cut off too, is a stop.
+
+    A stop harms nobody, so it waits for no body that has to be understood first. Damp lets the dog fall,
+    and JSON is what another site's form cannot send.
+    """
+    if media_type(request) != JSON_TYPE:
+        return "stop"
+    try:
+        return StopRequest.model_validate_json(await request.body()).level
+    except (ValidationError, ClientDisconnect):
+        return "stop"
 
 
 def _add_outbox(app: FastAPI, agent: Agent) -> None:

@@ -14,7 +14,8 @@ import httpx
 from shared.errors import ConfigurationError
 
 TAIL_LINES = 15
-POLL_S = 0.1
+POLL_S = 0.5
+"""How often a child is asked whether it is ready: each question is a line in its log."""
 END_S = 8.0
 _DIE_WITH_PARENT = 1  # prctl's PR_SET_PDEATHSIG
 
@@ -51,9 +52,12 @@ class ChildProcess:
         """Return once `url` answers 200; ConfigurationError with the log's end where it never does."""
         give_up_at = time.monotonic() + timeout_s
         with httpx.Client(trust_env=False, timeout=2.0) as http:
-            while not _answers(http, url):
-                if not self.alive():
+            while True:
+                answered = _answers(http, url)
+                if not self.alive():  # whoever answers, this process does not
                     raise ConfigurationError(f"the {self.name} has ended.\n{self.describe_end()}")
+                if answered:
+                    return
                 if time.monotonic() > give_up_at:
                     raise ConfigurationError(
                         f"the {self.name} is not ready after {timeout_s:.0f} s.\n"

@@ -26,7 +26,9 @@ class _ErrorLineGroup(click.Group):
         try:
             return super().invoke(context)
         except ShadowdogError as error:
-            click.echo(f"{context.command_path}: {error.message} ({error.code})", err=True)
+            first, *rest = error.message.split("\n")  # a process's log may follow
+            lines = [f"{context.command_path}: {first} ({error.code})", *rest]
+            click.echo("\n".join(lines), err=True)
             context.exit(EXIT_REFUSED)
 
 
@@ -68,17 +70,17 @@ def run(**given: Any) -> None:
 
 
 @main.command()
-@click.argument("text")
+@click.argument("words", metavar="TEXT", nargs=-1, required=True)
 @click.option("--lang", type=click.Choice(["en", "zh", "other"]), help="Else it is guessed.")
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
-def say(text: str, lang: Any, as_json: bool) -> None:
+def say(words: tuple[str, ...], lang: Any, as_json: bool) -> None:
     """Say TEXT to the running agent; print what was decided, done and said."""
     from edge_agent.agent_client import AgentClient
     from edge_agent.rendering import render
     from edge_agent.settings import EdgeSettings
 
     with AgentClient.of(EdgeSettings.from_environment()) as agent:
-        outcome = agent.say(text, lang)
+        outcome = agent.say(" ".join(words), lang)
     click.echo(outcome.model_dump_json() if as_json else render(outcome, sys.stdout.isatty()))
 
 
@@ -133,6 +135,7 @@ def listen(
 @click.option("--agent-port", type=click.IntRange(1, 65535), help="Else 8080 or a free one.")
 @click.option("--cloud-port", type=click.IntRange(1, 65535), help="Else 8090 or a free one.")
 @click.option("--mock-port", type=click.IntRange(1, 65535), help="Else 8070 or a free one.")
+@click.option("--keep", is_flag=True, help="Keep logs and journal after an orderly end.")
 def simulate(
     script: Path | None, report: Path | None, robot_report: Path | None, **given: Any
 ) -> None:
@@ -270,7 +273,7 @@ def mock_robot(
     from edge_agent.mock_robot.server import run as run_mock
     from edge_agent.settings import EdgeSettings
 
-    settings = EdgeSettings.from_environment(host=host)
+    settings = EdgeSettings.from_environment(host="127.0.0.1")  # the mock checks its own
     run_mock(
         domain,
         interface,

@@ -53,6 +53,18 @@ def decide_again(recognizer: Recognition, text: str, written: str | None) -> tup
     return decision, tag if may_be_guessed(tag) else REMOTE
 
 
+def _may_be_an_echo(stop: Utterance, execution: Execution) -> bool:
+    """Return whether a stop may be the dog's own answer to a stop, heard a little wrongly.
+
+    It stops the dog like any other, but its line would be heard as the next one, without end. That a stop
+    did not get through is said, unless that is the very line.
+    """
+    own = stop.own_line
+    if own is None or not reflex.is_stop(own, moving=True):
+        return False
+    return execution.state != "failed" or stop.say == own
+
+
 class Conduct:
     """Settles for each utterance what is done and what is said; `asked` waits for a person's yes.
 
@@ -90,7 +102,10 @@ class Conduct:
         """Stop, by reflex."""
         utterance.route = "reflex"
         utterance.decide("StopMove")
-        return await self.act(skill("StopMove"), utterance)
+        execution = await self.act(skill("StopMove"), utterance)
+        if _may_be_an_echo(utterance, execution):
+            utterance.say = ""
+        return execution
 
     async def think(self, utterance: Utterance) -> Execution:
         """Recognise and decide; act here or ask the cloud."""

@@ -10,7 +10,7 @@ from edge_agent.preparation import prepare_bundle
 from edge_agent.settings import EdgeSettings
 from shared.errors import DataError
 from shared.predictions import data_marks, write_predictions
-from shared.report import read_rows, write_report
+from shared.report import prepare_output, read_rows, refuse_same_file, write_report
 
 PROGRESS_ROWS = 500
 
@@ -21,12 +21,17 @@ def evaluate_files(
     """Evaluate the rows of `files`, write the whole report and return its figures without the items.
 
     predictions: where each row's posterior and decision go, for `cloud-server evaluate-system`;
-    DataError where a row has no id.
+    DataError where a row has no id. ConfigurationError, before anything is done, where an output is
+    one of `files` or cannot be written.
     """
     settings = EdgeSettings.from_environment(bundle=bundle)
+    outputs = [report, *filter(None, [predictions])]
+    refuse_same_file(files, outputs)
     rows = [row for path in files for row in read_rows(path)]
     if predictions and not all(row.id for row in rows):
         raise DataError("predictions go by the rows' ids, and a row has none")
+    for output in outputs:
+        prepare_output(output)
     prepare_bundle(settings.bundle)
     from edge_agent.mending.choice import choose_mender, try_twice
     from edge_agent.recognizer import Recognizer
@@ -49,6 +54,7 @@ def evaluate_files(
             "rows": len(rows),
             "data": data_marks(files),
             "bundle": manifest.name,
+            "adapter_sha256": manifest.shadow_sha256,
             "fingerprint": manifest.fingerprint,
             "precision": manifest.precision,
             "thresholds": manifest.thresholds,

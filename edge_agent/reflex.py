@@ -74,12 +74,26 @@ ANY_MORE = "了 | 啦"
 
 STOP_WHILE_MOVING = """
 stopping | enough | thats enough | quit | knock it off | no more | dont jump | dont spin | dont turn |
-dont run | dont walk | dont dance | dont roll | dont shake | dont bark | 够了
+dont run | dont walk | dont dance | dont roll | dont shake | dont bark | nobody move | stay back |
+no further | no farther | no closer | no nearer | 够了
 """
 """Clear enough only while the dog moves; said to an idle dog the model reads them."""
 
-FORBIDDEN = "跳 | 蹦 | 转 | 跑 | 走 | 晃 | 扭 | 摇 | 抖 | 翻 | 滚 | 打滚 | 扑 | 叫 | 闹"
-"""What a word of FORBIDDING forbids of these counts while the dog moves, too: 别转, 不要再跳."""
+ALONE_WHILE_MOVING = "不动"
+"""The same, but as whole utterances only: 脚不动，身子晃 asks for a motion."""
+
+FORBIDDEN = """
+跳 | 蹦 | 转 | 跑 | 走 | 晃 | 扭 | 摇 | 抖 | 翻 | 滚 | 打滚 | 扑 | 叫 | 闹 | 往前 | 向前 | 上前 | 前进 | 过来 | 过去 | 靠近 | 靠过来 |
+乱跑
+"""
+"""What a word of FORBIDDING forbids of these counts while the dog moves, too: 别转, 不要再跳, 别再往前了."""
+
+FORBIDDING_ENGLISH = "dont | do not | dont you | dont you dare"
+COMING = "come | go | get | walk | run | step | move"
+NEARER = """
+near | closer | nearer | further | farther | any closer | any nearer | any further | any farther
+"""
+"""One of each of these three counts while the dog moves, too: "don't come any closer"."""
 
 SOUNDS_LIKE = (
     "停下 | 停下来 | 停一下 | 停止 | 停住 | 停停 | 别动 | 站住 | 不许动 | 不要动 | 刹车 | 打住"
@@ -109,7 +123,7 @@ you can | you may | you should | you must | for me | for gods sake | at the spot
 """
 """Wake words and politeness that may stand around a stop phrase and change nothing."""
 
-TRADITIONAL = "別别動动許许準准亂乱剎刹車车緊紧運运暫暂裡里裏里給给夠够轉转請请煩烦勞劳馬马現现說说嗎吗謝谢趕赶機机麼么聽听廳厅著着來来點点兒儿這这們们託托幫帮佔占嘍喽結结終终斷断隨随蹤踪繼继續续務务當当個个節节繞绕導导彈弹搖摇撲扑擺摆滾滚鬧闹進进躍跃駕驾喲哟誒诶豬猪説说卽即獃呆箇个遶绕"
+TRADITIONAL = "別别動动許许準准亂乱剎刹車车緊紧運运暫暂裡里裏里給给夠够轉转請请煩烦勞劳馬马現现說说嗎吗謝谢趕赶機机麼么聽听廳厅著着來来點点兒儿這这們们託托幫帮佔占嘍喽結结終终斷断隨随蹤踪繼继續续務务當当個个節节繞绕導导彈弹搖摇撲扑擺摆滾滚鬧闹進进躍跃駕驾喲哟誒诶豬猪説说卽即獃呆箇个遶绕過过嚮向曏向"
 """Pairs: a traditional character of the phrases above and its simplified form."""
 
 END_CHARACTERS = 2000
@@ -125,9 +139,9 @@ _ANY_RUN = re.compile(r"(.)\1+")
 def is_stop(text: str, moving: bool) -> bool:
     """Return whether `text` means stop; `moving` is whether the dog moves or speaks now."""
     units = cut_units(text)
-    if moving and _contains(units, _STOP_MOVING):
+    if moving and (_contains(units, _STOP_MOVING) or _is_all(units, _ALONE_MOVING)):
         return True
-    return _is_all_stop(units) or _sounds_like_stop(units)
+    return _is_all(units, _STOP) or _sounds_like_stop(units)
 
 
 def cut_units(text: str) -> Units:
@@ -163,7 +177,13 @@ _STOP = (
     | _joined(ENDING_CHINESE, ENDED_CHINESE)
     | _joined(NO_LONGER, GOING_ON, ANY_MORE)
 )
-_STOP_MOVING = _STOP | read_phrases(STOP_WHILE_MOVING) | _joined(FORBIDDING, FORBIDDEN)
+_STOP_MOVING = (
+    _STOP
+    | read_phrases(STOP_WHILE_MOVING)
+    | _joined(FORBIDDING, FORBIDDEN)
+    | _joined(FORBIDDING_ENGLISH, COMING, NEARER)
+)
+_ALONE_MOVING = read_phrases(ALONE_WHILE_MOVING)
 _COURTESY = read_phrases(COURTESY)
 _SOUNDS = read_phrases(SOUNDS_LIKE)
 _NEVER = read_phrases(NEVER_BY_SOUND)
@@ -191,15 +211,15 @@ def _contains(units: Units, phrases: frozenset[Units]) -> bool:
     )
 
 
-def _is_all_stop(units: Units) -> bool:
-    """Return whether the units split wholly into stop phrases and courtesies, with one stop at least."""
+def _is_all(units: Units, phrases: frozenset[Units]) -> bool:
+    """Return whether the units split wholly into `phrases`, which mean stop, and courtesies, with one stop at least."""
     plain = [False] * (len(units) + 1)  # [i]: the first i units are courtesies
     stops = [False] * (len(units) + 1)  # [i]: they are courtesies and at least one stop phrase
     plain[0] = True
     for end in range(1, len(units) + 1):
         for start in range(max(0, end - _LONGEST), end):
             piece = units[start:end]
-            if piece in _STOP:
+            if piece in phrases:
                 stops[end] = stops[end] or plain[start] or stops[start]
             if piece in _COURTESY:
                 stops[end] = stops[end] or stops[start]

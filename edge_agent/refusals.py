@@ -24,6 +24,9 @@ from shared.text import encodable
 _CODES = {
     each.status: each.code for each in (Unauthorized, Forbidden, NotFound, Conflict, TooLarge)
 }
+_NO_OBJECT = ("model_attributes_type", "dict_type")
+"""What is wrong with a body that was not read as JSON, because nothing said that it is."""
+JSON_TYPE = "application/json"
 _MAX_MESSAGE_CHARACTERS = 500
 
 
@@ -40,6 +43,11 @@ def refusal(scope: Mapping[str, Any], error: ShadowdogError) -> JSONResponse:
     elif isinstance(error, Busy):
         headers["Retry-After"] = "1"
     return _respond(scope, error.code, error.message, error.status, headers)
+
+
+def media_type(request: Request) -> str:
+    """Return what a request says its body is, without parameters; empty where it says nothing."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def install_refusals(app: FastAPI) -> None:
@@ -74,6 +82,10 @@ async def _on_validation_error(request: Request, error: Exception) -> JSONRespon
     reasons = [
         f"{'.'.join(str(part) for part in each['loc'])}: {each['msg']}" for each in error.errors()
     ]
+    if media_type(request) != JSON_TYPE and any(
+        each["type"] in _NO_OBJECT for each in error.errors()
+    ):
+        reasons.append(f"send `Content-Type: {JSON_TYPE}`")
     return _respond(request.scope, RequestError.code, "; ".join(reasons), RequestError.status)
 
 

@@ -12,7 +12,7 @@ from edge_agent.simulation import Simulation
 from shared.errors import DataError, RequestError
 from shared.outcome import Execution, Outcome, now_rfc3339
 from shared.report import read_json_lines
-from shared.text import Language, encodable, guess_language
+from shared.text import Language, encodable, guess_main_language
 
 SESSION = "script"
 
@@ -84,7 +84,7 @@ def _not_taken(line: ScriptLine, reason: str) -> Outcome:
         time=now_rfc3339(),
         source="text" if line.wav is None else "audio",
         text=text,
-        lang=line.lang or guess_language(text),
+        lang=line.lang or guess_main_language(text),
         route="none",
         tag=None,
         execution=Execution(reason=reason),

@@ -13,7 +13,7 @@ from edge_agent.settings import EdgeSettings
 from edge_agent.simulation import Simulation, SimulationOptions
 from shared.errors import ConfigurationError
 from shared.outcome import Outcome
-from shared.report import write_report
+from shared.report import prepare_output, refuse_same_file, write_report
 
 DEFAULT_PROFILE = "gemma-270m"
 
@@ -27,12 +27,18 @@ def simulate(
     """Run the simulation to its end; errors of the tree say what keeps it from starting.
 
     report: JSON Lines, one outcome a script line, written as they come. robot_report: one JSON
-    object with a summary, the mock robot's last state and its log of calls.
+    object with a summary, the mock robot's last state and its log of calls. Neither may be the script
+    or one of its recordings.
     """
     settings = EdgeSettings.from_environment(
         host="127.0.0.1", simulation=True, robot_interface="lo", confirm_dangerous=options.confirm
     )
+    options.check_ports()
     lines = read_script(script) if script is not None else None  # before anything is started
+    recordings = [line.wav for line in lines or [] if line.wav is not None]
+    refuse_same_file([*filter(None, [script]), *recordings], [report, robot_report])
+    if robot_report is not None:
+        prepare_output(robot_report)
     if report is not None:
         start_report(report)
     prepare_bundle(settings.bundle)

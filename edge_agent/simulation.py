@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import shutil
 import signal
 import sys
 import tempfile
@@ -17,7 +18,7 @@ from typing_extensions import Self
 
 from edge_agent.agent_client import AgentClient
 from edge_agent.child_process import ChildProcess, child_environment
-from edge_agent.free_places import choose_domain, choose_port
+from edge_agent.free_places import choose_domain, choose_port, port_is_free
 from edge_agent.settings import EdgeSettings
 from shared.errors import ConfigurationError, RobotUnavailable
 
@@ -41,6 +42,23 @@ class SimulationOptions:
     mock_port: int | None = None
     confirm: bool = False
     """Whether dangerous skills wait for a yes, as on a real dog."""
+    keep: bool = False
+    """Whether logs and journal are left where they are, also after an orderly end."""
+
+    def check_ports(self) -> None:
+        """Raise ConfigurationError where a given port is taken, or given twice."""
+        given: dict[int, str] = {}
+        for name in ("agent_port", "cloud_port", "mock_port"):
+            port, option = getattr(self, name), f"--{name.replace('_', '-')}"
+            if port is None:
+                continue
+            if port in given:
+                raise ConfigurationError(f"{given[port]} and {option} are both {port}; change one")
+            if not port_is_free(port):
+                raise ConfigurationError(
+                    f"cannot listen on port {port}; end what uses it or give another {option}"
+                )
+            given[port] = option
 
 
 class Simulation:
@@ -75,8 +93,8 @@ class Simulation:
         self._handlers = {number: signal.signal(number, _end) for number in _SIGNALS[1:]}
         try:
             self.start()
-        except BaseException:
-            self.close()
+        except BaseException as error:
+            self._leave(type(error))
             raise
         return self
 
@@ -86,7 +104,16 @@ class Simulation:
         exception: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._leave(exception_type)
+
+    def _leave(self, why: type[BaseException] | None) -> None:
+        """End all three; what was said stays on the disk only where somebody has to look for what failed."""
+        orderly = why in (None, KeyboardInterrupt) and all(each.alive() for each in self._children)
         self.close()
+        if self._options.keep or not orderly:
+            self._tell(f"logs and journal 日志: {self.logs}")
+        else:
+            shutil.rmtree(self.logs, ignore_errors=True)
 
     def start(self) -> None:
         """Start all three and return when each is ready; ConfigurationError tells a dead one's log."""

@@ -34,6 +34,8 @@ class Utterance:
     heard_probability: float | None = None
     written: str | None = None
     """What the recogniser of speech wrote, where `text` is that mended by sound."""
+    own_line: str | None = None
+    """What the dog itself was saying while an open microphone heard these words, which may be its own."""
     hear_again: Callable[[], Awaitable[Heard | None]] | None = None
     """Gives what the second ears make of its recording; None where there is none."""
     route: Route = "none"

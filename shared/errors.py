@@ -30,6 +30,7 @@ ShadowdogError
     ├── AudioTooLong          audio_too_long          413: more seconds than are understood
     ├── AudioUnsupported      audio_unsupported       415: a media type that is not taken
     ├── TooLarge              too_large               413
+    ├── RangeUnsatisfiable    range_unsatisfiable     416: a part behind the end of a file
     ├── RateLimited           rate_limited            429
     ├── Busy                  busy                    503
     └── DeadlinePassed        deadline_passed         504
@@ -190,6 +191,17 @@ class AudioUnsupported(RequestError):
 class TooLarge(RequestError):
     code = "too_large"
     status = 413
+
+
+class RangeUnsatisfiable(RequestError):
+    """`size_bytes`: the whole file's."""
+
+    code = "range_unsatisfiable"
+    status = 416
+
+    def __init__(self, message: str, size_bytes: int) -> None:
+        super().__init__(message)
+        self.size_bytes = size_bytes
 
 
 class RateLimited(RequestError):

@@ -1,5 +1,6 @@
 """The socket that a service listens on: made before anything slow, so that a taken port is said at once."""
 
+import os
 import socket
 
 from shared.errors import ConfigurationError
@@ -17,8 +18,15 @@ def listen(host: str, port: int, remedy: str, backlog: int = 2048) -> socket.soc
         return socket.create_server((address, port), family=family, backlog=backlog)
     except OSError as error:
         raise ConfigurationError(
-            f"cannot listen on {host}:{port} ({error.strerror or error}); end what uses it or {remedy}"
+            f"cannot listen on {host}:{port} ({_why(error)}); end what uses it or {remedy}"
         ) from error
+
+
+def _why(error: OSError) -> str:
+    """Return the system's words: `create_server` adds the place to them, which stands there already."""
+    if error.errno is None or error.errno < 0:  # a name that is none: getaddrinfo's own numbers
+        return error.strerror or str(error)
+    return os.strerror(error.errno)
 
 
 def printed_host(host: str) -> str:

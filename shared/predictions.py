@@ -1,7 +1,7 @@
 """A file of predictions: what a trained system makes of labelled rows, kept so that figures can be made again.
 
-JSON Lines: first an object about the system (`data`: the hash of each file of rows), then one object
-a row, with the row's `id` and one of
+JSON Lines: first an object about the system (`data`: the hash of each file of rows; `adapter_sha256`: that of the adapter,
+the edge's bundle's `shadow_sha256`), then one object a row, with the row's `id` and one of
 
 - a detached shadow: `posterior`, its tags' probabilities above `LEAST_PROBABILITY`;
 - the edge: the same, with `label` as decided by reflex and thresholds, `reflex` where it was that, else
@@ -11,9 +11,12 @@ a row, with the row's `id` and one of
 """
 
 import json
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from shared.bundle import file_sha256
 from shared.errors import ConfigurationError, DataError
@@ -35,16 +38,36 @@ def shorten_posterior(posterior: Iterable[tuple[str, float]]) -> dict[str, float
 def write_predictions(
     path: Path, about: dict[str, Any], predictions: Iterable[dict[str, Any]]
 ) -> None:
-    """Write what is known about the system and then its predictions; ConfigurationError where impossible."""
+    """Write what is known about the system and then its predictions; ConfigurationError where impossible.
+
+    Predictions may take minutes to come. Where they do not all come, what was written before stays.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("w", encoding="utf-8") as stream:
-            for entry in (about, *predictions):
+        with _opened(path) as stream:
+            for entry in chain([about], predictions):
                 stream.write(json.dumps(entry, ensure_ascii=False) + "\n")
     except OSError as error:
         raise ConfigurationError(
             f"the predictions {path} cannot be written ({error.strerror or error})"
         ) from error
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[TextIO]:
+    """Give what takes the file's place once all is written; a device or pipe is written as it comes."""
+    if path.exists() and not path.is_file():
+        with path.open("w", encoding="utf-8") as stream:
+            yield stream
+        return
+    place = Path(os.path.realpath(path))  # a link stays
+    scratch = place.with_name(f".{place.name}.{os.getpid()}")
+    try:
+        with scratch.open("w", encoding="utf-8") as stream:
+            yield stream
+        os.replace(scratch, place)
+    finally:
+        scratch.unlink(missing_ok=True)
 
 
 def read_predictions(path: Path) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:

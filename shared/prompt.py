@@ -112,6 +112,8 @@ class FastTokenizer(Protocol):
 
     def encode(self, sequence: str, *, add_special_tokens: bool) -> Any: ...
 
+    def encode_batch(self, input: list[str], *, add_special_tokens: bool) -> Any: ...
+
 
 class PromptEncoder:
     """Encodes segments with two copies of one tokenizer, so that no shared switch is ever turned.
@@ -134,6 +136,18 @@ class PromptEncoder:
     def encode(self, segments: Sequence[Segment]) -> list[int]:
         """Return the token ids of the segments, each encoded by itself."""
         return [token for segment in segments for token in self.encode_segment(segment)]
+
+    def encode_long(self, segments: Sequence[Segment]) -> list[int]:
+        """Return what `encode` does, for a thread of its own: meanwhile other threads run.
+
+        `Tokenizer.encode` keeps Python's lock, 2.6 s for a megabyte; `encode_batch` lets go of it.
+        """
+        ids: list[int] = []
+        for text, control in segments:
+            tokenizer = self._control if control else self._plain
+            (encoding,) = tokenizer.encode_batch([text], add_special_tokens=False)
+            ids += encoding.ids
+        return ids
 
     @property
     def end_token_id(self) -> int:

@@ -1,10 +1,11 @@
 """The report of an evaluation, in CONTRACT.md's form: rows in, counts and rates out."""
 
+import errno
 import json
 import math
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,8 @@ def read_json_lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             value = json.loads(line)
         except ValueError as error:
             raise DataError(f"{where}: no JSON ({error})") from None
+        except RecursionError:
+            raise DataError(f"{where}: its JSON is nested too deeply to be read") from None
         if not isinstance(value, dict):
             raise DataError(f"{where}: not an object with keys")
         yield where, value
@@ -118,6 +121,56 @@ def percentile(values: Sequence[float], percent: float) -> float | None:
     return round(ordered[low] + (ordered[high] - ordered[low]) * (position - low), 3)
 
 
+def refuse_same_file(inputs: Iterable[Path], outputs: Iterable[Path | None]) -> None:
+    """Raise ConfigurationError where writing an output would destroy an input or another output.
+
+    Links count as what they lead to; None is an output that nobody asked for.
+    """
+    others = list(inputs)
+    for output in outputs:
+        if output is None or _is_device(output):
+            continue
+        for other in others:
+            if _is_same_file(output, other):
+                raise ConfigurationError(
+                    f"{output} and {other} are one file, and writing the one would destroy the "
+                    "other; name another file"
+                )
+        others.append(output)
+
+
+def _is_same_file(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:  # one of them is not there yet
+        return os.path.realpath(one) == os.path.realpath(other)
+
+
+def _is_device(path: Path) -> bool:
+    """Return whether something stands there that holds nothing: /dev/stdout, a pipe."""
+    return os.path.exists(path) and not os.path.isfile(path)
+
+
+def prepare_output(path: Path) -> None:
+    """Make an output's folder and see that it can be written; what is there stays as it is.
+
+    ConfigurationError where it cannot, so that this is known before the work and not after it.
+    """
+    try:
+        if os.path.exists(path) and not os.access(path, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        if _is_device(path):  # to open a pipe would already tell its reader of an end
+            return
+        scratch, _ = _places(path)
+        scratch.parent.mkdir(parents=True, exist_ok=True)
+        scratch.write_bytes(b"")
+        scratch.unlink()
+    except OSError as error:
+        raise ConfigurationError(
+            f"{path} cannot be written ({error.strerror or error}); name another file"
+        ) from error
+
+
 def write_report(path: Path, report: dict[str, Any]) -> None:
     """Write a report as one JSON object, whole or not at all; ConfigurationError where impossible."""
     text = json.dumps(report, ensure_ascii=False, indent=1)
@@ -125,15 +178,21 @@ def write_report(path: Path, report: dict[str, Any]) -> None:
         content = text.encode()
     except UnicodeEncodeError:  # a lone surrogate in a text; escaped, it comes back verbatim
         content = json.dumps(report, indent=1).encode()
-    scratch = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if path.exists() and not path.is_file():  # /dev/stdout, a pipe
+        if _is_device(path):
             path.write_bytes(content + b"\n")
             return
+        scratch, place = _places(path)
+        place.parent.mkdir(parents=True, exist_ok=True)
         scratch.write_bytes(content + b"\n")
-        os.replace(scratch, path)
+        os.replace(scratch, place)
     except OSError as error:
         raise ConfigurationError(
             f"the report {path} cannot be written ({error.strerror or error})"
         ) from error
+
+
+def _places(path: Path) -> tuple[Path, Path]:
+    """Return where a file is written until it is whole, and where it goes: a link stays (/dev/stdout)."""
+    place = Path(os.path.realpath(path))
+    return place.with_name(f".{place.name}.{os.getpid()}"), place

@@ -41,10 +41,7 @@ class ProcessSettings(BaseSettings):
             return cls(**{key: value for key, value in given.items() if value is not None})
         except ValidationError as error:
             prefix = cls.model_config.get("env_prefix", "")
-            lines = [
-                f"{prefix}{'__'.join(str(part) for part in each['loc']).upper()}: {each['msg']}"
-                for each in error.errors()
-            ]
+            lines = [_describe(prefix, each["loc"], each["msg"]) for each in error.errors()]
             raise ConfigurationError("wrong setting: " + "; ".join(lines)) from error
 
     @classmethod
@@ -62,3 +59,9 @@ class ProcessSettings(BaseSettings):
             raise ConfigurationError(
                 f"unknown setting {', '.join(sorted(unknown))}; known are {', '.join(sorted(known))}"
             )
+
+
+def _describe(prefix: str, place: tuple[int | str, ...], message: str) -> str:
+    """Return what is wrong with a key; what is wrong with several together names them itself."""
+    said = message.removeprefix("Value error, ")
+    return f"{prefix}{'__'.join(str(part) for part in place).upper()}: {said}" if place else said

@@ -85,6 +85,12 @@ def guess_language(text: str) -> Language:
     return "other"
 
 
+def guess_main_language(text: str) -> Language:
+    """Return the language that most of `text` is in: single words of the other one may be quoted."""
+    guess = guess_language(text)
+    return "en" if guess == "zh" and not is_answer_in("zh", text) else guess
+
+
 def is_answer_in(language: str, text: str) -> bool:
     """Return whether an answer is in the language "en" or "zh": single words of another may be quoted.
 

@@ -107,7 +107,8 @@ class Answering:
                 max_tokens=max(request.max_tokens, len(tag)),
                 deadline_s=deadline_s,
                 model=request.model,
-                owner=f"{caller}/{request.robot_id}",
+                owner=caller,
+                robot=request.robot_id,
                 session_id=request.session_id if service.prompt_turns else None,
                 forced_ids=tuple(tag),
             )

@@ -27,9 +27,11 @@ from cloud_server.api.examples import CHAT_EXAMPLES, CHAT_RESPONSES
 from cloud_server.api.presence import CLIENT_CLOSED_REQUEST, cancel_when_gone
 from cloud_server.api.service import Generation, Service
 from cloud_server.engine import Done, GenerationRequest, Sampling, Token
-from shared.errors import DeadlinePassed, RequestError, ShadowdogError
+from shared.errors import DeadlinePassed, RequestError, ShadowdogError, TooLarge
 
 STREAM_END = "[DONE]"
+MOST_CHARACTERS_A_TOKEN = 32
+"""No token of Gemma's stands for more (31 spaces or line breaks); of Qwen's a few do, of white space and rules."""
 
 
 def chat_router(service: Service, max_deadline_s: float, max_completion_tokens: int) -> APIRouter:
@@ -84,10 +86,19 @@ def chat_router(service: Service, max_deadline_s: float, max_completion_tokens: 
 
 
 async def _encode(service: Service, body: ChatRequest) -> tuple[int, ...]:
+    """Return the prompt; TooLarge for a chat that, however it is encoded, never fits: it is not even read."""
+    most = service.engine.most_tokens * MOST_CHARACTERS_A_TOKEN
+    length = sum(len(message.text) for message in body.messages)
+    if length > most:
+        raise TooLarge(
+            f"the messages have {length} characters together and at most {most} can fit; shorten them"
+        )
     encoder = service.engine.served.encoder
-    segments = chat_segments(encoder.chat, body.messages)
-    # A megabyte of text takes long to encode: not on the event loop.
-    return tuple(await asyncio.to_thread(encoder.encode, segments))
+
+    def encode() -> tuple[int, ...]:
+        return tuple(encoder.encode_long(chat_segments(encoder.chat, body.messages)))
+
+    return await asyncio.to_thread(encode)  # long texts would hold the event loop up
 
 
 class _Answer:

@@ -1,21 +1,27 @@
 """`GET /v1/edge-bundles/{shadow}`: the bundle that an edge of this service should run, file by file."""
 
 import os
+import re
 from pathlib import Path
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse
+from starlette.datastructures import MutableHeaders
 from starlette.responses import Response
 
 from cloud_server.api.examples import BUNDLE_FILE_RESPONSES, BUNDLE_RESPONSES
 from shared.bundle import MANIFEST_NAME, BundleManifest, bytes_sha256, read_manifest
-from shared.errors import BundleError, NotFound
+from shared.errors import BundleError, NotFound, RangeUnsatisfiable
+
+_RANGE = re.compile(r"bytes=(?:([0-9]{1,18})-([0-9]{0,18})|-([0-9]{1,18}))")
+"""One range: a first byte with or without a last one, or how many bytes from the end."""
 
 
 def edge_bundles_router(bundles: Path) -> APIRouter:
     """Return the routes that serve the bundles in the folder `bundles`, one folder a shadow.
 
-    Files are served with ranges, so that a broken-off download can go on.
+    Files are served with one range, so that a broken-off download can go on; several are answered
+    with the whole file.
     """
     router = APIRouter(tags=["dogs"])
 
@@ -37,13 +43,39 @@ def edge_bundles_router(bundles: Path) -> APIRouter:
         responses=BUNDLE_FILE_RESPONSES,
         summary="Fetch one file of it, whole or from where a fetch broke off",
     )
-    def send_file(shadow: str, name: str) -> FileResponse:
+    def send_file(shadow: str, name: str, request: Request) -> FileResponse:
         folder, manifest = _find(bundles, shadow)
         if name not in manifest.files:
             raise NotFound(f"the bundle of {shadow} has no file of that name; see its manifest")
+        _check_range(request, (folder / name).stat().st_size)
         return FileResponse(folder / name, media_type="application/octet-stream")
 
     return router
+
+
+def _check_range(request: Request, size_bytes: int) -> None:
+    """Take a Range that means nothing out of the request: the whole file answers it (RFC 9110 §14.2).
+
+    RangeUnsatisfiable for a part behind the file's end; starlette would answer both in plain text.
+    """
+    if (said := request.headers.get("range")) is None:
+        return
+    found = _RANGE.fullmatch(said.strip().lower())
+    headers = MutableHeaders(scope=request.scope)
+    if found is None or (found[1] and found[2] and int(found[2]) < int(found[1])):
+        del headers["range"]
+        return
+    first = int(found[1]) if found[1] else size_bytes - int(found[3])
+    if first < size_bytes:
+        return
+    if (
+        "if-range" in headers
+    ):  # whether it holds is starlette's to say; the whole is right in any case
+        del headers["range"]
+        return
+    raise RangeUnsatisfiable(
+        f"the file has {size_bytes} bytes; no part of it begins at {first}", size_bytes
+    )
 
 
 def _find(bundles: Path, shadow: str) -> tuple[Path, BundleManifest]:

@@ -19,6 +19,7 @@ from shared.errors import (
     Conflict,
     Forbidden,
     NotFound,
+    RangeUnsatisfiable,
     RateLimited,
     RequestError,
     ShadowdogError,
@@ -72,6 +73,8 @@ def refusal(scope: Mapping[str, Any], error: ShadowdogError) -> JSONResponse:
         headers["WWW-Authenticate"] = 'Bearer realm="shadowdog"'
     elif isinstance(error, RateLimited):
         headers["Retry-After"] = retry_after(error.retry_after_s)
+    elif isinstance(error, RangeUnsatisfiable):
+        headers["Content-Range"] = f"bytes */{error.size_bytes}"
     elif isinstance(error, Busy):
         headers["Retry-After"] = "1"
     return error_response(scope, error.code, error.message, error.status, headers)

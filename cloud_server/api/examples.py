@@ -11,6 +11,7 @@ from shared.errors import (
     DeadlinePassed,
     Forbidden,
     NotFound,
+    RangeUnsatisfiable,
     RateLimited,
     RequestError,
     ShadowdogError,
@@ -32,6 +33,7 @@ _SAID: dict[type[ShadowdogError], str] = {
     NotFound: "no model of this name is served; GET /v1/models lists those that are",
     Conflict: "a shadow of this name is served already",
     TooLarge: "a body may have at most 1048576 bytes",
+    RangeUnsatisfiable: "the file has 10 bytes; no part of it begins at 10",
     RateLimited: "this key may ask 600 times a minute; slow down",
     Busy: "as many requests as may wait are waiting; ask again in a moment",
     DeadlinePassed: "the deadline passed before the first word; ask with more time",
@@ -147,7 +149,7 @@ BUNDLE_FILE_RESPONSES: Responses = {
             }
         },
     },
-    **refusals(Unauthorized, NotFound, RequestError, RateLimited),
+    **refusals(Unauthorized, NotFound, RangeUnsatisfiable, RequestError, RateLimited),
 }
 
 # --- OpenAI --------------------------------------------------------------------------------------

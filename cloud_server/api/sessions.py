@@ -1,7 +1,7 @@
 """What a dog and its people said before: a few exchanges a session, in memory, bounded on every side."""
 
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -75,13 +75,13 @@ class Sessions:
     def remember(
         self, key: SessionKey, exchanges: Iterable[Exchange], encoder: PromptEncoder
     ) -> None:
-        """Add what has been said now; the oldest goes where it becomes too much."""
+        """Add what has been said now; where it becomes too much, an old session of the key with most goes."""
         kept = self.bound([*self.recall(key), *exchanges], encoder)
         self._sessions.pop(key, None)
         if kept:  # else even the last exchange is too long, and an older one would mislead
             self._sessions[key] = _Session(self._clock(), kept)
         while len(self._sessions) > self._limits.sessions:
-            self._sessions.popitem(last=False)
+            self._forget_one()
 
     def bound(self, exchanges: list[Exchange], encoder: PromptEncoder) -> list[Exchange]:
         """Return the newest exchanges that fit the bounds on turns and tokens."""
@@ -93,6 +93,12 @@ class Sessions:
                 break
             kept.append(exchange)
         return kept[::-1]
+
+    def _forget_one(self) -> None:
+        """Forget the longest unused session of the key with most, so that no key pushes another's out."""
+        held = Counter(key.caller for key in self._sessions)
+        most = max(held.values())
+        del self._sessions[next(key for key in self._sessions if held[key.caller] == most)]
 
     def _forget_idle(self) -> None:
         oldest_s = self._clock() - self._limits.idle_s

@@ -20,6 +20,12 @@ from shared.errors import ModelError
 
 NAME = "shadowdog_rows"
 
+_WITHOUT_EFFECT = frozenset(
+    {"dropout", "position_ids", "cache_position", "use_cache", "output_attentions"}
+)
+"""What families pass to every attention and what changes no answer: dropout is training's."""
+_LAYER_TYPES = frozenset({"full_attention", "sliding_attention"})
+
 
 def attend_by_rows(
     module: nn.Module,
@@ -31,9 +37,15 @@ def attend_by_rows(
     scaling: float,
     rows: "RowAttention",
     sliding_window: int | None = None,
-    **_: Any,
+    **others: Any,
 ) -> tuple[Tensor, None]:
-    """Return [1, tokens, heads, head size]; query, key and value are [1, heads, tokens, head size]."""
+    """Return [1, tokens, heads, head size]; query, key and value are [1, heads, tokens, head size].
+
+    ModelError for what a family does to its attention beyond the arguments named here (GPT-OSS's sinks).
+    """
+    for name, value_given in others.items():
+        if value_given is not None and name not in _WITHOUT_EFFECT:
+            raise ModelError(f"{type(module).__name__} gives its attention {name}: not served yet")
     layer: Any = module.layer_idx
     return rows.attend(layer, query[0], key[0], value[0], scaling, sliding_window)[None], None
 
@@ -47,12 +59,22 @@ def view_with_row_attention(decoder: PreTrainedModel) -> PreTrainedModel:
     Parameters and buffers are the decoder's own; the decoder itself is not changed. ModelError for
     one whose attention has more to it than this one knows.
     """
-    if getattr(decoder.config, "attn_logit_softcapping", None):
-        raise ModelError(f"{type(decoder).__name__} caps its attention scores: not served yet")
+    _refuse_unknown(decoder)
     own = {id(tensor): tensor for tensor in (*decoder.parameters(), *decoder.buffers())}
     view = copy.deepcopy(decoder, own)
     view.config._attn_implementation = NAME
     return view
+
+
+def _refuse_unknown(decoder: PreTrainedModel) -> None:
+    """Raise ModelError where rows side by side in one sequence would not be what each is alone."""
+    config, name = decoder.config, type(decoder).__name__
+    if getattr(config, "attn_logit_softcapping", None):
+        raise ModelError(f"{name} caps its attention scores: not served yet")
+    if getattr(config, "use_bidirectional_attention", None):
+        raise ModelError(f"{name} also attends to later tokens: it cannot be served")
+    if unknown := sorted(set(getattr(config, "layer_types", None) or ()) - _LAYER_TYPES):
+        raise ModelError(f"{name} has layers of {', '.join(unknown)}: not served yet")
 
 
 class RowAttention:

@@ -20,7 +20,7 @@ from cloud_server.engine.schedule import STOPPING, Schedule
 from cloud_server.engine.served_base import ServedBase
 from cloud_server.engine.shares import share_out
 from cloud_server.engine.slots import Slots
-from shared.errors import Busy, Conflict, ShadowdogError
+from shared.errors import Busy, Conflict, ModelError, ShadowdogError
 
 logger = logging.getLogger(__name__)
 
@@ -74,6 +74,11 @@ class Core:
         decoder = self._decoder
         self._limits.check(request, decoder.vocabulary_size, decoder.context_tokens)
 
+    @property
+    def most_tokens(self) -> int:
+        """The tokens that a prompt and its answer may have together. Callable from any thread."""
+        return self._limits.most_tokens(self._decoder.context_tokens)
+
     def blame(self) -> None:
         """After a step that raised: give up whose fault it is, or find out by running one by one."""
         if len(self._stepping) > 1:
@@ -90,7 +95,8 @@ class Core:
     def add_shadow(self, name: str, model: Any) -> None:
         """Serve another shadow of the base; Conflict where the name is taken.
 
-        It is run once, over the system prompt, so that one that cannot run is not offered.
+        It is run once, over the system prompt, so that one that cannot run is not offered; ModelError
+        for one whose logits are no numbers.
         """
         if self._schedule.serves(name):
             raise Conflict(f"{name} is served already; unload it or choose another name")
@@ -210,15 +216,12 @@ class Core:
 
     def _keys_of(self, generation: Generation) -> list[Key]:
         """Return where a beginning of the request's prompt may be kept."""
-        request, keys = generation.request, [system_key(generation.model)]
-        if request.session_id is not None:
-            keys.append(session_key(generation.model, request.owner, request.session_id))
-        return keys
+        session = session_key(generation.model, generation.request)
+        return [system_key(generation.model), *([session] if session else [])]
 
     def _remember_session(self, generation: Generation) -> None:
-        request = generation.request
-        if request.session_id is not None and generation.slots is not None and generation.computed:
-            key = session_key(generation.model, request.owner, request.session_id)
+        key = session_key(generation.model, generation.request)
+        if key and generation.slots is not None and generation.computed:
             self._keep(key, generation.ids, generation.slots, generation.computed)
 
     def _remember_system_prompt(self, generation: Generation, row: Row) -> None:
@@ -229,12 +232,17 @@ class Core:
             self._keep(key, generation.ids, row.slots, count)
 
     def _compute_system_prompt(self, model: str) -> None:
+        """Compute and keep a model's system prompt, which tries the model out, too."""
         count = len(self._system_ids)
         if not count or not self._kept.make_room(count):
             return
         slots = self._slots.take(count)
         try:
-            self._decoder.run(Batch([Row(model, self._system_ids, 0, slots, asks=False)]))
+            logits = self._decoder.run(Batch([Row(model, self._system_ids, 0, slots, asks=True)]))
+            if not bool(logits.isfinite().all()):
+                raise ModelError(
+                    f"{model} gives logits that are no numbers; its tensors are damaged"
+                )
             self._keep(system_key(model), self._system_ids, slots, count)
         finally:
             self._slots.give_back(slots)

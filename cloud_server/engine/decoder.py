@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from itertools import chain
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from cloud_server.engine.attention import RowAttention, view_with_row_attention
 from cloud_server.engine.batch import Batch, Part, positions_of
 from cloud_server.engine.key_value_store import KeyValueStore, Pool
 from cloud_server.engine.refinement import Kind, Refinement, Weights, kind_of, stack, weights_of
 from cloud_server.modeling import ShadowModel
-from cloud_server.modeling.backbone import decoder_of, view_around_layers
+from cloud_server.modeling.backbone import decoder_of, head_of, view_around_layers
+from cloud_server.modeling.heads import cap_logits
 
 MAX_STACKS = 16
 """How many combinations of shadows keep their stacked weights, a few megabytes each."""
@@ -21,9 +22,11 @@ MAX_STACKS = 16
 
 @dataclass(frozen=True)
 class _Shadow:
-    """A shadow whose backbone attends by rows, the pools of its layers, and its other weights."""
+    """A shadow whose backbone attends by rows, the head that reads its answers (the base's own or a
+    trained one), the pools of its layers, and its other weights."""
 
     model: ShadowModel
+    head: nn.Module
     pools: list[Pool]
     kind: Kind
     weights: Weights
@@ -41,7 +44,7 @@ class Decoder:
         base = decoder_of(model.base)
         parameter = next(base.parameters())
         self._device = parameter.device
-        self._head = model.head
+        self._head = head_of(model.base)
         self._base = view_around_layers(view_with_row_attention(base))
         self._store = KeyValueStore(capacity, parameter.device, parameter.dtype)
         self._base_pools = self._store.pools_of("base", base.config)
@@ -61,7 +64,8 @@ class Decoder:
         face = copy.copy(model)  # the caller's model keeps its own attention
         view = view_with_row_attention(model.shadow_model)
         face._modules = {**model._modules, "shadow_model": view}
-        self._shadows[name] = _Shadow(face, pools, kind_of(model), weights_of(model))
+        head = model.head_module("lm_head")
+        self._shadows[name] = _Shadow(face, head, pools, kind_of(model), weights_of(model))
 
     def remove_shadow(self, name: str) -> None:
         """Forget a shadow that no row uses any more."""
@@ -85,7 +89,23 @@ class Decoder:
             rows=rows,
         )
         asked = output.last_hidden_state[0].index_select(0, batch.asked_at.to(self._device))
-        return self._head(asked)
+        return self._logits(batch, asked)
+
+    def _logits(self, batch: Batch, states: Tensor) -> Tensor:
+        """Return each asking row's logits by its own model's head; who shares one shares the product."""
+        heads: dict[nn.Module, list[int]] = {}
+        for number, row in enumerate(batch.asking):
+            shadow = self._shadows[row.model]
+            heads.setdefault(shadow.head if shadow else self._head, []).append(number)
+        if len(heads) <= 1:
+            logits = next(iter(heads), self._head)(states)
+        else:
+            places = [torch.tensor(numbers, device=states.device) for numbers in heads.values()]
+            parts = [
+                head(states.index_select(0, at)) for head, at in zip(heads, places, strict=True)
+            ]
+            logits = torch.cat(parts).index_select(0, torch.cat(places).argsort())
+        return cap_logits(logits, self._base.config)
 
     def _start_refinements(
         self, batch: Batch, input_ids: Tensor, positions: Tensor, everyone: RowAttention

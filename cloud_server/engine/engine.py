@@ -55,6 +55,12 @@ class Engine:
             raise Busy("the model is still loading; ask again in a moment")
         return self.loaded.result()
 
+    @property
+    def most_tokens(self) -> int:
+        """The tokens that a prompt and its answer may have together; Busy while loading."""
+        assert self.served is not None
+        return self._core.most_tokens
+
     def start(self) -> None:
         """Start the owner thread, which loads the model and then works."""
         self.loaded.set_running_or_notify_cancel()  # from here on nobody can cancel the future

@@ -22,6 +22,10 @@ class AnswerEngine(Protocol):
     def served(self) -> Served:
         """What is served; Busy while it is loading or, for now, cannot answer."""
 
+    @property
+    def most_tokens(self) -> int:
+        """The tokens that a prompt and its answer may have together; Busy as `served` is."""
+
     def start(self) -> None:
         """Load the model and then work, beside the caller."""
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 
 from cloud_server.engine.limits import EngineLimits
+from cloud_server.engine.request import GenerationRequest
 from cloud_server.engine.slots import Slots
 
 Key = tuple[str, ...]
-"""("system", model) or ("session", model, owner, session id)."""
+"""("system", model) or ("session", model, owner, robot, session id)."""
 
 
 def system_key(model: str) -> Key:
@@ -18,9 +19,11 @@ def system_key(model: str) -> Key:
     return ("system", model)
 
 
-def session_key(model: str, owner: str, session_id: str) -> Key:
-    """Return the key of a session, which no other owner and no other model shares."""
-    return ("session", model, owner, session_id)
+def session_key(model: str, request: GenerationRequest) -> Key | None:
+    """Return the key of a request's session, which no other owner, robot or model shares; None without one."""
+    if request.session_id is None:
+        return None
+    return ("session", model, request.owner, request.robot, request.session_id)
 
 
 @dataclass(frozen=True)
@@ -76,10 +79,17 @@ class KeptPrefixes:
             self._drop(next(iter(self._kept)))
 
     def make_room(self, count: int) -> bool:
-        """Drop what was used longest ago until `count` slots are free; False where they are not."""
-        while self._slots.free < count and self._kept:
+        """Drop what was used longest ago until `count` slots are free.
+
+        False, and nothing is dropped, where requests under way hold so many that it would not do.
+        """
+        if self._slots.free < count:
+            droppable = self._slots.freed_by(kept.slots for kept in self._kept.values())
+            if self._slots.free + droppable < count:
+                return False
+        while self._slots.free < count:
             self._drop(next(iter(self._kept)))
-        return self._slots.free >= count
+        return True
 
     def forget_old(self, now_s: float) -> None:
         """Drop sessions that were not used for as long as they are kept."""

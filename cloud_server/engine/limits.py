@@ -25,23 +25,27 @@ class EngineLimits:
     kept_tokens: int = 8_192
     kept_s: float = 600.0
 
+    def most_tokens(self, context_tokens: int) -> int:
+        """Return how many tokens a prompt and its answer may have together on a base of that context."""
+        return min(self.cache_tokens, context_tokens)
+
     def check(self, request: GenerationRequest, vocabulary_size: int, context_tokens: int) -> None:
         """Raise TooLarge where there is never room for the request, RequestError where it is wrong.
 
         context_tokens: the longest sequence that the base was made for.
         """
         sampling, length = request.sampling, len(request.prompt_ids) + request.max_tokens
-        most = min(self.cache_tokens, context_tokens)
+        most = self.most_tokens(context_tokens)
         if not request.prompt_ids:
             raise RequestError("the prompt is empty")
         if request.max_tokens < 1:
             raise RequestError("max_tokens must be at least 1")
-        if not all(0 <= t < vocabulary_size for t in (*request.prompt_ids, *request.forced_ids)):
-            raise RequestError("the prompt holds a token that the base does not know")
-        if not (sampling.temperature >= 0 and 0 < sampling.top_p <= 1):
-            raise RequestError("temperature must not be negative and top_p must lie in (0, 1]")
-        if length > most:
+        if length > most:  # before each token is looked at: there may be hundreds of thousands
             raise TooLarge(
                 f"prompt and max_tokens are {length} tokens together and at most {most} fit; "
                 "shorten the prompt or ask for fewer tokens"
             )
+        if not all(0 <= t < vocabulary_size for t in (*request.prompt_ids, *request.forced_ids)):
+            raise RequestError("the prompt holds a token that the base does not know")
+        if not (sampling.temperature >= 0 and 0 < sampling.top_p <= 1):
+            raise RequestError("temperature must not be negative and top_p must lie in (0, 1]")

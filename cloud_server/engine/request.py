@@ -27,8 +27,9 @@ class GenerationRequest:
     """One continuation of `prompt_ids`; `deadline_s` seconds count from `Engine.submit`.
 
     model: a shadow's name, the base's name for the bare base, or None for the default shadow.
-    owner: whom to be fair to, a robot's id or a key's. session_id: keeps this request's keys and
-    values for the session's next turn, by owner and model. stop: strings that end the answer and
+    owner: whom to be fair to, the name of a caller's key. robot: whom to be fair to within it, where the
+    caller speaks for several. session_id: keeps this request's keys and values for the session's next
+    turn, by owner, robot and model. stop: strings that end the answer and
     are no part of it. grammar "tag": the answer begins with one of the 35 tags. forced_ids: the
     answer begins with exactly these tokens, which count as its own. with_ids: each
     token is an event with its id, also while its character is unfinished.
@@ -40,6 +41,7 @@ class GenerationRequest:
     deadline_s: float
     model: str | None = None
     owner: str = ""
+    robot: str = ""
     session_id: str | None = None
     sampling: Sampling = GREEDY
     stop: tuple[str, ...] = ()

@@ -1,5 +1,7 @@
 """Slots: the numbered places of tokens' keys and values, counted by who uses them."""
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor
 
@@ -44,3 +46,10 @@ class Slots:
         freed = slots[self._users[slots] == 0]
         self._free[self.free : self.free + len(freed)] = freed.flip(0)
         self.free += len(freed)
+
+    def freed_by(self, tables: Iterable[Tensor]) -> int:
+        """Return how many slots would become free if all these tables were given back."""
+        held = torch.zeros_like(self._users)
+        for slots in tables:
+            held[slots] += 1
+        return int(((held > 0) & (held == self._users)).sum())

@@ -7,7 +7,7 @@ from cloud_server.evaluation.decisions import decide_detached
 from cloud_server.evaluation.measures import Counted, is_right
 from cloud_server.evaluation.rows import Sample
 from cloud_server.evaluation.statistics import Share, mcnemar
-from cloud_server.evaluation.systems import NAMES, System
+from cloud_server.evaluation.systems import NAMES, NEEDED, System
 from cloud_server.evaluation.tables import table
 
 RIVALS = ("deployed", "attached", "lora", "dora")
@@ -25,12 +25,13 @@ def compare(
 
     one, two = right(first), right(second)
     p_value = mcnemar(one, two)
-    shares = f"{100 * Share.of(one).rate:.1f} % against {100 * Share.of(two).rate:.1f} %"
-    ahead, behind = (first, second) if sum(one) >= sum(two) else (second, first)
     if p_value >= SIGNIFICANT:
         verdict = f"no difference that could not be chance between {NAMES[first.key]} and {NAMES[second.key]}"
     else:
-        verdict = f"**{NAMES[ahead.key]}** is ahead of {NAMES[behind.key]}"
+        if sum(two) > sum(one):
+            first, second, one, two = second, first, two, one
+        verdict = f"**{NAMES[first.key]}** is ahead of {NAMES[second.key]}"
+    shares = f"{100 * Share.of(one).rate:.1f} % against {100 * Share.of(two).rate:.1f} %"
     return f"{verdict} ({shares}; McNemar's exact p {p_text(p_value)}, n {len(chosen)})"
 
 
@@ -66,6 +67,22 @@ def ablation_verdicts(systems: Mapping[str, System], tests: Sequence[Sample]) ->
         for one, two in pairs
         if two in systems
     )
+
+
+def one_shadow(systems: Mapping[str, System]) -> str:
+    """Return whether edge, detached and attached are of one adapter, in words; nothing where they are."""
+    marks = {key: systems[key].adapter for key in NEEDED}
+    if len(set(marks.values())) == 1 and None not in marks.values():
+        return ""
+    told = ", ".join(f"{NAMES[key].split(':')[0]}: {adapter_text(systems[key])}" for key in NEEDED)
+    if len({mark for mark in marks.values() if mark}) > 1:
+        return f"**What is put together here is not of one shadow ({told}).**"
+    return f"Whether all of it is of one shadow is not told ({told})."
+
+
+def adapter_text(system: System) -> str:
+    """Return which adapter a file of predictions is of, as far as it tells."""
+    return f"adapter {system.adapter[:12] if system.adapter else 'not told'}"
 
 
 def ranking(counted: Mapping[str, Counted]) -> str:

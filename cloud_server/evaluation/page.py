@@ -6,8 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cloud_server.api.answering import LEAST_BELIEF
+from cloud_server.evaluation import prose
 from cloud_server.evaluation.answers import AnswerQuality, measure_answers
-from cloud_server.evaluation.findings import ablation_verdicts, ranking, targets_table, verdicts
+from cloud_server.evaluation.findings import (
+    ablation_verdicts,
+    adapter_text,
+    one_shadow,
+    ranking,
+    targets_table,
+    verdicts,
+)
 from cloud_server.evaluation.latency import Latency, read_latency
 from cloud_server.evaluation.measures import (
     Belief,
@@ -122,7 +130,7 @@ def render(evaluation: Evaluation, pictures: str) -> str:
     counted, systems = evaluation.counted, evaluation.systems
     main = {key: counted[key] for key in list(NAMES)[:6] if key in counted}
     parts = [
-        _INTRODUCTION,
+        prose.INTRODUCTION,
         _rows_text(evaluation),
         "## In short",
         ranking(counted),
@@ -131,33 +139,34 @@ def render(evaluation: Evaluation, pictures: str) -> str:
         targets_table(counted, systems, evaluation.tests, evaluation.qualities),
         "## The systems side by side",
         overall_table(main, systems, evaluation.latency),
-        _ROUTES.format(**_routes(counted["deployed"])) + _older(evaluation.systems["attached"]),
+        prose.ROUTES.format(**_routes(counted["deployed"])) + _older(systems["attached"]),
+        *filter(None, [one_shadow(systems)]),
         *_latency_parts(evaluation.latency, pictures),
         "## Commands",
         commands_table(main),
         "## What must not be done",
-        _MISTAKES,
+        prose.MISTAKES,
         mistakes_table(main),
         languages_table(main),
         *(
-            [_BELIEFS, beliefs_table(evaluation.beliefs, LEAST_BELIEF)]
+            [prose.BELIEFS, beliefs_table(evaluation.beliefs, LEAST_BELIEF)]
             if evaluation.beliefs
             else []
         ),
         "## Deferral and calibration",
-        _CALIBRATION,
+        prose.CALIBRATION,
         calibration_table(evaluation.calibrations),
         f"![Risk over coverage]({pictures}/risk_coverage.svg)",
         f"![Reliability]({pictures}/reliability.svg)",
         "## What matters: ablations",
         *_ablation_parts(evaluation),
         "## Answers",
-        _ANSWERS.format(n=_requests(evaluation)),
+        prose.ANSWERS.format(n=_requests(evaluation)),
         answers_table(evaluation.qualities),
         "## The ten inputs of the paper's table 3",
         paper_inputs_table(systems, evaluation.samples),
         "## How it was made",
-        _MADE,
+        prose.MADE,
         _sources(systems),
     ]
     return "\n\n".join(parts) + "\n"
@@ -167,9 +176,9 @@ def _rows_text(evaluation: Evaluation) -> str:
     tests = evaluation.tests
     commands = sum(each.row.label != "REMOTE" for each in tests)
     return (
-        f"{len(tests):,} test rows that nobody tuned on: {commands:,} commands and "
+        f"{len(tests):,} test rows: {commands:,} commands and "
         f"{len(tests) - commands:,} rows out of scope, of `test_normal`, `test_remote`, "
-        "`test_remote_extra` and `test_extra` (datasets/README.md). Most were written by language "
+        f"`test_remote_extra` and `test_extra` (datasets/README.md). {prose.SEEN} Most were written by language "
         "models, none was spoken by a person: what follows compares systems, and says little of how "
         "a crowd in a noisy room would fare. Intervals are Wilson's at 95 %."
     )
@@ -193,7 +202,7 @@ def _latency_parts(latency: Latency | None, pictures: str) -> list[str]:
         return ["Latencies were not measured yet (`benchmarks/system_latency.py`)."]
     return [
         f"![Accuracy over latency]({pictures}/accuracy_latency.svg)",
-        _LATENCY.format(machine=latency.machine, rows=latency.rows),
+        prose.LATENCY.format(machine=latency.machine, rows=latency.rows),
         latency_table(latency),
     ]
 
@@ -205,7 +214,7 @@ def _ablation_parts(evaluation: Evaluation) -> list[str]:
     missing = [NAMES[key] for key in NAMES if key not in systems]
     left_out = [f"Not predicted yet: {', '.join(missing)}."] if missing else []
     return [
-        _ABLATIONS,
+        prose.ABLATIONS,
         ablation_verdicts(systems, evaluation.tests),
         overall_table(chosen, systems, None),
         commands_table(chosen),
@@ -229,64 +238,11 @@ def _sources(systems: Mapping[str, System]) -> str:
             for name in ("recipe", "learning_rate", "answer_tokens", "note", *_MADE_ON)
             if name in about
         }
-        text = ", ".join(f"{name} {value}" for name, value in shown.items())
+        text = ", ".join(
+            [adapter_text(system), *(f"{name} {each}" for name, each in shown.items())]
+        )
         lines.append(f"- `{system.key}.jsonl`, {NAMES[system.key]}: {text}.")
         if tried := about.get("learning_rates_tried"):
             rates = "; ".join(f"{rate}: {result}" for rate, result in tried.items())
             lines.append(f"  Learning rates tried: {rates}.")
     return "\n".join(lines)
-
-
-_INTRODUCTION = """# How good the system is
-
-`make evaluation` writes this page and its pictures from `docs/evaluation/predictions/`; it is not edited
-by hand. The trainings behind the predictions took 9 to 65 minutes a stage on two CPU cores; their recipes are named at the end."""
-
-_ROUTES = """"As deployed": the edge's reflex and int8 bundle decide by thresholds; what they defer goes to the attached
-model, whose skill passes only by the rule of `cloud_server/api/answering.py`. Of {all} commands {edge} end
-on the edge and {cloud} in the cloud. LoRA and DoRA cannot be detached: every row is theirs, as in the paper's
-appendix F. Texts seen: how many training texts a system learnt from, repeats counted; **where they differ, the
-comparison is one of what a training of that length gives, not of the methods.** The AUROC says how well the best skill's probability (for answering models: that
-their answer begins with a tag; – where it was not kept) tells rows out of scope from commands."""
-
-_LATENCY = """Measured on {machine}, {rows} texts, one after the other, interleaved; each runs its prompt behind
-a cached system prompt and as many greedy steps as the right tag has tokens, the edge its first pass: what that defers it reads
-again (docs/decisions/0017), up to six passes more before the cloud is asked. The network
-between edge and cloud comes on top, for every row of LoRA and DoRA, and for the deferred rows of the deployed
-system. LoRA and DoRA can be merged into the base without a trace."""
-
-_MISTAKES = """A row out of scope that a system acts on moves a real dog. A skill is invented where an answer
-holds a name in brackets that the catalogue does not have; it moves nothing, and is shown because the paper
-counts it as a hallucination. The detached shadow and the edge cannot invent one: they score 35 tags."""
-
-_BELIEFS = """A skill of the cloud's passes where the edge holds it possible. What the rule's least belief comes to, on the
-calibration rows (not the tests); 0 is no rule at all:"""
-
-_CALIBRATION = """A temperature is fitted on `calibration.jsonl`, `calibration_late.jsonl` and `calibration_plain.jsonl` and folded into the shadow's norm; thresholds are then
-chosen there by Learn-then-Test (`cloud_server/training/thresholds.py`), those on the confidence of both readers as well. In the first picture a dot is where a system's own thresholds put it; a curve stands for the
-bare posterior, for the edge for the confidence of both, so that tiers' different thresholds may put the dot beside it."""
-
-_ABLATIONS = """Each has the same recipe, base and seed as the shipped shadow, and lacks one thing. **Where the texts seen differ, it
-stands on the shadow shipped before, and the comparison is not one of that thing alone**; docs/training-log.md has the like
-with the like. Detached ones use their own thresholds, chosen by the same rule, so that compare both the commands right and the acts
-out of scope."""
-
-_ANSWERS = """To the {n} general requests of the tests, by code (`cloud_server/evaluation/answers.py`): the language by
-script; a loop is a piece of four characters or more three times in a row, or a sentence three times; a sane
-length is 2 to 400 English or 1 to 200 Chinese characters. Whether an answer is true is not measured here: a base of 270 M
-parameters gets many facts wrong."""
-
-_MADE = """Each file's first line says on what it was made, with the hash of its rows; predictions of other rows are
-refused. To make them again (the tests are `test_normal`, `test_remote`, `test_remote_extra` and `test_extra`):
-
-```
-cloud-server train gemma-270m                     # recipes: cloud_server/training/recipes/; then gemma-270m-on,
-                                                  # gemma-270m-attached and ship-change: what is shipped came in steps (its card)
-cloud-server predict detached --data DATA ...     # the tests, calibration, docs/evaluation/table3_inputs.jsonl
-cloud-server predict detached --uncalibrated ...  # with calibration_late and calibration_plain: its thresholds are chosen anew
-cloud-server predict attached ...                 # the same rows
-cloud-server predict low_rank --adapter RUN ...   # LoRA and DoRA: the tests and table 3
-edge-agent evaluate --data DATA ... --predictions docs/evaluation/predictions/edge.jsonl --report REPORT
-python benchmarks/system_latency.py --full --out docs/evaluation/latency.json
-make evaluation
-```"""

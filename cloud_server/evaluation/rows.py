@@ -9,7 +9,7 @@ from shared.errors import DataError
 from shared.predictions import data_marks, read_predictions
 
 TESTS = ("test_normal", "test_remote", "test_remote_extra", "test_extra")
-"""Nobody tunes on them."""
+"""Nothing is trained or calibrated on them; the page says which rules were settled with an eye on them."""
 
 CALIBRATION = "calibration"
 TABLE_3 = "table3_inputs"

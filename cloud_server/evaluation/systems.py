@@ -55,6 +55,12 @@ class System:
         counted: dict[str, int] = self.about.get("trained_parameters", {})
         return counted
 
+    @property
+    def adapter(self) -> str | None:
+        """The hash of the adapter that was asked, None where its file does not tell."""
+        told: str | None = self.about.get("adapter_sha256")
+        return told
+
 
 def read_systems(
     directory: Path, datasets: Path, table_3: Path, samples: Sequence[Sample]

@@ -16,7 +16,7 @@ from cloud_server.modeling.shadow_backbone import (
     build_implicit_shadow,
     embeddings_name,
 )
-from cloud_server.modeling.tensor_file import open_tensors
+from cloud_server.modeling.tensor_file import read_shapes
 from shared.errors import CheckpointMismatch
 
 _LAYER = re.compile(r"shadow_model\.(?:[a-z_]+\.)*(\d+)\.")
@@ -35,11 +35,7 @@ class AdapterShape:
     @classmethod
     def read(cls, directory: Path) -> "AdapterShape":
         """Read the shapes; CheckpointMismatch where the file is no safetensors file."""
-        with open_tensors(directory / ADAPTER_NAME) as stream:
-            names = stream.keys()
-            return cls(
-                directory, {name: tuple(stream.get_slice(name).get_shape()) for name in names}
-            )
+        return cls(directory, read_shapes(directory / ADAPTER_NAME))
 
     def describe(self) -> str:
         """Return what the adapter is, in words: for which base, and with what kind of shadow."""

@@ -4,6 +4,7 @@ import copy
 from collections.abc import Callable
 from typing import Any, cast
 
+import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
@@ -36,6 +37,19 @@ def head_of(model: PreTrainedModel) -> nn.Module:
 def head_weight(model: PreTrainedModel) -> Tensor:
     """Return the head's weight [vocabulary, hidden]."""
     return cast(nn.Linear, head_of(model)).weight
+
+
+@torch.no_grad()
+def match_format(module: nn.Module, like: Tensor) -> None:
+    """Move a module to the device of `like`, and what a checkpoint would hold of it to its number format.
+
+    What is made from the configuration stays as it is, above all rotary frequencies: transformers keeps
+    them in fp32 beside bf16 weights, and rounded ones turn late positions by other angles.
+    """
+    nn.Module.to(module, device=like.device)
+    for tensor in module.state_dict(keep_vars=True).values():
+        if tensor.is_floating_point():
+            tensor.data = tensor.data.to(like.dtype)
 
 
 class _AroundLayer(nn.Module):

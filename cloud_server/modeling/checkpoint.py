@@ -1,6 +1,7 @@
 """The library's checkpoint directory: written, read strictly, and told from other networks' files."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -13,6 +14,7 @@ from cloud_server.modeling.tensor_file import open_tensors
 from shared.errors import CheckpointForeign, CheckpointMismatch
 
 Modules = dict[str, nn.Module]
+Shapes = Mapping[str, tuple[int, ...]]
 
 
 def save_tensors(modules: Modules, directory: Path, heads: Modules | None = None) -> None:
@@ -44,12 +46,12 @@ def load_tensors(
             name: tensor for name, tensor in found.items() if name.partition(".")[0] in modules
         }
     wanted = _named(modules)
-    _refuse(directory / ADAPTER_NAME, wanted, found)
+    refuse_unlike(directory / ADAPTER_NAME, _shapes(wanted), _shapes(found))
     modules_path = directory / MODULES_NAME
     if heads or (modules_path.exists() and not partly):
         found_heads = read_tensors(modules_path) if modules_path.exists() else {}
         wanted_heads = _named(heads or {})
-        _refuse(modules_path, wanted_heads, found_heads)
+        refuse_unlike(modules_path, _shapes(wanted_heads), _shapes(found_heads))
         found, wanted = {**found, **found_heads}, {**wanted, **wanted_heads}
     with torch.no_grad():
         for name, target in wanted.items():
@@ -83,13 +85,18 @@ def _flatten(modules: Modules) -> dict[str, Tensor]:
     return {name: tensor.detach().cpu().contiguous() for name, tensor in _named(modules).items()}
 
 
-def _refuse(path: Path, wanted: dict[str, Tensor], found: dict[str, Tensor]) -> None:
+def _shapes(tensors: dict[str, Tensor]) -> Shapes:
+    return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+
+
+def refuse_unlike(path: Path, wanted: Shapes, found: Shapes) -> None:
+    """Raise CheckpointMismatch, listing what differs, unless a file holds just the tensors wanted."""
     missing = sorted(set(wanted) - set(found))
     unexpected = sorted(set(found) - set(wanted))
     shapes = [
-        f"{name} is {tuple(found[name].shape)}, wanted {tuple(wanted[name].shape)}"
+        f"{name} is {found[name]}, wanted {wanted[name]}"
         for name in sorted(set(wanted) & set(found))
-        if found[name].shape != wanted[name].shape
+        if found[name] != wanted[name]
     ]
     lists = (("missing", missing), ("unexpected", unexpected), ("wrong shape", shapes))
     complaints = [f"{what}: {_shorten(names)}" for what, names in lists if names]

@@ -10,7 +10,7 @@ from cloud_server.modeling.backbone import decoder_of
 from cloud_server.modeling.cache import ShadowCache
 from cloud_server.modeling.heads import CLASSIFIER_HEADS, classifier_head_of
 from cloud_server.modeling.loss import class_loss, joint_loss
-from cloud_server.modeling.network import Mode, ShadowNetwork, token_positions
+from cloud_server.modeling.network import Mode, ShadowNetwork, check_mode, token_positions
 from shared.errors import ConfigurationError, DataError
 
 
@@ -57,8 +57,10 @@ class ShadowSequenceClassifier(ShadowNetwork):
         attention_mask: [batch, seen + new tokens], 0 at padding on the left or on the right;
         without one, the base's pad token is padding, where it has one. labels: classes [batch];
         with them the loss is CE(base) + weight · CE(shadow) (eq. 9), in detached mode the shadow's
-        alone. DataError for labels of another form and for a row without tokens.
+        alone. DataError for labels of another form and for a row without tokens, ConfigurationError
+        for another mode.
         """
+        check_mode(mode)
         positions = token_positions(input_ids, attention_mask)
         initial = self.initial_state(input_ids, attention_mask, cache, positions)
         last = last_positions(input_ids, attention_mask, self._pad_token_id())

@@ -1,6 +1,7 @@
 """The shadow's sizes and constants, in the published library's file format."""
 
 import json
+import math
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,8 @@ class ShadowConfig:
             raise ConfigurationError(
                 "injection_hidden_size must be at least 1 and gate_hidden_size at least 2"
             )
+        if not math.isfinite(self.alpha):
+            raise ConfigurationError("alpha must be a finite number")
         if not 0 <= self.dropout < 1:
             raise ConfigurationError("dropout must lie in [0, 1)")
         for name, size in asdict(self).items():
@@ -51,7 +54,7 @@ class ShadowConfig:
 
     @classmethod
     def load(cls, directory: Path) -> "ShadowConfig":
-        """Read `shadow_config.json`; CheckpointMismatch names keys that this version cannot honour."""
+        """Read `shadow_config.json`; CheckpointMismatch names what this version cannot honour."""
         raw = read_object(directory / CONFIG_NAME)
         unknown = sorted(set(raw) - {field.name for field in fields(cls)})
         if unknown:
@@ -65,7 +68,10 @@ class ShadowConfig:
                 f"{directory / CONFIG_NAME} has values of a wrong type: {', '.join(wrong)}"
             )
         raw["modules_to_save"] = tuple(raw.get("modules_to_save") or ())
-        return cls(**raw)
+        try:
+            return cls(**raw)
+        except ConfigurationError as error:
+            raise CheckpointMismatch(f"{directory / CONFIG_NAME}: {error.message}") from error
 
 
 def _fits(name: str, value: Any) -> bool:

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
-from cloud_server.modeling.backbone import decoder_of, head_of
+from cloud_server.modeling.backbone import decoder_of, head_of, match_format
 from cloud_server.modeling.projected import ProjectedShadow
 from cloud_server.modeling.shadow_backbone import own_embeddings
 from shared.errors import ModelError
@@ -56,8 +56,7 @@ def _empty_causal_lm(
     alike = type(shadow) is type(decoder_of(base))
     auto: Any = AutoModelForCausalLM
     model: PreTrainedModel = type(base)(config) if alike else auto.from_config(config)
-    parameter = next(shadow.parameters())
-    nn.Module.to(model, device=parameter.device, dtype=parameter.dtype)
+    match_format(model, next(shadow.parameters()))
     return model
 
 

@@ -22,7 +22,13 @@ from cloud_server.modeling.heads import (
     pack_head,
 )
 from cloud_server.modeling.loss import joint_loss, label_positions, next_token_loss
-from cloud_server.modeling.network import Mask, Mode, ShadowNetwork, token_positions
+from cloud_server.modeling.network import (
+    Mask,
+    Mode,
+    ShadowNetwork,
+    check_mode,
+    token_positions,
+)
 
 
 @dataclass
@@ -99,7 +105,9 @@ class ShadowModel(ShadowNetwork):
         attention type. logits_to_keep: only the last n positions (0 is all). mode "detached" runs
         the shadow alone. With `labels` (and `shadow_labels`, by default the same) the joint loss
         CE(base) + weight · CE(shadow) is returned and logits are made at labelled positions only.
+        ConfigurationError for another mode.
         """
+        check_mode(mode)
         if position_ids is None:
             position_ids = token_positions(input_ids, attention_mask)
         initial = self.initial_state(input_ids, attention_mask, cache, position_ids)
@@ -148,7 +156,9 @@ class ShadowModel(ShadowNetwork):
         """Return `input_ids` [batch, tokens] and the greedy continuation, up to `max_new_tokens` more.
 
         A row that has met an end token repeats it; left padding is given by `attention_mask`.
+        ConfigurationError for a mode but "attached" and "detached".
         """
+        check_mode(mode)
         return generate_greedily(
             self,
             input_ids,

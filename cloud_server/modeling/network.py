@@ -1,12 +1,13 @@
 """The network without a task: shadow states beside the layers of a frozen base (§3.1, eqs. 1 to 7)."""
 
 from pathlib import Path
-from typing import Any, ClassVar, Literal, cast
+from typing import Any, ClassVar, Literal, cast, get_args
 
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 from typing_extensions import Self
 
+from cloud_server.adapter_files import CONFIG_NAME
 from cloud_server.model_source import ADAPTER_PATTERNS, MODEL_PATTERNS, ModelSource
 from cloud_server.modeling import checkpoint
 from cloud_server.modeling.adapter_shape import AdapterShape
@@ -26,7 +27,7 @@ from cloud_server.modeling.shadow_form import ShadowForm
 from cloud_server.modeling.token_step import TokenStep
 from cloud_server.modeling.trainer_interface import TrainerInterface
 from cloud_server.modeling.update import Update
-from shared.errors import ModelError
+from shared.errors import CheckpointMismatch, ConfigurationError, ModelError
 
 Mode = Literal["attached", "detached"]
 Mask = Tensor | dict[str, Tensor] | None
@@ -121,7 +122,8 @@ class ShadowNetwork(TrainerInterface):
         the same. sha256: what the weights must have (`weights_sha256`). shadow: what an explicit
         shadow was made from, where the directory does not say: a CausalLM or projected shadow, or
         its place. CheckpointForeign names another network's files, CheckpointMismatch every
-        missing, unexpected or mis-shaped tensor; nothing is loaded half.
+        missing, unexpected or mis-shaped tensor and what no shadow of this base can be; nothing is
+        loaded half.
         """
         source = ModelSource.parse(directory)
         source = ModelSource(source.place, revision or source.revision, sha256 or source.sha256)
@@ -132,8 +134,13 @@ class ShadowNetwork(TrainerInterface):
         shape.refuse_other_base(decoder)
         if isinstance(shadow, str | Path):
             shadow = load_causal_lm(ModelSource.parse(shadow).fetch(MODEL_PATTERNS))
-        built = shape.build_shadow(decoder, config, shadow or form.build_decoder())
-        model = cls(base, config, built, update=form.update)
+        try:
+            built = shape.build_shadow(decoder, config, shadow or form.build_decoder())
+            model = cls(base, config, built, update=form.update)
+        except ConfigurationError as error:
+            raise CheckpointMismatch(
+                f"{folder / CONFIG_NAME} does not fit this {type(base).__name__}: {error.message}"
+            ) from error
         model.load_adapter(folder)
         return model.eval()
 
@@ -247,6 +254,13 @@ class ShadowNetwork(TrainerInterface):
             return output
 
         return around
+
+
+def check_mode(mode: str) -> None:
+    """Raise ConfigurationError for what is no way to run the network."""
+    known = get_args(Mode)
+    if mode not in known:
+        raise ConfigurationError(f"mode is {mode!r}; use {' or '.join(map(repr, known))}")
 
 
 def token_positions(input_ids: Tensor, attention_mask: Any) -> Tensor | None:

@@ -18,6 +18,7 @@ from transformers import (
 from transformers.modeling_outputs import CausalLMOutputWithPast
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
+from cloud_server.modeling.backbone import match_format
 from cloud_server.modeling.loss import label_positions, next_token_loss
 from shared.errors import CheckpointForeign, CheckpointMismatch
 
@@ -123,8 +124,7 @@ class ProjectedShadow(PreTrainedModel, GenerationMixin):
                 vocab_size=head.out_features,
             )
         )
-        parameter = next(decoder.parameters())
-        nn.Module.to(model, device=parameter.device, dtype=parameter.dtype)
+        match_format(model, next(decoder.parameters()))
         model.shadow_model.load_state_dict(decoder.state_dict())
         model.shadow_hidden_projection.load_state_dict(projection.state_dict())
         model.lm_head.load_state_dict(head.state_dict())
@@ -186,7 +186,8 @@ def load_projected_shadow(
 ) -> ProjectedShadow:
     """Return the projected shadow of a local directory, in `dtype` or that of its files.
 
-    CheckpointForeign names another model's files, CheckpointMismatch what is missing or unexpected.
+    CheckpointForeign names another model's files, CheckpointMismatch what is missing, unexpected or
+    mis-shaped.
     """
     folder = Path(directory)
     kind = model_kind(folder)
@@ -210,7 +211,7 @@ def load_causal_lm(directory: str | Path, dtype: torch.dtype | None = None) -> P
     """Return the CausalLM of a local directory, a projected shadow or one of transformers, whole.
 
     It takes `dtype` or that of its files. CheckpointForeign where there is none, CheckpointMismatch
-    where tensors are missing or unexpected.
+    where tensors are missing, unexpected or mis-shaped.
     """
     folder = Path(directory)
     if model_kind(folder) == PROJECTED_KIND:
@@ -221,7 +222,11 @@ def load_causal_lm(directory: str | Path, dtype: torch.dtype | None = None) -> P
 def _load_whole(loader: Any, folder: Path, dtype: torch.dtype | None) -> PreTrainedModel:
     try:
         model, report = loader.from_pretrained(
-            folder, dtype=dtype or "auto", local_files_only=True, output_loading_info=True
+            folder,
+            dtype=dtype or "auto",
+            local_files_only=True,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # they are in the report, and refused with it
         )
     except (OSError, ValueError, SafetensorError) as error:
         raise CheckpointForeign(f"{folder} cannot be read as a CausalLM: {error}") from error

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PretrainedConfig, PreTrainedModel
 
+from cloud_server.modeling.backbone import match_format
 from cloud_server.modeling.config import ShadowConfig
 from shared.errors import ConfigurationError, ModelError
 
@@ -55,8 +56,7 @@ def build_implicit_shadow(
     except (ValueError, ZeroDivisionError) as error:
         raise ConfigurationError(f"{type(decoder).__name__} cannot be built: {error}") from error
     drop_embeddings(shadow)
-    parameter = next(decoder.parameters())
-    nn.Module.to(shadow, device=parameter.device, dtype=parameter.dtype)
+    match_format(shadow, next(decoder.parameters()))
     if start == "base":
         copy_first_layers(decoder, shadow)
     return ShadowBackbone(shadow, nn.Identity())
@@ -136,9 +136,8 @@ def build_explicit_shadow(
     own = own_embeddings(decoder)
     if own is not None:
         own.requires_grad_(False)
-    parameter = next(base_decoder.parameters())
     for part in (decoder, projection):
-        nn.Module.to(part, device=parameter.device, dtype=parameter.dtype)
+        match_format(part, next(base_decoder.parameters()))
     return ShadowBackbone(decoder, projection, explicit=True)
 
 
@@ -167,6 +166,9 @@ def check_explicit_shadow(base_decoder: PreTrainedModel, decoder: PreTrainedMode
         raise ModelError(f"a {kind} is an encoder with a decoder; a shadow is a decoder alone")
     own = own_embeddings(decoder)
     wide = base_decoder.config.hidden_size
+    reads_tokens = own is None or isinstance(getattr(own, "weight", None), Tensor)
+    if not hasattr(decoder.config, "hidden_size") or not reads_tokens:
+        raise ModelError(f"a {kind} is no decoder of one size that reads tokens")
     if own is None:
         if decoder.config.hidden_size != wide:
             raise ModelError(

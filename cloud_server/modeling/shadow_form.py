@@ -5,12 +5,26 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from huggingface_hub.errors import StrictDataclassError
 from transformers import AutoModel, PreTrainedModel
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from cloud_server.adapter_files import FORM_NAME, read_object
 from cloud_server.modeling.projected import PROJECTED_KIND
 from shared.errors import CheckpointMismatch
+
+_UNBUILDABLE = (
+    ArithmeticError,
+    AttributeError,
+    ImportError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    StrictDataclassError,
+    TypeError,
+    ValueError,
+)
+"""What transformers raises on a configuration that makes no sense, depending on where it meets it."""
 
 
 @dataclass(frozen=True)
@@ -58,14 +72,23 @@ class ShadowForm:
         return form
 
     def build_decoder(self) -> PreTrainedModel | None:
-        """Return the explicit shadow's decoder with random weights; None for an implicit shadow."""
+        """Return the explicit shadow's decoder with random weights; None for an implicit shadow.
+
+        CheckpointMismatch where transformers knows no such decoder, or cannot build it.
+        """
         if self.decoder is None:
             return None
         kind = str(self.decoder.get("model_type"))
         if kind not in CONFIG_MAPPING or kind == PROJECTED_KIND:
             raise CheckpointMismatch(f"{FORM_NAME} names a decoder of unknown type {kind!r}")
         auto: Any = AutoModel
-        built: PreTrainedModel = auto.from_config(
-            CONFIG_MAPPING[kind].from_dict(dict(self.decoder))
-        )
+        try:
+            built: PreTrainedModel = auto.from_config(
+                CONFIG_MAPPING[kind].from_dict(dict(self.decoder))
+            )
+        except _UNBUILDABLE as error:
+            said = " ".join(str(error).split())
+            raise CheckpointMismatch(
+                f"{FORM_NAME} describes a {kind} that cannot be built: {said}"
+            ) from error
         return built

@@ -26,6 +26,13 @@ def open_tensors(path: Path) -> Iterator[Any]:
         raise CheckpointMismatch(f"{path} cannot be read as safetensors: {error}") from error
 
 
+def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """Return the tensors' shapes by name, from the head of the file alone; CheckpointMismatch as above."""
+    with open_tensors(path) as stream:
+        names = stream.keys()
+        return {name: tuple(stream.get_slice(name).get_shape()) for name in names}
+
+
 def pack(path: Path) -> None:
     """Pack a written file in its place, by LZMA."""
     path.write_bytes(lzma.compress(path.read_bytes(), preset=9 | lzma.PRESET_EXTREME))

@@ -2,11 +2,10 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from tokenizers import Tokenizer
-from transformers import AutoModelForCausalLM, PreTrainedModel
+from transformers import PreTrainedModel
 
 from cloud_server.loading import (
     GEMMA_MARKS,
@@ -15,6 +14,8 @@ from cloud_server.loading import (
     make_tiny,
     read_tokenizer,
 )
+from cloud_server.modeling import load_causal_lm
+from cloud_server.modeling.backbone import match_format
 from cloud_server.profiles import find_profile
 from shared.prompt import GEMMA, PromptEncoder
 
@@ -40,14 +41,18 @@ def load_base_to_train(profile_name: str) -> TrainingBase:
 def load_training_base(
     profile_name: str, dtype: torch.dtype, place: str | Path | None = None
 ) -> TrainingBase:
-    """Return the profile's base, or that of `place`; BaseUnavailable where it is not prepared."""
+    """Return the profile's base, or that of `place`.
+
+    BaseUnavailable where it is not prepared, CheckpointMismatch where it is not whole.
+    """
     if profile_name == "tiny":
-        served: Any = make_tiny()
+        tiny = make_tiny().model.base
+        match_format(tiny, torch.empty(0, dtype=dtype))
         control, plain = make_byte_tokenizer(GEMMA_MARKS), make_byte_tokenizer(GEMMA_MARKS)
         encoder = PromptEncoder(control, plain, GEMMA)
-        return TrainingBase("tiny", served.model.base.to(dtype), encoder, control)
+        return TrainingBase("tiny", tiny, encoder, control)
     profile = find_profile(profile_name)
     directory = fetch_base(profile.places(place).base)
     control, plain = (read_tokenizer(directory / "tokenizer.json") for _ in range(2))
-    model: Any = AutoModelForCausalLM.from_pretrained(directory, dtype=dtype)
+    model = load_causal_lm(directory, dtype)
     return TrainingBase(profile.base, model, PromptEncoder(control, plain, profile.chat), control)

@@ -1,10 +1,7 @@
 """`cloud-server export-edge`: the bundle that an edge runs, written whole or not at all."""
 
-import logging
-import os
-import shutil
-import tempfile
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import cast
@@ -27,7 +24,9 @@ from cloud_server.adapter_files import (
 from cloud_server.bundle_state import Coverage, Precision, bundle_name
 from cloud_server.modeling import ShadowModel
 from cloud_server.training.base import TrainingBase, load_training_base
+from cloud_server.training.bundle_folder import refuse_folder, replaced
 from cloud_server.training.edge_graph import EdgeGraph, export_graph
+from cloud_server.training.graph_precision import reduce_graph
 from cloud_server.training.line_head import LineHead
 from cloud_server.training.posterior import tag_posteriors
 from cloud_server.training.second_reader import Reader
@@ -45,6 +44,7 @@ from shared.bundle import (
     BundleManifest,
     BundleTag,
     GraphShape,
+    SecondReading,
     file_sha256,
     fingerprint,
 )
@@ -60,9 +60,24 @@ EMBEDDINGS_NAME = "embeddings.int8"
 SCALES_NAME = "embedding_scales.f32"
 TOKENIZER_NAME = "tokenizer.json"
 WINDOW_TOKENS = 512
-BLOCK_SIZE = 32
 CHECK_TEXTS = ("sit down please", "狗哥，转个圈", "what is the capital of France?", "别动")
 """What the self-test of every bundle says."""
+
+
+@dataclass(frozen=True)
+class _Source:
+    """What a bundle is made of: an adapter's shadow on the profile's base, its vocabulary, and in which form."""
+
+    profile: str
+    adapter: Path
+    taught: Taught
+    loaded: TrainingBase
+    model: ShadowModel
+    vocabulary: Vocabulary
+    thresholds: dict[str, float]
+    reading: SecondReading | None
+    precision: Precision
+    coverage: Coverage
 
 
 def export_bundle(
@@ -76,51 +91,49 @@ def export_bundle(
 
     coverage: "pruned" carries only the tokens that English and Chinese need, listed for the base,
     and those of the words in which a skill was taught; every text can still be encoded, other
-    languages in more tokens. ModelError where the shadow was taught other skills than the catalogue
-    holds.
+    languages in more tokens. ConfigurationError, before anything is loaded, where `target` holds
+    something else than a bundle. ModelError where the shadow was taught other skills than the
+    catalogue holds.
     """
-    taught = read_taught(adapter)
-    _check_catalogue(adapter, taught)
-    loaded = load_training_base(profile, torch.float32)
-    vocabulary = _choose_vocabulary(loaded, coverage, taught.texts)
-    model = ShadowModel.from_pretrained(loaded.model, adapter)
-    thresholds, reading = read_edge_thresholds(adapter), read_second_reading(adapter)
+    refuse_folder(target, adapter)
+    source = _load(profile, adapter, precision, coverage)
     checks = _checks(
-        model, loaded, (*CHECK_TEXTS, *taught.texts[:1])
+        source.model, source.loaded, (*CHECK_TEXTS, *source.taught.texts[:1])
     )  # before the graph, whose export changes how the model attends
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".bundle-") as scratch:
-        made = Path(scratch) / "bundle"
-        made.mkdir()
+    with replaced(target) as made:
         print("1/3 writing embeddings and tokenizer", flush=True)
-        write_embeddings(model.shadow_embeddings(), made, vocabulary.kept)
-        vocabulary.tokenizer.save(str(made / TOKENIZER_NAME), pretty=False)
+        write_embeddings(source.model.shadow_embeddings(), made, source.vocabulary.kept)
+        source.vocabulary.tokenizer.save(str(made / TOKENIZER_NAME), pretty=False)
         print(f"2/3 exporting the graph ({precision}), about half a minute", flush=True)
-        _write_graph(model, loaded, made, precision)
-        line_ids = _write_line_head(adapter, made, precision, vocabulary)
-        if reading is not None:
+        _write_graph(source, made)
+        line_ids = _write_line_head(source, made)
+        if source.reading is not None:
             Reader.load(adapter).save(made)
         print("3/3 writing the manifest", flush=True)
-        manifest = _manifest(
-            profile, adapter, loaded, model, made, thresholds, precision, coverage, vocabulary
-        )
-        manifest = manifest.model_copy(
-            update={
-                "checks": checks,
-                "line_token_ids": line_ids,
-                "line_head_sha256": line_head_sha256(adapter),
-                "second_reading": reading,
-                "second_reader_sha256": second_reader_sha256(adapter),
-            }
-        )
-        unsaid = None if taught.skills else {"taught"}
+        manifest = _manifest(source, made, checks, line_ids)
+        unsaid = None if source.taught.skills else {"taught"}
         (made / MANIFEST_NAME).write_text(
             manifest.model_dump_json(indent=1, exclude=unsaid) + "\n", encoding="utf-8"
         )
-        if target.exists():
-            shutil.rmtree(target)
-        os.replace(made, target)
     return manifest
+
+
+def _load(profile: str, adapter: Path, precision: Precision, coverage: Coverage) -> _Source:
+    taught = read_taught(adapter)
+    _check_catalogue(adapter, taught)
+    loaded = load_training_base(profile, torch.float32)
+    return _Source(
+        profile=profile,
+        adapter=adapter,
+        taught=taught,
+        loaded=loaded,
+        vocabulary=_choose_vocabulary(loaded, coverage, taught.texts),
+        model=ShadowModel.from_pretrained(loaded.model, adapter),
+        thresholds=read_edge_thresholds(adapter),
+        reading=read_second_reading(adapter),
+        precision=precision,
+        coverage=coverage,
+    )
 
 
 def _check_catalogue(adapter: Path, taught: Taught) -> None:
@@ -205,111 +218,76 @@ def write_embeddings(embeddings: nn.Module, directory: Path, kept: Sequence[int]
             scales.write(scale[:, 0].numpy().astype(np.float32).tobytes())
 
 
-def _write_graph(
-    model: ShadowModel, loaded: TrainingBase, directory: Path, precision: Precision
-) -> None:
-    tree = build_tag_tree([loaded.encoder.encode_plain(tag) for tag in TAGS])
-    graph = EdgeGraph(model, tree.head_token_ids)
+def _write_graph(source: _Source, directory: Path) -> None:
+    tree = build_tag_tree([source.loaded.encoder.encode_plain(tag) for tag in TAGS])
+    graph = EdgeGraph(source.model, tree.head_token_ids)
     path = directory / GRAPH_NAME
-    hidden = int(model.shadow_embeddings().embedding_dim)  # type: ignore[arg-type]
-    export_graph(graph, path, hidden_size=hidden)
-    _reduce(path, precision)
+    export_graph(graph, path, hidden_size=_hidden_size(source.model))
+    reduce_graph(path, source.precision)
 
 
-def _write_line_head(
-    adapter: Path, directory: Path, precision: Precision, vocabulary: Vocabulary
-) -> list[int]:
+def _write_line_head(source: _Source, directory: Path) -> list[int]:
     """Write the adapter's line head, if it has one, and return its tokens as the bundle's ids."""
-    if line_head_sha256(adapter) is None:
+    if line_head_sha256(source.adapter) is None:
         return []
-    head = LineHead.load(adapter)
+    head = LineHead.load(source.adapter)
     head.export(directory / LINE_GRAPH_NAME)
-    _reduce(directory / LINE_GRAPH_NAME, precision)
-    return head.bundle_ids(vocabulary.kept)
+    reduce_graph(directory / LINE_GRAPH_NAME, source.precision)
+    return head.bundle_ids(source.vocabulary.kept)
 
 
-def _reduce(path: Path, precision: Precision) -> None:
-    """Bring an fp32 graph to the precision asked for."""
-    if precision == "int8":
-        quantise_graph(path)
-    elif precision == "fp16":
-        halve_graph(path)
-
-
-def halve_graph(path: Path) -> None:
-    """Compute in fp16, inputs and outputs stay fp32: for a GPU."""
-    import onnx
-    from onnxruntime.transformers.float16 import convert_float_to_float16
-
-    onnx.save(convert_float_to_float16(onnx.load(str(path)), keep_io_types=True), str(path))
-
-
-def quantise_graph(path: Path) -> None:
-    """Replace constant matrices by int8 blocks with a scale each (MatMulNBits).
-
-    Unlike dynamic quantisation, a token's result does not depend on the tokens beside it, so the
-    posterior is the same in one pass as one tag at a time.
-    """
-    import onnx
-
-    logging.getLogger("onnxruntime.quantization").setLevel(logging.WARNING)
-    from onnxruntime.quantization.matmul_nbits_quantizer import (
-        DefaultWeightOnlyQuantConfig,
-        MatMulNBitsQuantizer,
-    )
-
-    configuration = DefaultWeightOnlyQuantConfig(
-        block_size=BLOCK_SIZE, is_symmetric=True, accuracy_level=4, bits=8
-    )
-    quantizer = MatMulNBitsQuantizer(onnx.load(str(path)), algo_config=configuration)
-    quantizer.process()
-    quantizer.model.save_model_to_file(str(path))
+def _hidden_size(model: ShadowModel) -> int:
+    return int(model.shadow_embeddings().embedding_dim)  # type: ignore[arg-type]
 
 
 def _manifest(
-    profile: str,
-    adapter: Path,
-    loaded: TrainingBase,
-    model: ShadowModel,
-    directory: Path,
-    thresholds: dict[str, float],
-    precision: Precision,
-    coverage: Coverage,
-    vocabulary: Vocabulary,
+    source: _Source, directory: Path, checks: list[BundleCheck], line_ids: list[int]
 ) -> BundleManifest:
-    encoder, configuration = _encoder_of(vocabulary, loaded), model.shadow_model.config
+    """Return the manifest of the files that lie in `directory`."""
+    encoder, files = _encoder_of(source.vocabulary, source.loaded), _list_files(directory)
     spellings = [encoder.encode_plain(tag) for tag in TAGS]
-    files = {
-        path.name: BundleFile(sha256=file_sha256(path), size_bytes=path.stat().st_size)
-        for path in sorted(directory.iterdir())
-    }
-    shadow, prompt = adapter_sha256(adapter), prompt_sha256(encoder.chat)
-    taught = read_taught(adapter).skills
+    shadow, prompt = adapter_sha256(source.adapter), prompt_sha256(encoder.chat)
     tokenizer = files[TOKENIZER_NAME].sha256
-    embeddings = model.shadow_embeddings()
     return BundleManifest(
-        name=bundle_name(profile, taught),
-        taught=taught,
+        name=bundle_name(source.profile, source.taught.skills),
+        taught=source.taught.skills,
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        base=loaded.name,
+        base=source.loaded.name,
         shadow_sha256=shadow,
         tokenizer_sha256=tokenizer,
         prompt_sha256=prompt,
         fingerprint=fingerprint(shadow, tokenizer, prompt),
         chat_format=encoder.chat.name,
-        precision=precision,
-        coverage=coverage,
-        graph=GraphShape(
-            layers=configuration.num_hidden_layers,
-            key_value_heads=configuration.num_key_value_heads,
-            head_dimension=configuration.head_dim,
-            hidden_size=int(embeddings.embedding_dim),  # type: ignore[arg-type]
-            vocabulary_size=len(vocabulary.kept),
-            window_tokens=window_tokens(configuration),
-        ),
+        precision=source.precision,
+        coverage=source.coverage,
+        graph=_graph_shape(source),
         prefix_token_ids=encoder.encode_segment(prompt_segments(encoder.chat, "")[0]),
         tags=[BundleTag(tag=tag, token_ids=ids) for tag, ids in zip(TAGS, spellings, strict=True)],
         head_token_ids=list(build_tag_tree(spellings).head_token_ids),
-        thresholds=thresholds,  # type: ignore[arg-type]
+        line_head_sha256=line_head_sha256(source.adapter),
+        line_token_ids=line_ids,
+        thresholds=source.thresholds,  # type: ignore[arg-type]
+        second_reading=source.reading,
+        second_reader_sha256=second_reader_sha256(source.adapter),
+        checks=checks,
         files=files,
     )
+
+
+def _graph_shape(source: _Source) -> GraphShape:
+    configuration = source.model.shadow_model.config
+    return GraphShape(
+        layers=configuration.num_hidden_layers,
+        key_value_heads=configuration.num_key_value_heads,
+        head_dimension=configuration.head_dim,
+        hidden_size=_hidden_size(source.model),
+        vocabulary_size=len(source.vocabulary.kept),
+        window_tokens=window_tokens(configuration),
+    )
+
+
+def _list_files(directory: Path) -> dict[str, BundleFile]:
+    return {
+        path.name: BundleFile(sha256=file_sha256(path), size_bytes=path.stat().st_size)
+        for path in sorted(directory.iterdir())
+    }

@@ -18,10 +18,15 @@ from cloud_server.adapter_files import (
 )
 from cloud_server.training.augmentation import Augmenter
 from cloud_server.training.data import Row
-from cloud_server.training.lesson import Lesson, read_unclaimed
+from cloud_server.training.lesson import Lesson, check_agreement, read_unclaimed
 from cloud_server.training.pool import Readings, save_reading, second_reading
 from cloud_server.training.second_reader import Reader, ReaderRecipe, fit, lay_out
-from cloud_server.training.thresholds import best_skills, choose_thresholds, count_risks
+from cloud_server.training.thresholds import (
+    Choice,
+    best_skills,
+    choose_thresholds,
+    count_risks,
+)
 from shared.skills import Tier
 from shared.taught_skill import TaughtSkill
 
@@ -34,12 +39,14 @@ class Judge:
     """The thresholds by tier and, where a second reader is asked, it and how both are weighed.
 
     weights: of the shadow and of the second reader. alone: the shadow without it, as `cloud-server evaluate` asks.
+    choice: how the thresholds were chosen, None of those that were read.
     """
 
     thresholds: Mapping[str, float]
     weights: tuple[float, float] | None = None
     reader: Reader | None = None
     alone: "Judge | None" = None
+    choice: Choice | None = None
 
     @classmethod
     def of(cls, adapter: Path, known: Sequence[str]) -> "Judge":
@@ -79,15 +86,20 @@ class Judge:
         dangerous = str(int(Tier.DANGEROUS))
         floor = max(choice.thresholds[dangerous], self.thresholds[dangerous])
         alone = self.alone and self.alone.settled(rows, posteriors, {})
-        return replace(self, thresholds={**choice.thresholds, dangerous: floor}, alone=alone)
+        thresholds = {**choice.thresholds, dangerous: floor}
+        return replace(self, thresholds=thresholds, alone=alone, choice=choice)
 
     def taught(
         self, recipe: ReaderRecipe, taught: Sequence[TaughtSkill], lesson: Lesson, datasets: Path
     ) -> "Judge":
-        """Return who is asked from now on: a second reader, if any, is fitted anew with the lesson."""
+        """Return who is asked from now on: a second reader, if any, is fitted anew with the lesson.
+
+        DataError where a text of the lesson has another label in what the reader is fitted to.
+        """
         if self.reader is None:
             return self
         rows, _ = read_unclaimed(taught, datasets, [*recipe.commands, *recipe.remote])
+        check_agreement([*lesson.new, *lesson.held_out], rows)
         augmenter = Augmenter(recipe.augmentation, [*rows, *lesson.new], recipe.seed)
         texts, labels = lay_out(rows, augmenter)
         new_texts, new_labels = lay_out(lesson.new, augmenter, DISTURBED)

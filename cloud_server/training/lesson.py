@@ -40,8 +40,12 @@ def prepare_lesson(
     datasets: Path,
     held_out_share: float,
     seed: int,
+    reader_files: Sequence[str] = (),
 ) -> Lesson:
-    """Return the lesson; DataError says which rows are too few or contradict the default data."""
+    """Return the lesson; DataError says which rows are too few or contradict the default data.
+
+    reader_files: what a second reader is fitted to with the lesson, default data as well.
+    """
     rows = [
         row
         for skill, folder in zip(taught, folders, strict=True)
@@ -55,7 +59,7 @@ def prepare_lesson(
         return kept
 
     commands, remote = unclaimed(data.commands), unclaimed([*data.answers, *data.remote])
-    check_agreement(rows, [*commands, *remote])
+    check_agreement(rows, [*commands, *remote, *read_unclaimed(taught, datasets, reader_files)[0]])
     generator = random.Random(seed)
     new, held_out = split(rows, held_out_share, generator)
     return Lesson(

@@ -58,8 +58,3 @@ class LowRankLearner(nn.Module):
     def load_adapter(self, directory: str | Path) -> None:
         """Put the weights that `save_pretrained` wrote into the adapted base."""
         set_peft_model_state_dict(self.adapted, load_peft_weights(str(directory), device="cpu"))
-
-
-def trainable_parameters(module: nn.Module) -> int:
-    """Return how many parameters a module trains."""
-    return sum(p.numel() for p in module.parameters() if p.requires_grad)

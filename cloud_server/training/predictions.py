@@ -8,7 +8,13 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from cloud_server.adapter_files import read_temperature, read_thresholds, trained_parameters
+from cloud_server.adapter_files import (
+    LOW_RANK_NAME,
+    adapter_sha256,
+    read_temperature,
+    read_thresholds,
+    trained_parameters,
+)
 from cloud_server.loading import answering_format
 from cloud_server.modeling import ShadowModel
 from cloud_server.modeling.heads import cap_logits, last_states
@@ -17,6 +23,7 @@ from cloud_server.training.calibration import fold_temperature
 from cloud_server.training.data import Row, read_rows
 from cloud_server.training.posterior import tag_posteriors
 from cloud_server.training.thresholds import choose_thresholds
+from shared.bundle import file_sha256
 from shared.errors import ConfigurationError
 from shared.predictions import data_marks, shorten_posterior, write_predictions
 from shared.tags import REMOTE, TAGS
@@ -206,7 +213,7 @@ def predict_files(
     read = [(path, read_rows(path)) for path in files]
     rows = [row for _, each in read for row in each]
     about = {**(notes or {}), "system": system, "profile": profile, "rows": len(rows)}
-    about |= {"data": data_marks(files), **_made_on(adapter)}
+    about |= {"data": data_marks(files), **_made_on(system, adapter)}
     temperature = 1 / read_temperature(adapter) if uncalibrated else 1.0
     if system == "detached":
         about |= {"thresholds": read_thresholds(adapter), "calibrated": not uncalibrated}
@@ -223,12 +230,20 @@ def predict_files(
     return len(rows)
 
 
-def _made_on(adapter: Path) -> dict[str, Any]:
+def _made_on(system: System, adapter: Path) -> dict[str, Any]:
     return {
         "torch": torch.__version__,
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
         "trained_parameters": trained_parameters(adapter),
+        "adapter_sha256": _mark(system, adapter),
     }
+
+
+def _mark(system: System, adapter: Path) -> str:
+    """Return the hash of what answered: for a shadow the one that an edge's bundle names."""
+    if system == "low_rank":
+        return file_sha256(adapter / LOW_RANK_NAME)
+    return adapter_sha256(adapter)
 
 
 def _own_thresholds(

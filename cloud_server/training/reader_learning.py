@@ -12,6 +12,7 @@ from cloud_server.training.augmentation import Augmenter
 from cloud_server.training.data import read_files
 from cloud_server.training.pool import Numbers
 from cloud_server.training.reader_change import ReaderChange
+from cloud_server.training.reader_training import renew
 from cloud_server.training.second_reader import (
     ChangeRecipe,
     Reader,
@@ -21,7 +22,6 @@ from cloud_server.training.second_reader import (
     lay_out,
     rarity_of,
     weigh,
-    weigh_again,
 )
 from shared.errors import ConfigurationError
 
@@ -47,10 +47,12 @@ def train_change(
     chosen = set(np.random.default_rng(recipe.seed).permutation(len(known))[: wanted.replayed])
     replayed = [row for at, row in enumerate(known) if at in chosen or row.kind == "request"]
     augmenter = Augmenter(recipe.augmentation, [*new, *replayed], recipe.seed)
-    fit_change(wanted, reader, lay_out(new, augmenter), lay_out(replayed, augmenter)).save(
-        adapter / SECOND_READER_CHANGE_NAME
-    )
-    return weigh_again(recipe, profile, adapter, datasets)
+    change = fit_change(wanted, reader, lay_out(new, augmenter), lay_out(replayed, augmenter))
+
+    def write(made: Path) -> None:
+        change.save(made / SECOND_READER_CHANGE_NAME)
+
+    return renew(write, recipe, profile, adapter, datasets)
 
 
 def fit_change(

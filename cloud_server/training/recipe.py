@@ -1,7 +1,7 @@
 """A recipe: everything that decides a training run, in TOML; unknown keys fail."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -26,6 +26,17 @@ class Section(BaseModel):
 
 
 Made = TypeVar("Made", bound=Section)
+_SHADOW_ALONE = (
+    "shadow_rate_multiplier",
+    "change_rank",
+    "shadow_loss_weight",
+    "label_smoothing",
+    "calibrate",
+    "teacher",
+    "teacher_weight",
+    "attached",
+)
+"""A stage's keys that mean nothing where there is no shadow."""
 
 
 class ShadowSection(Section):
@@ -95,7 +106,8 @@ class AttachedBatches(Section):
 class Stage(Section):
     """One part of the training. shadow_rate_multiplier: the shadow's share of the learning rate.
 
-    change_rank: the shadow's matrices learn a change of this rank alone, all else of it nothing (`thin.py`).
+    change_rank: the shadow's matrices learn a change of this rank alone, at the whole rate, all else of it
+    nothing (`thin.py`).
 
     calibrate: fit a temperature on the calibration rows when the stage is done and keep it.
     teacher: a file of soft targets (`soft_targets.py`) that the label is mixed with by teacher_weight.
@@ -126,11 +138,21 @@ class Stage(Section):
             raise ValueError("calibrate = true needs data.calibration, the files to calibrate on")
         return self
 
+    @model_validator(mode="after")
+    def _refuse_rate_of_a_change(self) -> "Stage":
+        if self.change_rank and self.shadow_rate_multiplier != 1:
+            raise ValueError(
+                "change_rank learns at the whole learning_rate, so that shadow_rate_multiplier is "
+                "without effect; take one of the two out"
+            )
+        return self
+
 
 class Recipe(Section):
     """A whole run: profile, shadow (or `low_rank` in its stead), and stages in order.
 
-    goes_on_from: the folder of a trained shadow to begin with, instead of a new one.
+    goes_on_from: the folder of a trained shadow to begin with, instead of a new one; its sizes are
+    that shadow's.
     """
 
     name: str
@@ -149,15 +171,42 @@ def load_recipe(path: Path, changes: Sequence[str] = ()) -> Recipe:
     """Return the recipe of a TOML file; ConfigurationError names every wrong or unknown key.
 
     changes: `dotted.key=value` in TOML, set over the file's; a list's entries go by number
-    (`stages.0.epochs=2`).
+    (`stages.0.epochs=2`). What is written there and read by nothing is refused, too.
     """
     raw = read_toml(path, "recipe")
     for change in changes:
         set_value(raw, change)
     try:
-        return Recipe.model_validate(raw)
+        recipe = Recipe.model_validate(raw)
     except ValidationError as error:
         raise ConfigurationError(f"recipe {path} is wrong: {error}") from error
+    _refuse_ignored(recipe, path)
+    return recipe
+
+
+def _refuse_ignored(recipe: Recipe, path: Path) -> None:
+    """Raise ConfigurationError for keys that `low_rank` or `goes_on_from` leave without effect.
+
+    Only keys that were written count, so that this is no validator: a run's recipe.json has all of them.
+    """
+    ignored = written(recipe.shadow, ShadowSection.model_fields, "shadow.")
+    cause = "goes_on_from"
+    if recipe.low_rank:
+        cause = "low_rank"
+        ignored += written(recipe, ["goes_on_from"])
+        for number, stage in enumerate(recipe.stages):
+            ignored += written(stage, _SHADOW_ALONE, f"stages.{number}.")
+    elif not recipe.goes_on_from:
+        return
+    if ignored:
+        raise ConfigurationError(
+            f"recipe {path} is wrong: {cause} leaves {', '.join(ignored)} without effect; take it out"
+        )
+
+
+def written(section: Section, keys: Iterable[str], place: str = "") -> list[str]:
+    """Return those of a section's keys that its file or a change wrote, default or not, dotted."""
+    return [f"{place}{key}" for key in keys if key in section.model_fields_set]
 
 
 def read_recipe(kind: type[Made], run_directory: Path) -> Made:

@@ -1,4 +1,4 @@
-"""`cloud-server train-reader`: fits the second reader of a trained shadow and weighs it (`pool.py`).
+"""The second reader of a trained shadow: its recipe, how it is fitted and how it is kept.
 
 A linear model over an utterance's wording (`shared/wording.py`), one against the rest for every tag. Its
 mistakes are others than the shadow's, so that the two together know better when to defer.
@@ -11,19 +11,15 @@ from typing import Annotated, Any
 from zipfile import ZIP_LZMA, BadZipFile, ZipFile, ZipInfo
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 from scipy import sparse
 from sklearn.linear_model import SGDClassifier
 
 from cloud_server.adapter_files import SECOND_READER_CHANGE_NAME, SECOND_READER_NAME
-from cloud_server.modeling import ShadowModel
 from cloud_server.training.augmentation import Augmenter
-from cloud_server.training.base import load_training_base
-from cloud_server.training.data import Row, read_files
-from cloud_server.training.pool import Numbers, save_reading, weigh_reader
-from cloud_server.training.posterior import Posteriors, reading
+from cloud_server.training.data import Row
+from cloud_server.training.pool import Numbers
 from cloud_server.training.reader_change import ReaderChange
 from cloud_server.training.recipe import Augmentation, Section
 from shared.errors import ConfigurationError, DataError, ModelError
@@ -159,49 +155,9 @@ class Reader:
         )
 
 
-def train_reader(
-    recipe: ReaderRecipe, profile: str, adapter: Path, datasets: Path
-) -> dict[str, Any]:
-    """Fit the reader, weigh it against the adapter's shadow, write both beside it; return figures."""
-    rows = [
-        row for row in read_files(datasets, [*recipe.commands, *recipe.remote]) if not row.history
-    ]
-    augmenter = Augmenter(recipe.augmentation, rows, recipe.seed)
-    fit(recipe, *lay_out(rows, augmenter)).save(adapter)
-    return weigh_again(recipe, profile, adapter, datasets)
-
-
 def rarity_of(texts: int, rows: NDArray[np.int64]) -> NDArray[np.float32]:
     """Return the inverse document frequency, smoothed, of keys that stand in so many of so many texts."""
     return (np.log((1 + texts) / (1 + rows)) + 1).astype(np.float32)
-
-
-def weigh_again(
-    recipe: ReaderRecipe, profile: str, adapter: Path, datasets: Path
-) -> dict[str, Any]:
-    """Weigh the reader beside an adapter against its shadow and write how, thresholds too; return figures."""
-    reader = Reader.load(adapter)
-    loaded = load_training_base(profile, torch.float32)
-    model = ShadowModel.from_pretrained(loaded.model, adapter)
-    read = reading(model, loaded.encoder)
-    figures = weigh_beside(adapter, reader, read, datasets, recipe.validation, recipe.calibration)
-    return {"keys": len(reader.keys), **figures}
-
-
-def weigh_beside(
-    adapter: Path,
-    reader: Reader,
-    read: Posteriors,
-    datasets: Path,
-    validation: list[str],
-    calibration: list[str],
-) -> dict[str, Any]:
-    """Weigh an adapter's reader against the shadow that `read`s, by rows of these files, and write how; return figures."""
-    weighed, figures = weigh_reader(
-        reader.scores, read, read_files(datasets, validation), read_files(datasets, calibration)
-    )
-    save_reading(weighed, adapter)
-    return figures
 
 
 def lay_out(

@@ -14,9 +14,11 @@ from cloud_server.adapter_files import (
     FIGURES_NAME,
     SECOND_READING_NAME,
     THRESHOLDS_NAME,
+    adapter_sha256,
     change_files,
     next_change_file,
     read_second_reading,
+    read_temperature,
 )
 from cloud_server.modeling import ShadowModel
 from cloud_server.modeling.change import Change, Tensors, part_way
@@ -24,8 +26,10 @@ from cloud_server.modeling.checkpoint import read_adapter
 from cloud_server.training.base import TrainingBase, load_training_base
 from cloud_server.training.data import read_files
 from cloud_server.training.posterior import reading
+from cloud_server.training.reader_training import weigh_beside
 from cloud_server.training.recipe import RECIPE_NAME, Recipe, read_recipe
-from cloud_server.training.second_reader import Reader, weigh_beside
+from cloud_server.training.run_inputs import INPUTS_NAME, read_inputs
+from cloud_server.training.second_reader import Reader
 from cloud_server.training.train import calibrate, save_as_shipped, write_thresholds
 from shared.bundle import file_sha256
 from shared.errors import ConfigurationError
@@ -53,15 +57,16 @@ def ship_change(
 ) -> Path:
     """Write the change from `shipped`'s tensors to those of a finished run; return its file.
 
-    share: how much of the difference is kept (`part_way`); below 1 the temperature is fitted anew.
-    The thresholds are chosen with the changed tensors, rounded as they are, and a second reader that is
-    there is weighed against them; recipe, calibration and plot come along.
+    share: how much of the difference is kept (`part_way`); below 1 the temperature is fitted anew, where a stage
+    of the run fitted one. The thresholds are chosen with the changed tensors, rounded as they are, and a second
+    reader that is there is weighed against them; recipe, calibration and plot come along.
     `shadow_adapter.safetensors` and the changes before stay as they are. Interrupted, it leaves `shipped`
-    as it was. ConfigurationError where the run is not finished, or was shipped before.
+    as it was. ConfigurationError where the run is not finished, was shipped before, or went on from another
+    shadow than `shipped` is now: its change would take back what was shipped in between.
     """
-    recipe = _read_finished(run)
+    recipe, trained = _read_finished(run), run / "adapter"
     trained_sha256 = _unshipped_sha256(run, shipped)
-    trained = run / "adapter"
+    _refuse_other_start(run, recipe, shipped)
     loaded = load_training_base(profile, torch.float32)
     before = read_adapter(shipped)
     if share < 1:
@@ -111,6 +116,26 @@ def _unshipped_sha256(run: Path, shipped: Path) -> str:
     return trained_sha256
 
 
+def _refuse_other_start(run: Path, recipe: Recipe, shipped: Path) -> None:
+    """Raise ConfigurationError where a run did not go on from what is shipped now.
+
+    One from nothing is to take the place of all that is shipped, whatever that is.
+    """
+    if recipe.goes_on_from is None:
+        return
+    inputs = read_inputs(run)
+    if inputs is None:
+        raise ConfigurationError(
+            f"{run} does not say which shadow it went on from (it has no {INPUTS_NAME}: an older version "
+            f"began it), and {shipped} may have learnt something since; train it again in another --out"
+        )
+    if inputs.start_sha256 != adapter_sha256(shipped):
+        raise ConfigurationError(
+            f"{run} went on from another shadow than {shipped} is now, whose changes since would be taken "
+            "back; train it again from there in another --out"
+        )
+
+
 def _make(change: Change, run: Path, trained: Path, shipped: Path, made: Path) -> Path:
     """Make in `made` a copy of the shipped folder with the change and what comes along; return the change's file."""
     shutil.copytree(shipped, made, dirs_exist_ok=True)
@@ -151,16 +176,19 @@ def _keep(
 ) -> Path:
     """Return the folder, beside `trained`, of the shadow that lies `share` of the way from `before` to trained.
 
-    Its calibration.json holds the temperature in all: the run's own, of which a share is mixed in, and the new fit's.
+    Where a stage of the run calibrated, so is the mixture, and its calibration.json holds the temperature in
+    all: the run's own, of which a share is mixed in, and the new fit's. Where none did, the norm that carries a
+    temperature is left as it is mixed.
     """
     folder = trained.parent / "kept"
-    shutil.copytree(trained, folder, dirs_exist_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)  # another share's
+    shutil.copytree(trained, folder)
     mixed = part_way(before, read_adapter(trained), share)
     save_file(mixed, str(folder / ADAPTER_NAME), metadata={"format": "pt"})
     model = ShadowModel.from_pretrained(loaded.model, folder).eval()
-    calibration = folder / CALIBRATION_NAME
-    own = json.loads(calibration.read_bytes())["temperature"] if calibration.exists() else 1.0
-    rows = read_files(datasets, recipe.stages[-1].data.chosen_on)
-    calibrate(model, loaded, rows, folder, folded=1 / (1 + share * (1 / own - 1)))
+    if any(stage.calibrate for stage in recipe.stages):
+        own = read_temperature(folder)
+        rows = read_files(datasets, recipe.stages[-1].data.chosen_on)
+        calibrate(model, loaded, rows, folder, folded=1 / (1 + share * (1 / own - 1)))
     save_as_shipped(model, folder)
     return folder

@@ -29,13 +29,20 @@ from cloud_server.training.judge import Judge
 from cloud_server.training.lesson import Lesson, prepare_lesson
 from cloud_server.training.objective import BatchBuilder
 from cloud_server.training.posterior import Posteriors, reading, tag_posteriors
-from cloud_server.training.recipe import Recipe, Stage, write_recipe
+from cloud_server.training.recipe import (
+    RECIPE_NAME,
+    Recipe,
+    Stage,
+    read_recipe,
+    write_recipe,
+    written,
+)
 from cloud_server.training.second_reader import ReaderRecipe
 from cloud_server.training.teaching_report import REPORT_NAME, count, measure
 from cloud_server.training.thresholds import decide
 from cloud_server.training.train import save_as_shipped
 from cloud_server.training.trainer import LOG_NAME, ShadowTrainer, run_stage
-from shared.errors import ModelError
+from shared.errors import ConfigurationError, ModelError
 from shared.skills import BUILT_IN
 from shared.tags import REMOTE, TAGS
 from shared.taught_skill import TaughtSkill
@@ -72,13 +79,12 @@ def teach(
 
     Its second reader, where it has one, is fitted anew by `reader_recipe` with the new rows. The new
     adapter lies in `run_directory/adapter`, the report beside it. ModelError where the shadow was
-    taught before.
+    taught before, ConfigurationError where the recipe says what teaching does not do or where something
+    else than a lesson lies in `run_directory`.
     """
-    if read_taught(adapter).skills:
-        raise ModelError(
-            f"the shadow at {adapter} was taught already; start from the shipped one and name all "
-            "the folders at once"
-        )
+    _refuse_taught(adapter)
+    _refuse_ignored(recipe)
+    _refuse_folder(recipe, adapter, run_directory)
     wall_s, processor_s = time.perf_counter(), time.process_time()
     stage = recipe.stages[0]
     lesson = prepare_lesson(taught, folders, stage.data, datasets, HELD_OUT_SHARE, recipe.seed)
@@ -208,14 +214,57 @@ def lay_out(
     return generator.sample(examples, len(examples))
 
 
+def _refuse_taught(adapter: Path) -> None:
+    if read_taught(adapter).skills:
+        raise ModelError(
+            f"the shadow at {adapter} was taught already; start from the shipped one and name all "
+            "the folders at once"
+        )
+
+
+def _refuse_ignored(recipe: Recipe) -> None:
+    """Raise ConfigurationError for keys of a recipe that teaching does not read."""
+    stage = recipe.stages[0]
+    ignored = [
+        *written(recipe, ("shadow", "goes_on_from", "low_rank")),
+        *(f"stages.{number}" for number in range(1, len(recipe.stages))),
+        *(["stages.0.mode"] if stage.mode != "detached" else []),
+        *written(stage, ("calibrate", "teacher", "attached", "avoid_loss_weight"), "stages.0."),
+        *written(stage.data, ("whole", "answer_repeats"), "stages.0.data."),
+    ]
+    if ignored:
+        raise ConfigurationError(
+            f"teaching a skill leaves {', '.join(ignored)} of the recipe without effect; take it out"
+        )
+
+
+def _refuse_folder(recipe: Recipe, adapter: Path, run_directory: Path) -> None:
+    """Raise ConfigurationError where a lesson in `run_directory` would delete what is not a lesson's."""
+    if adapter.resolve().is_relative_to(run_directory.resolve()):
+        raise ConfigurationError(
+            f"{run_directory} holds the shadow to go on from, {adapter}, and a lesson begins in an empty "
+            "folder; choose another --run"
+        )
+    if (run_directory / RECIPE_NAME).exists():
+        lesson = read_recipe(Recipe, run_directory).name == recipe.name
+    else:
+        parts = (recipe.stages[0].name, "adapter", LOG_NAME)
+        lesson = not any((run_directory / name).exists() for name in parts)
+    if not lesson:
+        raise ConfigurationError(
+            f"{run_directory} holds something else than a lesson of `cloud-server teach`, which alone is "
+            "replaced; choose another --run"
+        )
+
+
 def _begin_run(recipe: Recipe, run_directory: Path) -> None:
     """Begin anew: another run's checkpoint would be gone on with, whatever utterances it saw, and its
     second reader exported."""
     run_directory.mkdir(parents=True, exist_ok=True)
+    write_recipe(recipe, run_directory)  # first: it says whose the folder is
     for folder in (recipe.stages[0].name, "adapter"):
         shutil.rmtree(run_directory / folder, ignore_errors=True)
     (run_directory / LOG_NAME).unlink(missing_ok=True)
-    write_recipe(recipe, run_directory)
     if recipe.threads:
         torch.set_num_threads(recipe.threads)
     torch.manual_seed(recipe.seed)

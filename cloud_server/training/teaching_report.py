@@ -9,7 +9,7 @@ from cloud_server.training.data import Row
 from cloud_server.training.judge import Judge
 from cloud_server.training.lesson import Lesson
 from cloud_server.training.posterior import Posteriors
-from cloud_server.training.thresholds import decide
+from cloud_server.training.thresholds import CONFIDENCE, decide
 from cloud_server.training.train import validation_figures
 from shared.tags import TAGS, print_tag
 
@@ -17,8 +17,13 @@ REPORT_NAME = "teaching.json"
 
 
 def measure(read: Posteriors, lesson: Lesson, judge: Judge) -> dict[str, Any]:
-    """Return shares after thresholds: `old` of the default validation rows, `new` of the held-out."""
-    shares = {}
+    """Return shares after thresholds: `old` of the default validation rows, `new` of the held-out.
+
+    Of thresholds that were chosen also whether they are certified, and what they lack for it (`doubts`).
+    """
+    shares: dict[str, Any] = {}
+    if judge.choice:
+        shares = {"certified": judge.choice.certified, "doubts": judge.choice.doubts}
     for name, rows in (("old", lesson.validation), ("new", lesson.held_out)):
         posteriors = read([row.text for row in rows])
         sure = judge.judge(rows, posteriors)
@@ -66,7 +71,7 @@ def lost(report: dict[str, Any]) -> float:
 
 
 def render(report: dict[str, Any]) -> str:
-    """Return the report's figures before and after as a Markdown table."""
+    """Return the report's figures before and after as a Markdown table, and whether thresholds are certified."""
     names = ", ".join(report["taught"])
     lines = [
         "| after thresholds | rows | before | after |",
@@ -81,4 +86,7 @@ def render(report: dict[str, Any]) -> str:
     ):
         before, after = (report[when][where][part] for when in ("before", "after"))
         lines.append(f"| {label} | {after['n']} | {before[key]:.1%} | {after[key]:.1%} |")
-    return "\n".join(lines)
+    after = report["after"]
+    doubts = "; ".join(after["doubts"])
+    said = "are certified" if after["certified"] else f"are **not certified**: {doubts}"
+    return "\n".join([*lines, "", f"The thresholds {said} (with {CONFIDENCE:.0%} confidence)."])

@@ -8,6 +8,7 @@ Source: Angelopoulos et al., Learn then Test (arXiv 2110.01052), fixed-sequence 
 """
 
 import math
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -58,6 +59,26 @@ class Choice:
     counts: dict[str, dict[str, Any]]
     certified: bool
 
+    @property
+    def doubts(self) -> list[str]:
+        """What keeps each risk that is not bounded from being so, in words."""
+        return [_doubt(name, **each) for name, each in self.counts.items() if not _is_bounded(each)]
+
+
+def least_rows(most: float) -> int:
+    """Return how many rows bound a risk at `most` with `CONFIDENCE` where none of them is acted on."""
+    return math.ceil(math.log(1 - CONFIDENCE) / math.log1p(-most))
+
+
+def _doubt(name: str, rows: int, acted_on: int, most: float, **_: float) -> str:
+    needed = least_rows(most)
+    why = f"it takes {needed:,}" if rows < needed else "too many"
+    return f"{name}: {acted_on:,} of {rows:,} rows acted on, {why} for at most {100 * most:g} %"
+
+
+def _is_bounded(count: Mapping[str, Any]) -> bool:
+    return bool(count["p_value"] <= 1 - CONFIDENCE)
+
 
 def choose_thresholds(
     posteriors: Tensor, rows: Sequence[Row], allowed: Mapping[str, int] | None = None
@@ -82,7 +103,7 @@ def choose_for(
     allowed: how many of these rows may be acted on by a risk's name, bounded or not: as many as a
     shadow that is in use already acts on. right [rows]: whose best tags are theirs; then the strictest
     thresholds are taken that act on as many of these as the loosest do, since what no command
-    needs only lets the dog act wrongly.
+    needs only lets the dog act wrongly. What is not certified is told on stderr.
     """
     allowed = allowed or {}
     passed: list[Choice] = []
@@ -91,9 +112,9 @@ def choose_for(
         thresholds = thresholds_at(step)
         acted = _acted(best, tiers, thresholds)
         counts = _count_all(risks, rows, acted, tiers)
-        bounded = all(count["p_value"] <= 1 - CONFIDENCE for count in counts.values())
+        bounded = all(map(_is_bounded, counts.values()))
         kept = bounded or all(
-            count["p_value"] <= 1 - CONFIDENCE or count["acted_on"] <= allowed.get(name, -1)
+            _is_bounded(count) or count["acted_on"] <= allowed.get(name, -1)
             for name, count in counts.items()
         )
         if kept or not passed:
@@ -101,7 +122,11 @@ def choose_for(
             served.append(0 if right is None else int(acted[right].sum()))
         if not kept:
             break
-    return passed[-1 if right is None else served.index(served[-1])]
+    choice = passed[-1 if right is None else served.index(served[-1])]
+    if not choice.certified:
+        doubts = "; ".join(choice.doubts)
+        print(f"thresholds are not certified: {doubts}", file=sys.stderr, flush=True)
+    return choice
 
 
 def thresholds_at(in_place: float) -> dict[str, float]:

@@ -29,9 +29,8 @@ from cloud_server.training.recipe import (
     LowRankSection,
     Recipe,
     Stage,
-    refuse_other_recipe,
-    write_recipe,
 )
+from cloud_server.training.run_inputs import begin_run
 from cloud_server.training.soft_targets import read_soft_targets
 from cloud_server.training.thresholds import choose_thresholds, decide
 from cloud_server.training.trainer import (
@@ -104,11 +103,9 @@ def train(recipe: Recipe, datasets: Path, run_directory: Path) -> Path:
     """Run the recipe's stages in `run_directory` (resumed where they stand) and return the adapter's
     directory: a shadow's library-format files, thresholds and figures, or peft's files.
 
-    ConfigurationError where the run was begun with another recipe.
+    ConfigurationError where the run was begun with another recipe, other data or another shadow.
     """
-    refuse_other_recipe(recipe, run_directory)
-    run_directory.mkdir(parents=True, exist_ok=True)
-    write_recipe(recipe, run_directory)
+    begin_run(recipe, datasets, run_directory)
     if recipe.threads:
         torch.set_num_threads(recipe.threads)
     torch.manual_seed(recipe.seed)

@@ -1,4 +1,12 @@
-"""Choosing the tokens that English and Chinese need, from lists of words and from our own texts."""
+"""Choosing the tokens that English and Chinese need, from lists of words and from our own texts.
+
+No command does it, since it is done once a base. The list of Gemma 3 270M (docs/decisions/0008) comes out again, number
+for number, from wordfreq 3.1.1's `top_n_list("en", 50_000)`, one a line in words.txt, and from `train_normal`,
+`train_remote_base`, `train_remote_answers` and `train_remote_extra` as they were in 68d5c12:
+
+    kept = choose_tokens(tokenizer, read_words(Path("words.txt")), read_texts(files))
+    write_kept(vocabulary_path("gemma-3-270m"), kept, 262_144)
+"""
 
 import json
 import re

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import json
 from collections.abc import Callable
 
 from cloud_server.engine.generation import Generation
@@ -122,7 +123,8 @@ class UpstreamAnswer:
 
 
 def _session_of(request: GenerationRequest) -> str | None:
-    """Return a name that no other owner's session has, and that tells nothing of either."""
+    """Return a name that no other robot's session has, and that tells nothing of its parts."""
     if request.session_id is None:
         return None
-    return hashlib.sha256(f"{request.owner}\0{request.session_id}".encode()).hexdigest()
+    parts = json.dumps([request.owner, request.robot, request.session_id])
+    return hashlib.sha256(parts.encode()).hexdigest()

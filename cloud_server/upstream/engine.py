@@ -74,6 +74,12 @@ class UpstreamEngine:
             raise Busy(f"the upstream {self._client.url} does not answer; ask again soon")
         return served
 
+    @property
+    def most_tokens(self) -> int:
+        """The tokens that a prompt and its answer may have together; Busy as `served` is."""
+        assert self.served is not None
+        return self._limits.most_tokens(self._context_tokens)
+
     def start(self) -> None:
         """Look for the upstream, and watch it from then on."""
         self.loaded.set_running_or_notify_cancel()

@@ -13,11 +13,18 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from cloud_server.adapter_files import MODULES_NAME
 from cloud_server.modeling.adapter_shape import AdapterShape
-from cloud_server.modeling.checkpoint import read_adapter, read_tensors, refuse_foreign
+from cloud_server.modeling.checkpoint import (
+    read_adapter,
+    read_tensors,
+    refuse_foreign,
+    refuse_unlike,
+)
 from cloud_server.modeling.config import ShadowConfig
+from cloud_server.modeling.heads import LANGUAGE_HEADS
 from cloud_server.modeling.projected import PROJECTED_KIND, model_kind
 from cloud_server.modeling.shadow_backbone import shadow_decoder_config
 from cloud_server.modeling.shadow_form import ShadowForm
+from cloud_server.modeling.tensor_file import read_shapes
 from shared.errors import CheckpointMismatch
 
 TRAINED_HEAD = "lm_head"
@@ -39,10 +46,12 @@ class Adapter:
         """Read and check the directory; shadow: of what an explicit one was made from.
 
         CheckpointForeign names another network's files, CheckpointMismatch an adapter of another
-        base, and an explicit shadow that neither the directory nor `shadow` describes.
+        base, an explicit shadow that neither the directory nor `shadow` describes, and trained heads
+        that are not the ones its configuration names.
         """
         refuse_foreign(directory)
         config, form = ShadowConfig.load(directory), ShadowForm.load(directory)
+        _refuse_other_heads(directory, config, base)
         shape = AdapterShape.read(directory)
         shape.refuse_other_sizes(base.model_type, base.num_hidden_layers, base.hidden_size)
         described = form.decoder if shadow is None else _described_in(shadow)
@@ -69,6 +78,15 @@ class Adapter:
         for name, tensor in read_tensors(self.directory / MODULES_NAME).items():
             if name.startswith(f"{TRAINED_HEAD}."):
                 yield name, tensor
+
+
+def _refuse_other_heads(directory: Path, config: ShadowConfig, base: PretrainedConfig) -> None:
+    unknown = sorted(set(config.modules_to_save) - set(LANGUAGE_HEADS))
+    if unknown:
+        raise CheckpointMismatch(f"{directory} trains {', '.join(unknown)}: no heads of a CausalLM")
+    path, shape = directory / MODULES_NAME, (base.vocab_size, base.hidden_size)
+    wanted = {f"{name}.weight": shape for name in config.modules_to_save}
+    refuse_unlike(path, wanted, read_shapes(path) if path.exists() else {})
 
 
 def _described_in(shadow: Path) -> dict[str, Any]:

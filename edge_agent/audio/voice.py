@@ -11,7 +11,7 @@ from edge_agent.audio.bark import make_bark
 from edge_agent.audio.sound import Absent, Sound
 from edge_agent.audio.speaker import Output
 from edge_agent.audio.synthesizer import Synthesizer
-from shared.text import guess_language
+from shared.text import guess_main_language
 
 MAX_WAITING = 4
 """Lines that wait to be said; an older one gives way, for it is out of date."""
@@ -108,7 +108,7 @@ class Voice:
     async def _make(self, line: str | None) -> Sound | None:
         if line is BARK:
             return await asyncio.to_thread(make_bark)
-        language = guess_language(line)
+        language = guess_main_language(line)
         name = f"voice for {language}"
         if not self._worth_trying(name):
             return None

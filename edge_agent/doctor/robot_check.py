@@ -8,6 +8,7 @@ from typing import Protocol
 from edge_agent.doctor.finding import Finding, failed, ok, skipped, warning
 from edge_agent.robot.interface import RobotState
 from edge_agent.robot.probe import ServiceAnswer
+from edge_agent.robot.start_up import advise_mock
 from shared.errors import ConfigurationError
 
 NOT_IMPLEMENTED = 3203
@@ -51,7 +52,7 @@ def _check_state(state: RobotState, domain: int) -> Finding:
             "robot",
             f"no state is heard in domain {domain}",
             "switch the dog on, wait until it stands, and check EDGE_ROBOT_DOMAIN and the cable; "
-            "without a dog: `edge-agent mock-robot`",
+            f"{advise_mock(domain)}",
         )
     if state.age_s > FRESH_S:
         return failed(

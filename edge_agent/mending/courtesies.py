@@ -54,8 +54,7 @@ _OPENINGS = (
     r"i (?:hate|don't want|dont want|don't mean) to (?:ask|bother you|trouble you|be a pain|nag),? but",
     r"i know you(?:'re| are|re) busy,? but",
     r"(?:now|right|okay|ok|alright|all right|well|go on|come on|so) then",
-    r"alrighty|righto|right|listen(?: up| here| to me)?|look(?: here)?|you know what|(?:i'll )?tell you what|guess what",
-    r"with all due respect|to be honest|long story short|here's the thing|no more excuses|you heard (?:me|him|her|them)",
+    r"alrighty|righto|listen up|with all due respect|to be honest|long story short|here's the thing|no more excuses",
     r"for the (?:last|hundredth|millionth) time",
     _SAKE,
     r"i (?:haven't|havent|don't|dont) (?:got|have) all day",
@@ -64,12 +63,17 @@ _OPENINGS = (
     r"(?:i've|i|ive) (?:just )?had (?:such )?a (?:very )?(?:long|hard|rough|tough|bad|terrible|stressful) (?:day|week|night)",
     r"i could (?:really )?(?:use|do with) a (?:laugh|smile|cuddle|break)",
     r"(?:lovely|nice|beautiful|awful|terrible) (?:weather|day)(?: we're having| today| outside)?",
-    r"(?:the |my |our )?(?:\w+ )?\w+(?:'s| is| are|'re) (?:filming|recording|watching|waiting|rolling|looking)(?: this| us| you)?(?: so)?",
-    r"(?:the |my |our )\w+(?: \w+)? (?:doesn't|doesnt|don't|dont|won't|wont) believe (?:me|us|it)(?: so)?",
-    r"(?:the |my |our )?\w+(?: \w+)? (?:has|have) never (?:seen|met) (?:a|one|this)[\w ]{0,25}(?: so)?",
-    r"(?:the |my |our )?\w+(?: \w+)? (?:is|are|'s) dying to see (?:this|it)(?: so)?",
 )
 """What is only said to begin; a mark or a space follows."""
+
+_GOVERNING = (
+    r"right|listen(?: here| to me)?|look(?: here)?|you know what|(?:i'll )?tell you what|guess what|you heard (?:me|him|her|them)",
+    r"(?:the |my |our )?(?:\w+ )?\w+(?:'s| is| are|'re) (?:filming|recording|watching|waiting|rolling|looking)(?: this| us| you)?",
+    r"(?:the |my |our )\w+(?: \w+)? (?:doesn't|doesnt|don't|dont|won't|wont) believe (?:me|us|it)",
+    r"(?:the |my |our )?\w+(?: \w+)? (?:has|have) never (?:seen|met) (?:a|one|this)[\w ]{0,25}",
+    r"(?:the |my |our )?\w+(?: \w+)? (?:is|are|'s) dying to see (?:this|it)",
+)
+"""Said to begin, too, but what follows without a mark belongs to it: "you heard me bark", "guess what dance this is"."""
 
 _ENDINGS = (
     r"(?:many |a million )?(?:thanks|thank you|thankyou|thx|ty|cheers|ta)(?: (?:so|very|ever so) much| a million| a lot| in advance| mate| kindly)*",
@@ -79,7 +83,6 @@ _ENDINGS = (
     r"(?:now|away|this (?:very )?(?:instant|second|minute|moment))",
     r"immediately|at once|already|pronto|asap|stat|chop chop|quick|quickly|hurry(?: up)?|come on|c'mon|let's go|lets go|jeez|sheesh|dammit|damn it",
     _SAKE,
-    r"i (?:haven't|havent|don't|dont) (?:got|have) all day|(?:we're|were|we are|i'm|i am) (?:all )?(?:waiting|watching)|time's ticking",
     r"what(?:'s|s| is) taking (?:you )?so long|i(?:'m|m| am) not (?:asking|telling you|saying it) again|that's an order|i mean it|or else",
     r"or (?:no|i'm|im|i'll|ill|you're|youre|you'll|youll|we're|we'll) [^,.!?]{1,60}",
     r"before i (?:lose|count|get|change|call|fall|go|have to|pull|tell) [^,.!?]{1,40}",
@@ -87,11 +90,16 @@ _ENDINGS = (
     r"(?:there's|i've got|i have) (?:a |some )?(?:treat|biscuit|snack|cookie|surprise)s?(?: [^,.!?]{1,40})?",
     r"(?:because|cause|'cause|cuz|coz) [^,.!?]{1,60}",
     r"so (?:that )?(?:i|we|he|she|they|everyone|everybody|the kids|my \w+|grandma|grandpa) (?:can|could) [^,.!?]{1,60}",
+)
+"""What is only said to end; a mark or a space stands before."""
+
+_REASONS = (
+    r"i (?:haven't|havent|don't|dont) (?:got|have) all day|(?:we're|were|we are|i'm|i am) (?:all )?(?:waiting|watching)|time's ticking",
     r"(?:my|the|our) \w+(?: \w+)? (?:wants to see|want to see|would love|will love|is watching|are watching|is filming|is waiting|are waiting)(?: [^,.!?]{1,30})?",
     r"(?:we've|we have|i've|i have) got (?:guests|visitors|company)(?: watching| here| over)?|everyone(?:'s| is) (?:watching|waiting|looking)",
     r"i want to show (?:my|the|our|him|her|them)(?: \w+)?|(?:i've|i|ive) had a (?:rough|long|bad|hard|tough) (?:day|week)",
 )
-"""What is only said to end; a mark or a space stands before."""
+"""Said to end, too, unless a word before makes it a condition: "sit down if my boss is watching"."""
 
 _ZH_WILLING = (
     r"(?:要是|如果|若是|假如|倘若)?(?:您|你)?(?:要是|如果|若)?(?:不太|不会太|不会|不|没|有|得)?"
@@ -111,7 +119,7 @@ _ZH_OPENINGS = (
 _ZH_ENDINGS = (
     r"(?:谢谢|多谢|感谢|感激不尽|辛苦|麻烦|有劳|拜托|劳驾|唔该|谢)(?:你|您|大家|狗哥)?(?:了|啦|哈|嘞|哦|多谢|拜托)*",
     r"(?:求求?你?|算我求你)(?:了|啦)?|爱你哟?|么么哒|乖(?:啊|哈)?|给(?:我)?个面子",
-    r"(?:好|行|可以|成|中|得|要得|方便|没问题)(?:不好|不行|不可以|不成|不中|唔得|不|吗|嘛|么|啵|吧)(?:嘛|啊)?|可不可以|能不能(?:嘛)?|如何|怎么样|咋样",
+    r"(?:好|行|可以|成|中|得|要得|方便|没问题)(?:不好|不行|不可以|不成|不中|唔得|不|吗|嘛|么|啵|吧)(?:嘛|啊)?|可不可以|能不能(?:嘛)?",
     r"(?:听见|听到|明白|懂了?|知道了?|晓得)(?:没有?|了没|吗|不|不懂)?",
     r"快(?:点|些|快)*(?:儿|啊|嘛|呀)*|赶紧的?|马上|立刻马?上?|麻溜儿?的?|现在就要|就现在|别(?:磨蹭|愣着|墨迹|磨叽)(?:了|啦|啊)?|急死我?了|没时间了",
     r"(?!要是|如果|假如|若|等|当|万一|让|叫|请)[^，。！？ ]{1,8}(?:录像|看着|等着|在看|想看|发个?朋友圈|拍照|拍视频|直播)[^，。！？ ]{0,6}",
@@ -121,12 +129,23 @@ _ZH_ENDINGS = (
 )
 
 _GAP = r"[\s,.!?;:~…，。！？；：—-]"
+_MARK = r"\s*[,.!?;:~…，。！？；：—-]"
+_BUT = rf"(?:(?:so|and|but|then)\b{_GAP}*)?"
+_FEWER = r"(?!.*\b(?:less|fewer|not|never)\b)"
+"""What is asked for is less of something, or none."""
+_CONDITION = (
+    "if|when|whenever|once|like|while|whether|unless|until|till|where|as|that|because|case|after|before|since|though|how|"
+    "the moment|the minute|the second|the instant|every time|each time|any time|next time"
+)
+_NO_CONDITION = "".join(rf"(?<!\b{word})" for word in _CONDITION.split("|"))
 _EN_BEFORE = re.compile(
-    rf"^{_GAP}*(?:(?:{'|'.join((*_WILLING, *_OPENINGS))}){_GAP}+(?:(?:so|and|but|then)\b{_GAP}*)?|(?:{'|'.join(_ASKED)}) +)",
+    rf"^{_GAP}*(?:(?:{'|'.join((*_WILLING, *_OPENINGS))}){_GAP}+{_BUT}|(?:{'|'.join(_GOVERNING)})(?:{_MARK}{_GAP}*{_BUT}| so\b{_GAP}*)"
+    rf"|(?:{'|'.join(_ASKED)}) +{_FEWER})",
     re.IGNORECASE,
 )
 _EN_AFTER = re.compile(
-    rf"(?<!{_GAP}){_GAP}+(?:{'|'.join((*_WILLING, *_ENDINGS))}){_GAP}*$", re.IGNORECASE
+    rf"(?<!{_GAP})(?:{_GAP}+(?:{'|'.join((*_WILLING, *_ENDINGS))})|{_NO_CONDITION}{_GAP}+(?:{'|'.join(_REASONS)})){_GAP}*$",
+    re.IGNORECASE,
 )
 _ZH_BEFORE = re.compile(
     rf"^{_GAP}*(?:{'|'.join((*_ZH_WILLING, *_ZH_OPENINGS))}){_GAP}+|^{_GAP}*(?:{'|'.join(_ZH_WILLING)})"
@@ -134,6 +153,14 @@ _ZH_BEFORE = re.compile(
 _ZH_AFTER = re.compile(
     rf"(?<!{_GAP}){_GAP}+(?:{'|'.join((*_ZH_WILLING, *_ZH_ENDINGS))}){_GAP}*$|(?:{'|'.join(_ZH_WILLING)}|{_ZH_ENDINGS[2]}){_GAP}*$"
 )
+
+
+_ROUNDABOUT = re.compile(rf"\b(?:{'|'.join(_ASKED)}) ", re.IGNORECASE)
+
+
+def asks_around(text: str) -> bool:
+    """Return whether `text` asks for something in a roundabout way: a question mark behind it is only polite."""
+    return bool(_ROUNDABOUT.search(text.replace("’", "'")))
 
 
 def without_courtesies(text: str) -> str:

@@ -9,11 +9,17 @@ from itertools import product
 
 _SIDES = (
     "turn go face look head rotate spin pivot swing step move veer swivel bear lean tilt roll hang make take a the to "
-    "your my his her its our their hard left or and all is are was that's it's 's degrees quarter sharp slightly further more"
+    "your ur my his her its our their hard left or and all is are was that's it's 's degrees degree deg quarter sharp slightly further "
+    "more far next first second straight"
 )
 """Words before a `right` that may mean the side, or something else than a hurry."""
+_TURNED = re.compile(
+    r"(?!(?:180|360)\b)\d+°?|°|(?:twen|thir|for|four|fif|six|seven|eigh|nine)ty(?:[ -]?five)?|hundred",
+    re.IGNORECASE,
+)
+"""How far: "90° right now" is a turn to the right; half and whole turns have no side."""
 _RIGHT = re.compile(
-    r"(?:(?P<before>[a-z0-9'’-]+)(?P<gap>[\s,.!?;:…]*))?\bright (?:(?P<away>away\b)|(?=(?:now|here|there|this|where|next to|beside|behind|"
+    r"(?:(?P<before>[a-z]+ty five|[a-z0-9'’°-]+)(?P<gap>[\s,.!?;:…]*))?\bright (?:(?P<away>away\b)|(?=(?:now|here|there|this|where|next to|beside|behind|"
     r"in front|over (?:here|there)|on the spot)\b))",
     re.IGNORECASE,
 )
@@ -37,7 +43,8 @@ def without_emphasis(text: str, count: Callable[[str], int]) -> str:
 
 def _calm(found: re.Match[str]) -> str:
     before, gap = found["before"] or "", found["gap"] or ""
-    if before.lower().replace("’", "'") in _SIDES.split() and not re.search(r"[,.!?;:…]", gap):
+    is_side = _TURNED.fullmatch(before) or before.lower().replace("’", "'") in _SIDES.split()
+    if is_side and not re.search(r"[,.!?;:…]", gap):
         return found.group()
     return before + gap + ("now" if found["away"] else "")
 

@@ -7,10 +7,11 @@ searched by beams. The surer the recogniser is, the more a character has to be w
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
+from math import inf
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,8 +27,10 @@ from edge_agent.mending.character_model import (
     read_counts,
     symbols,
 )
+from edge_agent.mending.chinese_words import in_words, is_only_a_verb
 from edge_agent.reflex import syllables
 from edge_agent.speech.recognizer import Reading
+from shared.skills import SKILLS
 
 MODEL_WEIGHT = 0.4
 READING_WEIGHT = 0.5
@@ -41,10 +44,14 @@ DOUBTED, CERTAIN = -0.4, -0.1
 they are threefold."""
 UNTOLD = 2.0
 """The prices' factor where a back end tells no probability."""
+SURE_WORD = 1.0
+"""What leaving a word of `chinese_words.py` costs beside, times how far the factor is above 1: a word that was heard
+badly is as doubtful as anything; one that somebody typed stays."""
 MARGIN = 1.0
 """How much less likely than the best a reading may be, in log-probability a token."""
 BEAMS = 12
 
+_NAMES = tuple(each.chinese for each in SKILLS if len(each.chinese) >= 3)
 _LOST_IN_SPEECH = re.compile("(?<=^[zcs])h|(?<=[aei]n)g$")
 """What recognisers and speakers of the south do not tell apart: zh and z, ing and in, and their like."""
 
@@ -88,29 +95,44 @@ class Mender:
             return text
         chinese = [each for each in readings if _has_chinese(each.text)]
         if not chinese:
-            return self._rewrite(text, UNTOLD)[0]
+            return self._mend_written(text)
         best = max(each.score for each in chinese)
         surety = (best - DOUBTED) / (CERTAIN - DOUBTED)
         factor = 1 + 2 * min(1.0, max(0.0, surety))
         mended = []
         for reading in chinese:
             if reading.score >= best - MARGIN:
-                written, score = self._rewrite(reading.text, factor)
+                words = in_words(symbols(reading.text))
+                leaving = SURE_WORD * (factor - 1)
+                written, score = self._rewrite(reading.text, factor, words, leaving)
                 score += READING_WEIGHT * reading.log_probability
                 mended.append((score + SYMBOL_BONUS * len(symbols(reading.text)), written))
         return max(mended)[1]
 
-    def _rewrite(self, text: str, factor: float) -> tuple[str, float]:
-        """Return the likeliest writing of one text, and its score."""
+    def _mend_written(self, text: str) -> str:
+        """Return the likeliest writing of what somebody typed: words stay, but where a skill's long name comes out."""
+        if is_only_a_verb(text):
+            return text
+        mended, _ = self._rewrite(text, UNTOLD)
+        kept = in_words(symbols(text)) - _named(symbols(mended))
+        return self._rewrite(text, UNTOLD, kept)[0] if mended != text else text
+
+    def _rewrite(
+        self, text: str, factor: float, words: Set[int] = frozenset(), leaving: float = inf
+    ) -> tuple[str, float]:
+        """Return the likeliest writing of one text, and its score; another symbol at one of `words` costs `leaving` more."""
         self.open()
         assert self._model is not None
         model = self._model
         start = model.number(START)
         said = symbols(text)
         beams = [_Beam(0.0, (start, start))]
-        for symbol in said:
+        for at, symbol in enumerate(said):
             numbers, prices = self._options(model, symbol)
-            beams = _extend(model, beams, numbers, factor * prices)
+            prices = factor * prices
+            if at in words:
+                prices[1:] += leaving
+            beams = _extend(model, beams, numbers, prices)
         best = _extend(model, beams, np.array([model.number(END)]), np.zeros(1))[0]
         named = [
             model.known[number] if number < len(model.known) else symbol
@@ -158,6 +180,13 @@ def _put_back(text: str, named: Sequence[str]) -> str:
         pieces += [text[end : spot.start()], spot.group() if symbol == WORD else symbol]
         end = spot.end()
     return "".join([*pieces, text[end:]])
+
+
+def _named(written: Sequence[str]) -> set[int]:
+    """Return which symbols are part of a skill's name of three characters or more."""
+    text = "".join(written)
+    spots = (found.span() for name in _NAMES for found in re.finditer(name, text))
+    return {at for start, end in spots for at in range(start, end)}
 
 
 def _has_chinese(text: str) -> bool:

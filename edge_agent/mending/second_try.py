@@ -7,7 +7,7 @@ types in a hurry gives "sti down"; who is polite, "I was wondering if you could 
 from collections.abc import Iterator
 
 from edge_agent.mending.by_name import Called, Names
-from edge_agent.mending.courtesies import without_courtesies
+from edge_agent.mending.courtesies import asks_around, without_courtesies
 from edge_agent.mending.emphasis import without_emphasis
 from edge_agent.mending.homophones import Mender
 from edge_agent.mending.sentences import MOST, sentences_of, stands_alone
@@ -86,9 +86,9 @@ class SecondTry:
         for said, before in ((mended, read), (plain, mended)):
             if said != before:
                 yield self._recognizer.decide(said)
-        yield from self._order_among(sentences_of(plain))
+        yield from self._order_among(sentences_of(plain), asks_around(mended))
 
-    def _order_among(self, sentences: list[str]) -> Iterator[Decision]:
+    def _order_among(self, sentences: list[str], is_request: bool) -> Iterator[Decision]:
         """Give the decision on the only sentence that is an order, where there are others beside it."""
         if not 1 < len(sentences) <= MOST:
             return
@@ -97,7 +97,7 @@ class SecondTry:
         if (
             len(orders) == 1
             and decisions[orders[0]].tag not in IN_PASSING
-            and stands_alone(sentences, orders[0])
+            and stands_alone(sentences, orders[0], is_request)
         ):
             yield decisions[orders[0]]
 

@@ -20,7 +20,11 @@ MOST_EDITS = 2
 """So many letters may be left out, added, changed or swapped with the next."""
 SHORTEST = 3
 """Words shorter than this are left alone: everything is near them."""
+CARELESS_EDITS = 1
+"""So many in each word may be amended where half of two words or more are unknown: "sti donw plaese" is English, with more it
+is another language."""
 
+_VOWEL = re.compile("[aeiouy]")
 _WORD = re.compile(r"[a-z]+(?:['’][a-z]+)*", re.IGNORECASE)
 
 
@@ -49,7 +53,18 @@ class Speller:
 
     def mend(self, text: str) -> str:
         """Return `text` with its unknown English words as they were probably meant, all else as it is written."""
-        return _WORD.sub(lambda found: self._spell(found.group()), text)
+        if self._is_foreign(_WORD.findall(text)):
+            return text
+        return _WORD.sub(lambda found: self._spell(found.group())[0], text)
+
+    def _is_foreign(self, words: list[str]) -> bool:
+        """Return whether half of the words are unknown, and one of these is not even near a known one."""
+        if len(words) < 2:
+            return False
+        unknown = [word for word in words if self._is_unknown(_plain(word))]
+        return 2 * len(unknown) >= len(words) and any(
+            self._spell(word)[1] > CARELESS_EDITS for word in unknown
+        )
 
     def count(self, word: str) -> int:
         """Return how often a word in small letters is said to dogs, 1 where it is English at all, else 0."""
@@ -60,11 +75,30 @@ class Speller:
         assert self._words is not None
         return self._words
 
-    def _spell(self, written: str) -> str:
+    def _is_unknown(self, word: str) -> bool:
+        return len(word) >= SHORTEST and not self.count(word)
+
+    def _spell(self, written: str) -> tuple[str, int]:
+        """Return a word as it was probably meant, and how many letters that changes."""
         word = _plain(written)
-        if len(word) < SHORTEST or self.count(word):
-            return written
-        return str(self._loaded().lookup_compound(word, MOST_EDITS)[0].term)
+        if not self._is_unknown(word):
+            return written, 0
+        likeliest = self._loaded().lookup_compound(word, MOST_EDITS)[0]
+        if _is_other_vowel(word, likeliest.term):
+            return written, 0
+        return str(likeliest.term), int(likeliest.distance)
+
+
+def _is_other_vowel(word: str, other: str) -> bool:
+    """Return whether nothing differs but a and e as the first vowel, far apart on a keyboard: "tengo" is Spanish."""
+    first = _VOWEL.search(word)
+    if first is None or word == other or first.group() not in "ae":
+        return False
+    at = first.start()
+    return (
+        other[at : at + 1] in ("a", "e")
+        and word[:at] + other[at : at + 1] + word[at + 1 :] == other
+    )
 
 
 def _read_english() -> frozenset[str]:

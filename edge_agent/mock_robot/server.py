@@ -73,7 +73,7 @@ def run(
     where `host` is not loopback and there is no token.
     """
     place = ViewPlace(host, pairing_token, allowed_hosts)
-    listener = listen(host, port, "choose another one")
+    listener = listen(host, port, "give another --port")
     dog = MockGo2(
         domain,
         interface,

@@ -37,8 +37,13 @@ def advise_unheard(
     return (
         f"heard nothing from a robot in DDS domain {domain} on {wanted}; check that the dog is on "
         f"and stands, that {wanted} is the interface to it, and the domain (0 for a real dog);"
-        f"{hint} this machine has {_list(interfaces)}; without a dog run `edge-agent mock-robot`"
+        f"{hint} this machine has {_list(interfaces)}; {advise_mock(domain)}"
     )
+
+
+def advise_mock(domain: int) -> str:
+    """Return how to do without a dog: by itself the mock is in another domain, out of a dog's way."""
+    return f"without a dog run `edge-agent mock-robot --domain {domain}`, and set EDGE_ROBOT_INTERFACE=lo"
 
 
 def advise_service(domain: int, silent_state: bool) -> str:

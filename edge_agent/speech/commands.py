@@ -1,10 +1,10 @@
 """The commands `edge-agent speech pull | list`."""
 
-import sys
+import json
 
 import click
 
-from edge_agent.speech.model_files import MODELS, find_model
+from edge_agent.speech.model_files import MODELS, SpeechModel, find_model
 from shared.errors import SpeechUnavailable
 
 MEGABYTE = 1_000_000
@@ -38,11 +38,27 @@ def pull(name: str) -> None:
 
 
 @speech.command("list")
-def list_models() -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
+def list_models(as_json: bool) -> None:
     """Print each model, its licence, and where it is or what is missing."""
-    for model in MODELS.values():
-        try:
-            place = str(find_model(model))
-        except SpeechUnavailable as error:
-            place = f"not here ({error.message})"
-        click.echo(f"{model.name:18} {model.licence:24} {place}", file=sys.stdout)
+    entries = [_describe(model) for model in MODELS.values()]
+    if as_json:
+        click.echo(json.dumps(entries, indent=1))
+        return
+    for each in entries:
+        place = each["directory"] or f"not here ({each['missing']})"
+        click.echo(f"{each['name']:18} {each['licence']:24} {place}")
+
+
+def _describe(model: SpeechModel) -> dict[str, str | None]:
+    directory = missing = None
+    try:
+        directory = str(find_model(model))
+    except SpeechUnavailable as error:
+        missing = error.message
+    return {
+        "name": model.name,
+        "licence": model.licence,
+        "directory": directory,
+        "missing": missing,
+    }

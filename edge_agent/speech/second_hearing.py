@@ -11,6 +11,8 @@ from edge_agent.speech.hearing import Hearing
 from edge_agent.speech.interface import Ears, Heard, Samples
 from shared.errors import SpeechUnavailable
 
+OFF = "off; beside ears, EDGE_SECOND_EARS=whisper-small hears Chinese again"
+
 logger = logging.getLogger(__name__)
 
 
@@ -18,7 +20,7 @@ class SecondHearing:
     """Owns the second ears; lives on one event loop. Ears that cannot be opened are no ears."""
 
     def __init__(self, ears: Ears | None = None) -> None:
-        self._hearing = Hearing(ears, trouble="no recording is heard a second time")
+        self._hearing = Hearing(ears, OFF, trouble="no recording is heard a second time")
 
     def start(self) -> None:
         """Begin to open the ears; nobody waits for it."""

@@ -17,12 +17,17 @@ hey dodge | hey doja | hey doge | hey dogger
 """What a recogniser writes for "hey dog" and "hey Doger"; they count at the start only."""
 WAKE_SOUNDS = (("gou", "ge"), ("gou", "gou"), ("ji", "qi", "gou"), ("xiao", "gou"), ("gou", "zi"))
 """Toneless syllables of the Chinese phrases, however they were written."""
+NEVER_BY_SOUND = """
+句子 | 钩子 | 鉤子 | 勾子 | 沟子 | 溝子 | 购个 | 購个 | 够个 | 够格 | 够够 | 够资 | 够自 | 笑够 | 小沟 | 小溝
+"""
+"""Real words, or the beginning of one (够资格, 够自己), that only sound like a wake phrase: 句子太长了."""
 COURTESY = (
     "嘿 | 喂 | 哎 | 诶 | 你好 | 啊 | 呀 | 请 | hey | hi | hello | ok | okay | please | um | uh | so"
 )
 
 _WAKE = read_phrases(WAKE)
 _START_ONLY = read_phrases(MISHEARD_ENGLISH)
+_NEVER = read_phrases(NEVER_BY_SOUND)
 _COURTESY = read_phrases(COURTESY)
 _LONGEST = max(len(phrase) for phrase in _WAKE | _START_ONLY)
 
@@ -60,7 +65,7 @@ def _wakes(piece: Units) -> bool:
 
 
 def _sounds_like_it(piece: Units) -> bool:
-    if not 2 <= len(piece) <= 3 or any(len(unit) != 1 for unit in piece):
+    if not 2 <= len(piece) <= 3 or piece in _NEVER or any(len(unit) != 1 for unit in piece):
         return False
     from edge_agent.reflex import syllables
 

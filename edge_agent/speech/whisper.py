@@ -18,7 +18,11 @@ Spoken = Literal["en", "zh"]
 
 FRAMES = round(MAX_SPEECH_S) * FRAMES_A_SECOND
 """15 s: half the time of the encoder's own 30 s, at next to no errors; 6 s costs words."""
-MAX_TOKENS = 48
+MAX_TOKENS = 128
+"""What 15 s of quick Chinese may take: about a token and a half a character. A text that reaches it is
+cut, and a stop may have stood behind it."""
+POSITIONS = 448
+"""Tokens that the decoder has room for, the prompt's among them."""
 NO_REPEAT_TOKENS = 4
 CLEAR_SHARE = 0.7
 """The share of English and Chinese among all languages from which the larger of them is believed.
@@ -74,7 +78,7 @@ class WhisperOptions:
 class Writing:
     """The likeliest words in one language, Whisper's doubt that anybody spoke, and its other readings.
 
-    `score`: mean log-probability a token.
+    `score`: mean log-probability a token. `is_cut`: the text did not come to its end.
     """
 
     text: str
@@ -82,6 +86,7 @@ class Writing:
     score: float
     no_speech: float
     readings: tuple[Reading, ...] = ()
+    is_cut: bool = False
 
 
 class WhisperRecognizer:
@@ -157,12 +162,13 @@ class WhisperRecognizer:
 
     def _write(self, heard: Any, lang: Spoken) -> Writing:
         prompt = self._prompts[lang]
+        longest = min(len(prompt) + MAX_TOKENS, POSITIONS)
         result = self._model.generate(
             heard,
             [prompt],
             beam_size=BEAMS,
             num_hypotheses=BEAMS,  # all that the search has anyway
-            max_length=len(prompt) + MAX_TOKENS,
+            max_length=longest,
             no_repeat_ngram_size=NO_REPEAT_TOKENS,
             return_scores=True,
             return_no_speech_prob=True,
@@ -177,7 +183,8 @@ class WhisperRecognizer:
             for tokens, score in zip(result.sequences_ids, result.scores, strict=True)
         )
         best = readings[0]
-        return Writing(best.text, lang, best.score, float(result.no_speech_prob), readings)
+        is_cut = len(prompt) + len(result.sequences_ids[0]) >= longest
+        return Writing(best.text, lang, best.score, float(result.no_speech_prob), readings, is_cut)
 
     def _encode_prompt(self, lang: Spoken) -> list[int]:
         words = self._options.prompts.get(lang, "")
@@ -208,7 +215,7 @@ def judge(writing: Writing, share: float) -> Transcript:
     lowest_score = LOWEST_SCORE if share >= CLEAR_SHARE else LOWEST_SCORE_UNCLEAR
     if share < FOREIGN_SHARE:
         doubt = "other_language"
-    elif writing.score < lowest_score or writing.no_speech > HIGHEST_NO_SPEECH:
+    elif writing.score < lowest_score or writing.no_speech > HIGHEST_NO_SPEECH or writing.is_cut:
         doubt = "unsure"
     is_foreign = doubt == "other_language"
     least = LOWEST_STOP_SCORE_FOREIGN if is_foreign else LOWEST_STOP_SCORE

@@ -61,7 +61,23 @@ def test_without_its_model_the_service_ends_and_says_what_to_do(tmp_path):
     assert "Traceback" not in said
 
 
-def test_the_tiny_profile_serves_and_ends_on_ctrl_c():
+@pytest.mark.parametrize(
+    ("report", "told"), [("data.jsonl", "are one file"), ("/proc/nope/x", "x cannot be written")]
+)
+def test_evaluate_refuses_a_report_before_any_model_is_loaded(tmp_path, monkeypatch, report, told):
+    monkeypatch.setitem(sys.modules, "cloud_server.training.evaluate", None)  # not to be imported
+    rows = '{"text": "sit", "label": "Sit"}\n'
+    data = tmp_path / "data.jsonl"
+    data.write_text(rows)
+    arguments = ["--data", str(data), "--report", str(tmp_path / report), "--mode", "detached"]
+    result = CliRunner().invoke(main, ["evaluate", *arguments])
+    assert result.exit_code == 2
+    assert told in result.stderr
+    assert data.read_text() == rows
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_tiny_profile_serves_and_ends_on_a_signal(number):
     with start("serve", "--profile", "tiny", "--port", "0") as process:
         url = said = ""
         while "ready: tiny" not in said:
@@ -74,7 +90,7 @@ def test_the_tiny_profile_serves_and_ends_on_ctrl_c():
             answer = client.post("/v1/intents", json={**QUESTION, "max_tokens": 4})
         assert answer.status_code == 200
         assert answer.json()["request_id"] == "q"
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         _, rest = process.communicate(timeout=GUARD_S)
     assert process.returncode == 0
     assert "Traceback" not in rest

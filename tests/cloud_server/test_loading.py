@@ -7,6 +7,7 @@ from cloud_server import loading
 from cloud_server.loading import load_profile, load_served_base, make_tiny
 from cloud_server.profiles import ModelPlaces
 from cloud_server.settings import CloudSettings
+from cloud_server.training.base import load_training_base
 from shared.errors import BaseUnavailable, CheckpointMismatch, ConfigurationError, ModelError
 from shared.prompt import CHATML, GEMMA
 
@@ -83,3 +84,51 @@ def test_a_shadow_that_does_not_fit_is_refused(directories):
     save_file(tensors, file)
     with pytest.raises(CheckpointMismatch):
         load_served_base(NAMES, places(base, adapter), GEMMA, "fp32")
+
+
+UP = "model.layers.1.mlp.up_proj.weight"
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({UP: None}, f"missing.*{UP}"),
+        ({"model.layers.3.mlp.up_proj.weight": torch.zeros(48, 32)}, "unexpected.*layers.3"),
+        ({UP: torch.zeros(7, 32)}, rf"mismatched.*{UP}.*\[7, 32\]"),
+    ],
+)
+def test_a_base_that_is_not_whole_is_refused_by_its_tensors(directories, change, named):
+    """transformers would fill what is missing with random numbers."""
+    from safetensors.torch import load_file, save_file
+
+    base, adapter = directories
+    file = base / "model.safetensors"
+    tensors = {**load_file(file), **change}
+    whole = {name: each for name, each in tensors.items() if each is not None}
+    save_file(whole, file, metadata={"format": "pt"})
+    with pytest.raises(CheckpointMismatch, match=named):
+        load_served_base(NAMES, places(base, adapter), GEMMA, "fp32")
+    with pytest.raises(CheckpointMismatch, match=named):
+        load_training_base("gemma-270m", torch.float32, base)
+
+
+def test_a_tied_head_may_stand_in_a_bases_file_once_more(directories):
+    from safetensors.torch import load_file, save_file
+
+    base, adapter = directories
+    file = base / "model.safetensors"
+    tensors = load_file(file)
+    head = tensors["model.embed_tokens.weight"].clone()
+    save_file({**tensors, "lm_head.weight": head}, file, metadata={"format": "pt"})
+    served = load_served_base(NAMES, places(base, adapter), GEMMA, "fp32")
+    assert served.model.base.lm_head.weight is served.model.base.model.embed_tokens.weight
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_tiny_base_to_train_has_the_format_asked_for_and_exact_frequencies(dtype):
+    model = load_training_base("tiny", dtype).model
+    exact = dict(make_tiny().model.base.named_buffers())
+    assert {each.dtype for each in model.parameters()} == {dtype}
+    assert model.lm_head.weight is model.model.embed_tokens.weight
+    for name, each in model.named_buffers():
+        assert not name.endswith("inv_freq") or torch.equal(each, exact[name])

@@ -11,7 +11,7 @@ from cloud_server.modeling import ShadowModel
 from cloud_server.training.base import TrainingBase
 from cloud_server.training.export import export_bundle
 from edge_agent.recognizer import Recognizer, tree_pass
-from shared.bundle import MANIFEST_NAME
+from shared.bundle import MANIFEST_NAME, read_manifest
 from shared.errors import BundleError, CheckpointForeign
 from shared.tags import TAGS
 
@@ -120,7 +120,8 @@ def test_an_export_replaces_an_older_bundle_whole(adapter: Path, tmp_path: Path)
     target = tmp_path / "bundle"
     target.mkdir()
     (target / "old").write_text("leftover")
+    (target / MANIFEST_NAME).write_text('{"fingerprint": "of an older version"}')
     export_bundle("tiny", adapter, target)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bundle"]
     assert not (target / "old").exists()
-    assert (target / MANIFEST_NAME).exists()
+    read_manifest(target)

@@ -65,6 +65,16 @@ def test_the_given_language_decides_the_line(make_parts: Any) -> None:
     run(test())
 
 
+def test_a_quoted_word_of_the_other_language_changes_no_language(make_parts: Any) -> None:
+    async def test() -> None:
+        parts = make_parts()
+        assert (await parts.agent.handle("What does 你好 mean?")).lang == "en"
+        assert parts.cloud.requests[-1].lang == "en"
+        assert (await parts.agent.handle("OK 坐下")).say == "我坐下啦。"
+
+    run(test())
+
+
 @pytest.mark.parametrize("text", ["", "   ", "...", "？！", "\u200b\n"])
 def test_nothing_understood(make_parts: Any, text: str) -> None:
     async def test() -> None:
@@ -295,6 +305,16 @@ def test_after_repeated_failures_the_cloud_is_left_alone_for_a_while(make_parts:
 
 
 # --- stops ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", ["stop" + "!" * 400, "停下" + "！" * 400])
+def test_no_number_of_marks_hides_a_stop(make_parts: Any, text: str) -> None:
+    async def test() -> None:
+        parts = make_parts()
+        outcome = await parts.agent.handle(text)
+        assert (outcome.route, parts.robot.stops) == ("reflex", 1)
+
+    run(test())
 
 
 def test_the_reflex_asks_no_model(make_parts: Any) -> None:

@@ -45,8 +45,11 @@ class Voice:
     def __init__(self) -> None:
         self.speaking = False
         self.quiet_since = float("-inf")
+        self.said: list[str] = []
 
-    def say(self, text: str) -> None: ...
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
     def bark(self) -> None: ...
     def hush(self) -> None: ...
 
@@ -321,6 +324,62 @@ def test_its_own_stopping_stops_it_only_once(run: Any) -> None:
         voice.quiet_since = heart.parts.clock.now - 0.5
         own = await heart.hear("Stopping.", **OPEN_MICROPHONE)
         assert (own.execution.reason, heart.parts.robot.stops) == ("own_voice", 1)
+
+    run(test, voice=voice)
+
+
+@pytest.mark.parametrize(
+    ("told", "echoes"),
+    [("stop", ("Stop it.", "Stop in", "停下了。")), ("停下", ("停下啦", "停下来。", "Stopping."))],
+)
+def test_its_own_stopping_heard_wrongly_is_not_answered(
+    run: Any, told: str, echoes: tuple[str, ...]
+) -> None:
+    voice = Voice()
+
+    async def test(heart: Heart) -> None:
+        line = (await heart.agent.handle(told)).say
+        voice.quiet_since = heart.parts.clock.now - 0.5
+        for number, echo in enumerate(echoes):
+            outcome = await heart.hear(echo, **OPEN_MICROPHONE)
+            assert (outcome.route, outcome.say, outcome.execution.state) == (
+                "reflex",
+                "",
+                "confirmed",
+            )
+            assert heart.parts.robot.stops == 2 + number  # it may have been a person
+        assert voice.said == [line]
+        pressed = await heart.hear(told, source="microphone", push_to_talk=True)
+        assert pressed.say
+        assert voice.said == [line, pressed.say]
+
+    run(test, voice=voice)
+
+
+def test_a_stop_over_its_own_stopping_stops_a_moving_dog(run: Any) -> None:
+    voice = Voice()
+
+    async def test(heart: Heart) -> None:
+        await heart.agent.handle("stop")
+        voice.quiet_since = heart.parts.clock.now - 0.5
+        heart.parts.robot.moving = True
+        outcome = await heart.hear("Stop it!", **OPEN_MICROPHONE)
+        assert (outcome.execution.skill, heart.parts.robot.stops) == ("StopMove", 2)
+
+    run(test, voice=voice)
+
+
+def test_that_a_stop_did_not_get_through_is_said_over_its_own_stopping(run: Any) -> None:
+    voice = Voice()
+
+    async def test(heart: Heart) -> None:
+        await heart.agent.handle("stop")
+        voice.quiet_since = heart.parts.clock.now - 0.5
+        heart.parts.robot.stop_code = 3104
+        failed = await heart.hear("stop it", **OPEN_MICROPHONE)
+        assert failed.say == "The stop did not get through!"
+        again = await heart.hear("The stop did not get true.", **OPEN_MICROPHONE)
+        assert (again.say, heart.parts.robot.stops) == ("", 3)
 
     run(test, voice=voice)
 

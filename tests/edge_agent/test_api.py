@@ -67,7 +67,57 @@ def test_stop_and_damp_answer_with_their_calls(serve: Any) -> None:
             assert answer.status_code == 200
             assert [call["api_id"] for call in answer.json()["calls"]] == [api_id]
         assert (await http.post("/v1/stop")).status_code == 200
-        assert_error(await http.post("/v1/stop", json={"level": "no"}), 422, "request_invalid")
+
+    serve(test)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        (None, b'{"level": "stop"}'),
+        (None, b'{"level": "damp"}'),
+        ("application/x-www-form-urlencoded", b'{"level": "damp"}'),
+        ("text/plain", b'{"level": "damp"}'),
+        ("application/json", b'{"level": "damp"'),
+        ("application/json", b'{"level": "no"}'),
+        ("application/json", b'{"level": "damp", "x": 1}'),
+        ("application/json", b"[" * 100_000),
+        ("application/json", b"\xff"),
+        ("application/json", b"null"),
+    ],
+)
+def test_a_stop_that_is_not_understood_stops_and_is_no_damp(
+    serve: Any, content_type: str | None, body: bytes
+) -> None:
+    async def test(http: httpx.AsyncClient, parts: Any) -> None:
+        headers = {"Content-Type": content_type} if content_type else {}
+        answer = await http.post("/v1/stop", content=body, headers=headers)
+        assert answer.status_code == 200
+        assert answer.json()["level"] == "stop"
+        assert [call["api_id"] for call in answer.json()["calls"]] == [1003]
+
+    serve(test)
+
+
+def test_a_damp_may_name_the_charset(serve: Any) -> None:
+    async def test(http: httpx.AsyncClient, parts: Any) -> None:
+        headers = {"Content-Type": "Application/JSON; charset=utf-8"}
+        answer = await http.post("/v1/stop", content=b'{"level": "damp"}', headers=headers)
+        assert [call["api_id"] for call in answer.json()["calls"]] == [1001]
+
+    serve(test)
+
+
+def test_a_body_without_its_content_type_is_told_so(serve: Any) -> None:
+    async def test(http: httpx.AsyncClient, parts: Any) -> None:
+        for content_type in (None, "application/x-www-form-urlencoded"):
+            headers = {"Content-Type": content_type} if content_type else {}
+            body = b'{"text": "sit"}'
+            answer = await http.post("/v1/utterances", content=body, headers=headers)
+            assert_error(answer, 422, "request_invalid")
+            assert "send `Content-Type: application/json`" in answer.json()["message"]
+        wrong = await http.post("/v1/utterances", json=[])
+        assert "Content-Type" not in wrong.json()["message"]
 
     serve(test)
 

@@ -62,11 +62,14 @@ def test_its_thread_halts_a_dog_whose_loop_hangs() -> None:
         return halted.wait(ENOUGH_S)  # on the loop itself, which can do nothing else meanwhile
 
     dead_man.start()
+    thread = dead_man._thread
+    assert thread is not None
     try:
         assert asyncio.run(hang())
     finally:
         dead_man.close()
-    assert not any(thread.name == "dead-man" for thread in threading.enumerate())
+    thread.join(ENOUGH_S)
+    assert not thread.is_alive()
 
 
 def test_its_thread_survives_a_halt_that_fails() -> None:

@@ -1,7 +1,7 @@
 """The reflex: what stops the dog without any model, and what does not."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_agent import reflex
@@ -32,11 +32,14 @@ cancel the alarm | stop the music | end of story | don't dance | no more questio
 STOPS_WHILE_MOVING = """
 I think you should stop right now dude | for heaven's sake freeze man | 你快停下来我怕 | 别跳 | 够了 |
 哎呀别转 | that is enough | the bus stop | 不要停 | 别转了，爸看得头晕 | 不要再跳 | 不許再叫了 | 别打滚 | 甭再扭 |
-別打滾 | 不要再搖 | 別撲 | 別鬧 |
+別打滾 | 不要再搖 | 別撲 | 別鬧 | 别往前走了 | 不要再往前走了 | 别再往前了 | 別再往前了 | 别乱跑 | 別亂跑 | 不动 | 不動！ | 不动，不动！ |
+别过来 | 別過來 | 诶诶不要再过来了你 | 别靠近 | 不許靠近 | 别过去，有车 | 不准前進 | nobody move | Nobody move, that means you too! |
+stay back | hey, stay back, I am scared | don't go any further | do not go any farther! | don't come any closer | don't you dare come closer | no further |
 oh why don't you quit turning around | oh please don't spin, I feel sick | end the dance, I have seen it
 """
 NO_STOPS_WHILE_MOVING = (
-    "sit down | 你真棒 | what's your name | 听歌 | spin again | 再来一次 | quite right"
+    "sit down | 你真棒 | what's your name | 听歌 | spin again | 再来一次 | quite right | come closer | 过来 | 往前走 | "
+    "脚不动，身子晃一晃 | 我走不动了 | stand back up | tell me further news"
 )
 
 KNOWN = {
@@ -76,6 +79,7 @@ def test_a_moving_dog_goes_on_with(text: str) -> None:
     assert not is_stop(text, moving=True)
 
 
+@settings(deadline=None, derandomize=True)
 @given(st.text())
 def test_any_text_has_an_answer_and_motion_only_adds_stops(text: str) -> None:
     assert is_stop(text, moving=True) or not is_stop(text, moving=False)

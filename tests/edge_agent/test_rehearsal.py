@@ -39,11 +39,11 @@ def names(result: dict[str, Any]) -> list[str]:
 
 
 def test_two_dogs_at_once_hear_each_their_own_driver():
-    first = start("Sit", "--from", "lying", "--speed", "2")
+    first = start("Sit", "--from", "lying")
     assert first.stderr is not None
     while "DDS domain" not in (line := first.stderr.readline()):  # its domain is taken by now
         assert line, first.communicate()
-    second = start("StandDown", "--from", "sitting", "--speed", "2")
+    second = start("StandDown", "--from", "sitting")
     try:
         [sat], [lay] = finish(first), finish(second)
     finally:

@@ -201,3 +201,15 @@ def test_the_card_states_what_is_counted(tmp_path: Path) -> None:
 def test_a_line_that_is_no_json_is_named(tmp_path: Path) -> None:
     (tmp_path / "validation.jsonl").write_text('{"id": 1}\n{"id":\n')
     assert "validation.jsonl:2 is no JSON" in validate.find_problems(tmp_path)[0]
+
+
+def test_a_last_line_without_its_newline_is_checked_as_training_reads_it(tmp_path: Path) -> None:
+    folder = write(tmp_path, FILES)
+    number = len(FILES["train_normal_extra"])
+    row = {**FILES["train_normal_extra"][-1], "id": f"train_normal_extra-{number:05d}"}
+    line = json.dumps({**row, "text": FILES["test_normal"][-1]["text"]}, ensure_ascii=False)
+    with (folder / "train_normal_extra.jsonl").open("a", encoding="utf-8") as stream:
+        stream.write(line)
+    validate.write_card(folder / "README.md", validate.read_files(folder))
+    problems = validate.find_problems(folder)
+    assert any(each.startswith("test and train are near by letters") for each in problems)

@@ -1,6 +1,8 @@
 """Files of predictions: written, read, and refused where they are none."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -55,3 +57,20 @@ def test_what_is_no_file_of_predictions_is_named(tmp_path: Path, text: str, what
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="cannot be written"):
         write_predictions(tmp_path, {}, [])
+
+
+@pytest.mark.parametrize("end", [RuntimeError("no memory"), KeyboardInterrupt()])
+def test_what_was_predicted_before_stays_where_predicting_fails(
+    tmp_path: Path, end: BaseException
+) -> None:
+    path = tmp_path / "p.jsonl"
+    write_predictions(path, {"system": "x"}, [{"id": "a", "said": "before"}])
+
+    def predict() -> Iterator[dict[str, Any]]:
+        yield {"id": "a", "said": "now"}
+        raise end
+
+    with pytest.raises(type(end)):
+        write_predictions(path, {"system": "y"}, predict())
+    assert read_predictions(path)[1]["a"]["said"] == "before"
+    assert list(tmp_path.iterdir()) == [path], "nothing half written is left"

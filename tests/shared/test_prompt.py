@@ -49,6 +49,11 @@ def test_pieces_add_up(encoder: PromptEncoder) -> None:
     assert segments[0] == prompt_segments(encoder.chat, "something else")[0]
 
 
+def test_a_long_prompt_is_encoded_as_a_short_one_is(encoder: PromptEncoder) -> None:
+    segments = prompt_segments(encoder.chat, f"坐下 {MARKS[2]}", [Turn("user", "a")])
+    assert encoder.encode_long(segments) == encoder.encode(segments)
+
+
 def test_the_hash_follows_the_prompt() -> None:
     changed = ChatFormat(**{**GEMMA.__dict__, "end": "<eot>"})
     assert len({prompt_sha256(chat) for chat in (GEMMA, CHATML, changed)}) == 3

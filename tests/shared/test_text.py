@@ -1,10 +1,15 @@
 """Cleaning of utterances, and the guess of their language."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.text import MAX_UTTERANCE_CHARACTERS, clean_utterance, guess_language
+from shared.text import (
+    MAX_UTTERANCE_CHARACTERS,
+    clean_utterance,
+    guess_language,
+    guess_main_language,
+)
 
 
 def test_cleaning_keeps_what_was_said() -> None:
@@ -32,6 +37,7 @@ def test_unusual_writing_is_read_as_usual(written: str, read: str) -> None:
     assert clean_utterance(written) == read
 
 
+@settings(deadline=None, derandomize=True)
 @given(st.text(st.characters(exclude_categories=[])))
 def test_cleaning_is_safe_and_stable(text: str) -> None:
     cleaned = clean_utterance(text)
@@ -48,3 +54,22 @@ def test_cleaning_is_safe_and_stable(text: str) -> None:
 )
 def test_guess_language(text: str, language: str) -> None:
     assert guess_language(text) == language
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ('You can say "你好" to greet someone in Chinese.', "en"),
+        ("What does 你好 mean?", "en"),
+        ("OK 坐下", "zh"),
+        ("hey dog 坐下", "zh"),
+        ("来个 high five", "zh"),
+        ("“Sit” 就是坐下的意思。", "zh"),
+        ("sit", "en"),
+        ("坐下", "zh"),
+        ("сидеть", "other"),
+        ("37!?", "other"),
+    ],
+)
+def test_the_main_language_is_that_of_most_words(text: str, language: str) -> None:
+    assert guess_main_language(text) == language

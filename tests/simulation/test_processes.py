@@ -1,11 +1,14 @@
 """The simulation's processes: awaited, told about when they die, ended for sure; free places."""
 
 import os
+import re
 import select
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -20,7 +23,7 @@ from edge_agent.simulation import (
     agent_environment,
     cloud_environment,
 )
-from shared.errors import BaseUnavailable, BundleError, ConfigurationError
+from shared.errors import BaseUnavailable, BundleError, ConfigurationError, RobotUnavailable
 
 
 def start(module: list[str], folder: Path, name: str = "child") -> ChildProcess:
@@ -46,6 +49,27 @@ def test_a_dead_child_is_reported_with_the_end_of_its_log(tmp_path: Path) -> Non
     with pytest.raises(ConfigurationError, match=r"(?s)the cloud has ended.*no such model"):
         child.wait_until_ready("http://127.0.0.1:1/", 30)
     child.end()
+
+
+def test_another_process_that_answers_makes_no_dead_child_ready(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "http.server", "0", "--bind", "127.0.0.1"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        cwd=tmp_path,
+        text=True,
+    ) as other:
+        try:
+            assert other.stdout is not None
+            [url] = re.findall(r"http://\S+/", other.stdout.readline())
+            (tmp_path / "dies.py").write_text("import sys; sys.exit('the port is taken')")
+            child = start(["dies"], tmp_path, "agent")
+            child.end()
+            with pytest.raises(ConfigurationError, match=r"(?s)the agent has ended"):
+                child.wait_until_ready(url, 30)
+        finally:
+            other.terminate()
 
 
 def test_a_child_that_ignores_the_signal_is_ended_by_force(tmp_path: Path) -> None:
@@ -165,3 +189,49 @@ def test_no_process_gets_the_port_that_another_was_given() -> None:
         simulation = Simulation(SimulationOptions(agent_port=free), EdgeSettings())
     assert simulation.agent_url.endswith(f":{free}")
     assert len({simulation.agent_url, simulation.cloud_url, simulation.mock_url}) == 3
+
+
+def test_a_port_is_given_once_and_is_free() -> None:
+    free = choose_port(0, set())
+    SimulationOptions(agent_port=free).check_ports()
+    with pytest.raises(ConfigurationError, match=f"--agent-port and --mock-port are both {free}"):
+        SimulationOptions(agent_port=free, mock_port=free).check_ports()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        with pytest.raises(ConfigurationError, match=f"port {port}; .*another --cloud-port"):
+            SimulationOptions(cloud_port=port).check_ports()
+
+
+class Short(Simulation):
+    """A simulation of one process, which the test says the end of."""
+
+    def start(self) -> None:
+        self._children.append(
+            ChildProcess("agent", ["http.server", "0"], os.environ, self.logs / "agent.log")
+        )
+
+
+@pytest.mark.parametrize("ending", [None, KeyboardInterrupt])
+def test_after_an_orderly_end_nothing_that_was_said_stays(
+    ending: type[BaseException] | None,
+) -> None:
+    told: list[str] = []
+    with suppress(KeyboardInterrupt), Short(SimulationOptions(), EdgeSettings(), told.append) as it:
+        (it.logs / "journal.jsonl").write_text("said")
+        if ending is not None:
+            raise ending
+    assert not it.logs.exists()
+    assert told == []
+
+
+def test_logs_stay_and_are_told_of_where_something_failed_or_they_are_wanted() -> None:
+    told: list[str] = []
+    with suppress(RobotUnavailable), Short(SimulationOptions(), EdgeSettings(), told.append) as one:
+        raise RobotUnavailable("gone")
+    with Short(SimulationOptions(), EdgeSettings(), told.append) as two:
+        two._children[0].end()
+    with Short(SimulationOptions(keep=True), EdgeSettings(), told.append) as three:
+        pass
+    for line, simulation in zip(told, (one, two, three), strict=True):
+        assert str(simulation.logs) in line
+        shutil.rmtree(simulation.logs)

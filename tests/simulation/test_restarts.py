@@ -112,7 +112,7 @@ def test_the_cloud_is_killed_and_comes_back(simulation: Simulation) -> None:
     # The breaker lets one question through every ten seconds.
     answered = say_until(simulation, "今天天气怎么样", lambda outcome: outcome.route == "cloud")
     assert answered.execution.skill is None
-    kept = httpx.get(f"{simulation.agent_url}/v1/outbox").json()["unanswered"]
+    kept = httpx.get(f"{simulation.agent_url}/v1/outbox", timeout=PATIENCE_S).json()["unanswered"]
     assert question.request_id in [each["request_id"] for each in kept]
     late = simulation.agent.answer_late(question.request_id)
     assert (late.route, late.execution.calls) == ("cloud", [])
@@ -238,7 +238,7 @@ def port() -> Iterator[str]:
 def test_a_taken_port_is_told(port: str) -> None:
     assert_refused(run("edge_agent", "run", "--port", port), "EDGE_PORT", port)
     mock = run("edge_agent", "mock-robot", "--port", port, "--domain", "99")
-    assert_refused(mock, port, "choose another one")
+    assert_refused(mock, port, "give another --port")
     cloud = run("cloud_server", "serve", "--port", port, CLOUD_PROFILE="tiny")
     assert_refused(cloud, "CLOUD_PORT", port)
 

@@ -1,12 +1,19 @@
 """`POST /v1/chat/completions` over ASGI: prompts, and what is refused how."""
 
+import dataclasses
+import threading
+
 import httpx
 import pytest
 
+from cloud_server.api import chat_prompt
 from cloud_server.api.chat_messages import ChatMessage
 from cloud_server.api.chat_prompt import chat_segments
+from cloud_server.engine import Engine
+from cloud_server.loading import GEMMA_MARKS, make_byte_tokenizer
 from shared.errors import RequestError
-from shared.prompt import CHATML, GEMMA, prompt_segments
+from shared.prompt import CHATML, GEMMA, PromptEncoder, prompt_segments
+from shared.tags import TAGS
 
 
 @pytest.fixture
@@ -157,18 +164,90 @@ def test_an_answer_is_the_models_text_as_it_is(scripted, exchange, chat):
     assert usage["total_tokens"] == usage["prompt_tokens"] + usage["completion_tokens"]
 
 
-def test_a_deadline_is_a_504_before_the_first_word_and_length_after_it(
-    scripted, exchange, chat, monkeypatch
+class WatchedTokenizer:
+    """Tells how messages are encoded and on which threads; the tags are the engine's own."""
+
+    def __init__(self) -> None:
+        self._tokenizer = make_byte_tokenizer(GEMMA_MARKS)
+        self.calls: list[tuple[str, threading.Thread]] = []
+
+    def encode(self, sequence, *, add_special_tokens):
+        self._note("encode", sequence)
+        return self._tokenizer.encode(sequence, add_special_tokens=add_special_tokens)
+
+    def encode_batch(self, input, *, add_special_tokens):
+        self._note("encode_batch", *input)
+        return self._tokenizer.encode_batch(input, add_special_tokens=add_special_tokens)
+
+    def _note(self, how: str, text: str) -> None:
+        if text not in TAGS:
+            self.calls.append((how, threading.current_thread()))
+
+
+@pytest.fixture
+def watched(scripted):
+    """A served model, and what tells how users' words are encoded for it."""
+    plain = WatchedTokenizer()
+    encoder = PromptEncoder(make_byte_tokenizer(GEMMA_MARKS), plain, GEMMA)
+    return dataclasses.replace(scripted("x"), encoder=encoder), plain
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+def test_a_chat_too_long_for_any_prompt_is_refused_before_it_is_read(
+    watched, exchange, chat, monkeypatch, parts
 ):
+    served, tokenizer = watched
+    cleaned = []
+    monkeypatch.setattr(chat_prompt, "clean_lines", cleaned.append)
+    message = {"role": "user", "content": "hello wo" * (125_000 // parts)}
+    (response,) = exchange(served, chat(messages=[message] * parts))
+    assert (response.status_code, response.json()["error"]["code"]) == (413, "too_large")
+    assert "characters" in response.json()["error"]["message"]
+    assert (tokenizer.calls, cleaned) == ([], [])
+
+
+def test_a_chat_that_the_longest_tokens_could_hold_is_counted_in_tokens(watched, exchange, chat):
+    served, tokenizer = watched
+    said = "x" + " " * (31 * 16_300) + "x"
+    (response,) = exchange(served, chat(messages=[{"role": "user", "content": said}]))
+    assert response.status_code == 413
+    assert "tokens together" in response.json()["error"]["message"]
+    assert len(tokenizer.calls) == 1
+
+
+def test_a_chat_is_cleaned_and_encoded_beside_the_event_loop(watched, exchange, chat, monkeypatch):
+    """By `encode_batch`: what encodes a single text lets no other thread run."""
+    served, tokenizer = watched
+    threads = []
+
+    def clean(text, clean=chat_prompt.clean_lines):
+        threads.append(threading.current_thread())
+        return clean(text)
+
+    monkeypatch.setattr(chat_prompt, "clean_lines", clean)
+    (response,) = exchange(served, chat())
+    assert response.status_code == 200
+    assert {name for name, _ in tokenizer.calls} == {"encode_batch"}
+    threads += [thread for _, thread in tokenizer.calls]
+    assert len(threads) > 1
+    assert threading.current_thread() not in threads
+
+
+def test_a_deadline_is_a_504_before_the_first_word_and_length_after_it(
+    scripted, exchange, chat, clock, monkeypatch
+):
+    monkeypatch.setitem(Engine.__init__.__kwdefaults__, "clock", clock)
     silent = scripted("\u0000", endless=True)  # never a word
     silent.tokenizer.decode = lambda ids, skip_special_tokens=True: ""
-    (late,) = exchange(silent, chat({"Shadowdog-Deadline-Ms": "30"}, max_tokens=1024))
+    spoken = scripted("a", endless=True)
+    silent.model.before_step = spoken.model.before_step = clock.pass_one_second
+    asked = chat({"Shadowdog-Deadline-Ms": "3500"}, max_tokens=1024)
+    (late,) = exchange(silent, asked)
     assert (late.status_code, late.json()["error"]["code"]) == (504, "deadline_passed")
-    (cut,) = exchange(
-        scripted("a", endless=True), chat({"Shadowdog-Deadline-Ms": "500"}, max_tokens=1024)
-    )
+    (cut,) = exchange(spoken, asked)
     assert cut.status_code == 200
-    assert cut.json()["choices"][0]["finish_reason"] == "length"
+    (choice,) = cut.json()["choices"]
+    assert (choice["message"]["content"], choice["finish_reason"]) == ("aaaa", "length")
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import logging
 import httpx
 import pytest
 
+from cloud_server.engine import Engine
 from shared.messages import ErrorBody, IntentReply
 
 SSE = {"Accept": "text/event-stream"}
@@ -159,6 +160,27 @@ def test_what_is_no_body_is_refused_in_the_same_form(scripted, exchange, content
     (response,) = exchange(scripted("x"), request)
     assert response.status_code in (400, 422)
     assert_refusal(response, response.status_code, "request_invalid")
+
+
+def test_fairness_is_among_keys_and_within_one_among_its_robots(
+    scripted, exchange, intent, monkeypatch
+):
+    """A robot's id is the caller's own word: more of them must win nothing from another key."""
+    asked = []
+
+    def submit(engine, request, submit=Engine.submit):
+        asked.append((request.owner, request.robot))
+        return submit(engine, request)
+
+    monkeypatch.setattr(Engine, "submit", submit)
+    keys = ("the-first-callers-key", "the-second-callers-key")
+    requests = [
+        intent({"Authorization": f"Bearer {key}"}, robot_id=robot)
+        for key, robot in ((keys[0], "a"), (keys[0], "b"), (keys[1], "a"))
+    ]
+    assert {each.status_code for each in exchange(scripted("x"), *requests, api_keys=keys)} == {200}
+    assert [robot for _, robot in asked] == ["a", "b", "a"]
+    assert asked[0][0] == asked[1][0] != asked[2][0]
 
 
 def test_another_model_than_the_served_one_is_not_found(scripted, exchange, intent):

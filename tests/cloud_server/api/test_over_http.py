@@ -206,7 +206,7 @@ def test_a_graceful_stop_lets_an_answer_under_way_finish(scripted, serving, inte
     served.model.before_step = hold_in_the_middle
     app = app_of(served)
     with contextlib.ExitStack() as stack:
-        url = stack.enter_context(serving(app))
+        url = stack.enter_context(serving(app, GUARD_S))
         wait_until_loaded(app)
         response = client.send(intent(SSE, url), stream=True)
         lines = response.iter_lines()

@@ -80,6 +80,19 @@ def test_the_longest_unused_session_goes_first(encoder, clock):
     assert sessions.count() == 2
 
 
+def test_a_keys_many_sessions_push_out_no_other_keys(encoder, clock):
+    sessions = Sessions(SessionLimits(sessions=4), clock)
+    other = SessionKey("key-2", "dog", "s")
+    sessions.remember(ME, [exchange("mine")], encoder)
+    sessions.remember(other, [exchange("theirs")], encoder)
+    for number in range(10):
+        sessions.remember(SessionKey("key-2", f"dog-{number}", "s"), [exchange("more")], encoder)
+    assert said_in(sessions) == ["mine"]
+    assert said_in(sessions, other) == []  # of the key with most the longest unused one goes
+    assert said_in(sessions, SessionKey("key-2", "dog-9", "s")) == ["more"]
+    assert sessions.count() == 4
+
+
 def test_nothing_is_kept_where_nothing_may_be(encoder, clock):
     sessions = Sessions(SessionLimits(turns=0), clock)
     sessions.remember(ME, [exchange("a")], encoder)

@@ -1,5 +1,6 @@
 """Shadows that come and go over real HTTP: from one folder only, and never from under a request."""
 
+import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -14,6 +15,14 @@ from cloud_server.settings import CloudSettings
 
 GUARD_S = 60
 ADMIN_KEY = "an-admins-key-of-the-test"
+UNFIT = {
+    "layers": {"num_shadow_layers": 9},
+    "none": {"num_shadow_layers": 0},
+    "dropout": {"dropout": 1.5},
+    "heads": {"modules_to_save": ["classifier_head"]},
+    "alpha": {"alpha": float("nan")},
+}
+"""Configurations that no shadow of the tiny base can have."""
 SAMPLED = {"temperature": 2.0, "seed": 3, "max_tokens": 16}
 
 
@@ -35,16 +44,25 @@ def folder(tiny, tmp_path_factory):
     (folder / "foreign").mkdir()
     (folder / "foreign" / "adapter_config.json").write_text('{"peft_type": "SHADOW"}')
     (folder / "file").write_text("x")
+    for name, changes in UNFIT.items():
+        save_shadow(tiny.model.base, 4, folder / name)
+        path = folder / name / "shadow_config.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+    save_shadow(tiny.model.base, 5, folder / "formless")
+    (folder / "formless" / "shadow_form.json").write_text(
+        json.dumps({"decoder": {"model_type": "qwen3", "hidden_size": "x"}})
+    )
+    save_shadow(tiny.model.base, 6, folder / "damaged", strength=float("nan"))
     return folder
 
 
-def save_shadow(base, seed: int, directory) -> None:
+def save_shadow(base, seed: int, directory, strength: float = 0.5) -> None:
     """Save a random shadow whose injection is not zero, so that it shows in the answers."""
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(seed)
         model = ShadowModel.create(base, ShadowConfig(num_shadow_layers=1)).eval()
         for parameter in model.shadow_injection_model.parameters():
-            parameter.normal_(0, 0.5)
+            parameter.normal_(0, 1).mul_(strength)
         model.save_pretrained(directory)
 
 
@@ -110,7 +128,7 @@ def test_a_shadow_comes_answers_and_goes(cloud):
     [
         ("tiny", "kitchen", 409, "conflict"),
         ("tiny-base", "kitchen", 409, "conflict"),
-        ("a", "none", 404, "not_found"),
+        ("a", "nowhere", 404, "not_found"),
         ("a", "file", 404, "not_found"),
         ("a", "\u0000", 404, "not_found"),
         ("a", "../outside", 403, "forbidden"),
@@ -118,6 +136,9 @@ def test_a_shadow_comes_answers_and_goes(cloud):
         ("a", "/etc", 403, "forbidden"),
         ("a", "empty", 422, None),
         ("a", "foreign", 422, "checkpoint_foreign"),
+        *(("a", unfit, 422, "checkpoint_mismatch") for unfit in UNFIT),
+        ("a", "formless", 422, "checkpoint_mismatch"),
+        ("a", "damaged", 422, "model_invalid"),
         ("a/b", "kitchen", 422, "request_invalid"),
         ("..", "kitchen", 422, "request_invalid"),
     ],

@@ -68,11 +68,11 @@ def make_shadow(
     return model
 
 
-def serve(model: ShadowModel) -> ServedBase:
-    """Return `model` served as "a" on the base "bare", with nothing that ends an answer early."""
+def serve(model: ShadowModel, name: str = "a") -> ServedBase:
+    """Return `model` served on the base "bare", with nothing that ends an answer early."""
     control, plain = make_byte_tokenizer(GEMMA_MARKS), make_byte_tokenizer(GEMMA_MARKS)
     return ServedBase(
-        name="a",
+        name=name,
         base_name="bare",
         model=model,
         encoder=PromptEncoder(control, plain, GEMMA),
@@ -193,6 +193,20 @@ def alone():
 @pytest.fixture
 def shadow_of():
     return make_shadow
+
+
+@pytest.fixture
+def serve_as():
+    """Return a maker of served models by their default shadow's name."""
+    return lambda name, model: serve(model, name)
+
+
+@pytest.fixture
+def untied_base() -> PreTrainedModel:
+    """A base whose head is not its embedding, so that a shadow may train a head of its own."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(8)
+        return Qwen3ForCausalLM(Qwen3Config(**SIZES, tie_word_embeddings=False)).eval()
 
 
 @pytest.fixture

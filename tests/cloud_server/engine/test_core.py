@@ -79,7 +79,9 @@ def test_a_sessions_earlier_turns_are_used_again_exactly(served, stepped, alone,
         assert ear.tokens == said
 
 
-@pytest.mark.parametrize("change", [{"owner": "other"}, {"session_id": "t"}, {"model": "bare"}])
+@pytest.mark.parametrize(
+    "change", [{"owner": "other"}, {"robot": "other"}, {"session_id": "t"}, {"model": "bare"}]
+)
 def test_a_session_is_nobody_elses(served, stepped, random_prompt, change):
     engine = stepped(served)
     mine = {"session_id": "s", "owner": "me"}
@@ -179,6 +181,40 @@ def test_what_can_never_fit_is_refused_and_what_cannot_fit_now_waits(
     assert again.tokens == kept.tokens
 
 
+def test_what_has_to_wait_for_a_request_under_way_drops_nothing_that_is_kept(
+    served, stepped, random_prompt
+):
+    engine = stepped(served, cache_tokens=2000, kept_tokens=1500)
+    first = (*served.system_ids, *random_prompt(40))
+    engine.submit(first, 4, session_id="s")
+    engine.finish()
+    engine.submit(first, 600)
+    engine.step()
+    kept = engine.used_slots
+    large = engine.submit((1,) * 1200, 300)
+    engine.step()
+    assert engine.used_slots == kept
+    next_turn = engine.submit((*first, 7, 8), 4, session_id="s")
+    engine.cancel(large)
+    while next_turn.end is None:
+        engine.step()
+    assert next_turn.end.cached_tokens == len(first)
+
+
+def test_what_is_kept_makes_room_where_that_is_enough(served, stepped, random_prompt):
+    engine = stepped(served, cache_tokens=2000, kept_tokens=1500)
+    engine.submit(random_prompt(400), 4, session_id="s")
+    engine.finish()
+    engine.submit(random_prompt(5), 300)
+    engine.step()
+    large = engine.submit((1,) * 1200, 400)
+    engine.step()
+    engine.step()
+    assert len(engine.schedule.active()) == 2
+    engine.finish()
+    assert large.end.completion_tokens == 400
+
+
 def test_nobody_waits_behind_all_of_anothers_requests(served, stepped, random_prompt):
     engine = stepped(served, max_active=2)
     many = [engine.submit(random_prompt(4, n), 4, owner="busy") for n in range(6)]
@@ -189,6 +225,27 @@ def test_nobody_waits_behind_all_of_anothers_requests(served, stepped, random_pr
     assert [ear.end is not None for ear in many] == [True, True, False, False, False, False]
     engine.finish()
     assert all(ear.end for ear in many)
+
+
+def test_no_key_gains_by_inventing_robots(served, stepped, random_prompt):
+    engine = stepped(served, max_active=1)
+    many = [("many", str(number)) for number in range(6)]
+    asked = [*many, ("many", "0"), ("one", "dog")]
+    ears = [engine.submit(random_prompt(4), 1, owner=owner, robot=robot) for owner, robot in asked]
+    order: list[int] = []
+    while engine.schedule.everyone():
+        engine.step()
+        order += [n for n, ear in enumerate(ears) if ear.end and n not in order]
+    assert [asked[n] for n in order] == [many[0], ("one", "dog"), *many[1:], many[0]]
+
+
+def test_a_keys_robots_take_turns(served, stepped, random_prompt):
+    engine = stepped(served, max_active=2)
+    talkative = [engine.submit(random_prompt(4, n), 4, owner="key", robot="a") for n in range(6)]
+    quiet = engine.submit(random_prompt(4), 4, owner="key", robot="b")
+    while quiet.end is None:
+        engine.step()
+    assert [ear.end is not None for ear in talkative] == [True, *[False] * 5]
 
 
 def test_a_full_queue_and_a_stopping_service_are_busy(served, stepped, random_prompt):
@@ -243,6 +300,8 @@ def test_a_prompt_longer_than_the_base_was_made_for_is_refused(base, served, ste
     base.config.max_position_embeddings = 64
     with pytest.raises(TooLarge, match="at most 64"):
         stepped(served).submit((1,) * 60, 5)
+    with pytest.raises(TooLarge, match="at most 64"):
+        stepped(served).submit((300,) * 60, 5)  # its tokens are not looked at any more
 
 
 # --- what is served ------------------------------------------------------------------------------

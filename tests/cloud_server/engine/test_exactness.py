@@ -56,6 +56,37 @@ def test_shadows_of_other_sizes_beside_each_other(
     assert ears["other"].tokens == alone(other, random_prompt(30), 9)
 
 
+@pytest.mark.parametrize("default", ["plain", "headed"])
+def test_each_model_answers_with_its_own_head(
+    untied_base, stepped, alone, shadow_of, serve_as, random_prompt, default
+):
+    """A shadow that trained `lm_head` beside one that did not, and the bare base."""
+    base = untied_base
+    models = {"plain": shadow_of(base, 1), "headed": with_a_head_of_its_own(shadow_of, base)}
+    engine = stepped(serve_as(default, models[default]), prefill_tokens=16)
+    for name in set(models) - {default}:
+        engine.core.add_shadow(name, models[name])
+    models["bare"] = base
+    asked = []
+    for number, length in enumerate((3, 17, 40, 1, 25, 9)):
+        name, prompt = ("headed", "bare", "plain")[number % 3], random_prompt(length, number)
+        asked.append((name, prompt, engine.submit(prompt, 6, model=name)))
+        engine.step()
+    engine.finish()
+    for name, prompt, ear in asked:
+        assert ear.tokens == alone(models[name], prompt, 6), (name, len(prompt))
+
+
+def with_a_head_of_its_own(shadow_of, base):
+    """Return a shadow whose trained `lm_head` has become another than the base's."""
+    model = shadow_of(base, 2, modules_to_save=("lm_head",))
+    with torch.no_grad():
+        model.saved_heads["lm_head"].weight.normal_(
+            0, 0.02, generator=torch.Generator().manual_seed(9)
+        )
+    return model
+
+
 def test_a_long_prompt_is_computed_in_pieces_while_others_go_on(
     served, stepped, alone, random_prompt
 ):

@@ -124,17 +124,25 @@ def world(base, served, shadow_of):
     return served, {"a": served.model, "bare": base, **shadows}
 
 
+ROUNDING = 1e-5
+"""Sums in another order differ by 3e-7."""
+
+
 @torch.no_grad()
-def follow(model, prompt: tuple[int, ...], answer: list[int]) -> list[int]:
-    """The naive reference, in one pass over the whole sequence: what comes after each beginning."""
+def missed(model, prompt: tuple[int, ...], answer: list[int]) -> float:
+    """By how much the naive reference, in one pass over the whole sequence, likes other tokens more."""
     if not answer:
-        return []
-    logits = model(torch.tensor([[*prompt, *answer[:-1]]])).logits
-    return logits[0, len(prompt) - 1 :].argmax(-1).tolist()
+        return 0.0
+    logits = model(torch.tensor([[*prompt, *answer[:-1]]])).logits[0, len(prompt) - 1 :]
+    said = logits.gather(-1, torch.tensor(answer)[:, None])[:, 0]
+    return float((logits.amax(-1) - said).max())
 
 
 @settings(
-    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=20,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(rounds=ROUNDS)
 def test_whatever_happens_beside_it_each_request_gets_its_own_answer(world, stepped, rounds):
@@ -150,7 +158,7 @@ def test_whatever_happens_beside_it_each_request_gets_its_own_answer(world, step
         if each.ear.cancelled and each.ear.end is None:
             continue
         assert isinstance(each.ear.end, Done), each.ear.end
-        assert each.ear.tokens == follow(models[each.model], each.prompt, each.ear.tokens)
+        assert missed(models[each.model], each.prompt, each.ear.tokens) <= ROUNDING
         if each.ear.end.finish_reason != "deadline":
             assert len(each.ear.tokens) == each.max_tokens
     nothing_is_leaked(engine)

@@ -1,11 +1,12 @@
 """A step's room for prompts: used up where it can be, half of it the oldest's, short ones first."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cloud_server.engine.shares import share_out
 
 
+@settings(deadline=None, derandomize=True)
 @given(st.lists(st.integers(1, 300), max_size=8), st.integers(1, 128))
 def test_room_is_used_up_and_the_oldest_always_moves_on(pending, room):
     shares = share_out(pending, room)

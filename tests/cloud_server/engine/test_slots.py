@@ -34,3 +34,14 @@ def test_low_numbers_come_first_so_that_unused_memory_is_not_touched():
     assert first.tolist() == [1, 2, 3]
     slots.give_back(first)
     assert slots.take(2).tolist() == [1, 2]
+
+
+def test_what_giving_back_would_free_is_told_beforehand():
+    slots = Slots(20)
+    prompt, other = slots.take(6), slots.take(3)
+    longer = torch.cat([slots.share(prompt[:4]), slots.take(2)])
+    assert slots.freed_by([]) == 0
+    assert slots.freed_by([prompt]) == 2
+    assert slots.freed_by([longer, other]) == 5
+    assert slots.freed_by([prompt, longer]) == 8
+    assert slots.used == 11

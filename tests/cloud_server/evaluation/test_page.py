@@ -186,6 +186,39 @@ def test_predictions_that_lack_rows_are_refused(tmp_path: Path) -> None:
         evaluate_system(place, datasets)
 
 
+def tell(place: Path, key: str, **more: Any) -> None:
+    """Put more into a file's first line."""
+    path = place / "predictions" / f"{key}.jsonl"
+    first, rest = path.read_text(encoding="utf-8").split("\n", 1)
+    path.write_text(json.dumps({**json.loads(first), **more}) + "\n" + rest, encoding="utf-8")
+
+
+def test_systems_that_are_not_of_one_shadow_are_said_to_be_so(tmp_path: Path) -> None:
+    place, datasets = write_world(tmp_path)
+
+    def page() -> str:
+        return render(evaluate_system(place, datasets), "evaluation")
+
+    untold = "Whether all of it is of one shadow is not told (edge alone: adapter not told, "
+    assert untold in page()
+    tell(place, "edge", adapter_sha256="a" * 64)
+    tell(place, "detached", adapter_sha256="a" * 64)
+    assert "Whether all of it is of one shadow is not told (edge alone: adapter aaaaaaaaaaaa, " in (
+        page()
+    )
+    tell(place, "attached", adapter_sha256="b" * 64)
+    assert (
+        "**What is put together here is not of one shadow (edge alone: adapter aaaaaaaaaaaa, "
+        "detached shadow alone, fp32: adapter aaaaaaaaaaaa, attached shadow alone: adapter "
+        "bbbbbbbbbbbb).**"
+    ) in page()
+    tell(place, "attached", adapter_sha256="a" * 64)
+    text = page()
+    assert "of one shadow" not in text
+    assert "- `attached.jsonl`, attached shadow alone: adapter aaaaaaaaaaaa, " in text
+    assert "- `dora.jsonl`, DoRA: adapter not told, " in text
+
+
 def test_latencies_of_another_form_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "latency.json"
     assert read_latency(path) is None

@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from cloud_server.modeling import ShadowModel
+from cloud_server.modeling import ShadowConfig, ShadowModel
 from cloud_server.modeling.checkpoint import ADAPTER_NAME
 from shared.errors import CheckpointForeign, CheckpointMismatch, ConfigurationError
 from tests.cloud_server.modeling.conftest import tiny_gemma3, tiny_qwen3
@@ -114,6 +114,30 @@ def test_unknown_configuration_keys_are_refused(model: ShadowModel, tmp_path: Pa
     (tmp_path / "shadow_config.json").write_text(json.dumps({**config, "gate_kind": "new"}))
     with pytest.raises(CheckpointMismatch, match="gate_kind"):
         ShadowModel.from_pretrained(model.base, tmp_path)
-    (tmp_path / "shadow_config.json").write_text(json.dumps({**config, "num_shadow_layers": 0}))
-    with pytest.raises(ConfigurationError):
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"num_shadow_layers": 0}, "num_shadow_layers must be at least 1"),
+        ({"num_shadow_layers": 9}, "does not fit this .*ForCausalLM: num_shadow_layers is 9"),
+        ({"alpha": float("nan")}, "alpha must be a finite number"),
+        ({"dropout": 1.5}, "dropout"),
+        ({"modules_to_save": ["classifier_head"]}, "modules_to_save names classifier_head"),
+        ({"shadow_num_attention_heads": 3, "shadow_num_key_value_heads": 2}, "cannot share"),
+    ],
+)
+def test_a_configuration_of_no_shadow_of_this_base_is_refused_by_its_file(
+    model: ShadowModel, tmp_path: Path, change: dict[str, Any], said: str
+) -> None:
+    model.save_pretrained(tmp_path)
+    config = json.loads((tmp_path / "shadow_config.json").read_text())
+    (tmp_path / "shadow_config.json").write_text(json.dumps({**config, **change}))
+    with pytest.raises(CheckpointMismatch, match=rf"shadow_config\.json.*{said}"):
         ShadowModel.from_pretrained(model.base, tmp_path)
+
+
+@pytest.mark.parametrize("alpha", [float("nan"), float("inf")])
+def test_alpha_is_a_number(alpha: float) -> None:
+    with pytest.raises(ConfigurationError, match="alpha"):
+        ShadowConfig(alpha=alpha)

@@ -151,6 +151,8 @@ def test_what_is_no_classification_is_refused(model: Any, rows: Any, tmp_path: P
             model(rows[0], labels=labels)
     with pytest.raises(DataError, match="nothing but padding"):
         model(rows[0], torch.zeros_like(rows[0]))
+    with pytest.raises(ConfigurationError, match="'attached' or 'detached'"):
+        model(rows[0], mode="foo")
     with pytest.raises(ConfigurationError, match="at least two classes"):
         ShadowSequenceClassifier.create(make_classifier_base("qwen3", classes=1), CONFIG)
     with pytest.raises(ModelError, match="no classifier head"):

@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from transformers import (
     Qwen3ForCausalLM,
     T5Config,
     T5ForConditionalGeneration,
+    ViTConfig,
+    ViTModel,
 )
 
 from cloud_server.adapter_files import ADAPTER_NAME, FORM_NAME, MODULES_NAME, adapter_sha256
@@ -41,6 +44,17 @@ def shaken(model: Any) -> Any:
     for part in [*model.adapter_modules().values(), *model.saved_heads.values()]:
         shake(part)
     return model.eval()
+
+
+SEEING = {
+    "num_hidden_layers": 1,
+    "hidden_size": 8,
+    "intermediate_size": 8,
+    "num_attention_heads": 1,
+    "vocab_size": 97,
+    "image_size": 8,
+    "patch_size": 4,
+}
 
 
 FORMS = {
@@ -126,6 +140,7 @@ def test_explicit_shadows_that_do_not_fit_are_refused() -> None:
         (gpt2(90), False, "knows 90 tokens and the base 97"),
         (projected(48), False, "made for another base"),
         (encoder, False, "an encoder with a decoder"),
+        (ViTModel(ViTConfig(**SEEING)), False, "a vit is no decoder"),
     ):
         with pytest.raises(ModelError, match=said):
             ShadowModel.create(base, CONFIG, given, share_embeddings=share)
@@ -143,6 +158,34 @@ def test_explicit_shadows_that_do_not_fit_are_refused() -> None:
 def test_wrong_sizes_are_named(base: Any, sizes: dict[str, Any], said: str) -> None:
     with pytest.raises(ConfigurationError, match=said):
         ShadowModel.create(base, dataclasses.replace(CONFIG, **sizes))
+
+
+QWEN3 = {"model_type": "qwen3", "num_hidden_layers": 1, "hidden_size": 32, "vocab_size": 97}
+
+
+@pytest.mark.parametrize(
+    ("decoder", "said"),
+    [
+        ({"model_type": "none"}, "unknown type 'none'"),
+        ({**QWEN3, "hidden_size": "x"}, "a qwen3 that cannot be built"),
+        ({**QWEN3, "num_hidden_layers": -1}, "a qwen3 that cannot be built"),
+        ({**QWEN3, "num_attention_heads": 0}, "a qwen3 that cannot be built"),
+        ({**QWEN3, "dtype": "none"}, "a qwen3 that cannot be built"),
+        ({**QWEN3, "vocab_size": 10**30}, "a qwen3 that cannot be built"),
+        ({"model_type": "gpt2", "n_embd": 32, "n_head": 3}, "a gpt2 that cannot be built"),
+        (
+            {"model_type": "clip", "text_config": SEEING, "vision_config": SEEING},
+            "a clip is no decoder",
+        ),
+    ],
+)
+def test_a_form_that_describes_no_decoder_is_refused(
+    base: Any, tmp_path: Path, decoder: dict[str, Any], said: str
+) -> None:
+    ShadowModel.create(base, CONFIG).save_pretrained(tmp_path)
+    (tmp_path / FORM_NAME).write_text(json.dumps({"decoder": decoder}))
+    with pytest.raises(ModelError, match=said):
+        ShadowModel.from_pretrained(base, tmp_path)
 
 
 def test_an_explicit_adapter_without_its_shadow_says_what_it_is(base: Any, tmp_path: Path) -> None:

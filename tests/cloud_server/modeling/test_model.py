@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from cloud_server.modeling import ShadowModel
+from shared.errors import ConfigurationError
 from tests.cloud_server.modeling.conftest import CONFIG, WINDOW, shake
 
 
@@ -150,3 +151,11 @@ def test_only_the_adapter_is_trained(model: ShadowModel, ids: torch.Tensor) -> N
         for name, parameter in part.named_parameters():
             is_unread = module == "shadow_update_model" and name.split(".")[1] == unread
             assert (parameter.grad is None) == is_unread, f"{module}.{name}"
+
+
+def test_an_unknown_mode_is_refused(model: ShadowModel, ids: torch.Tensor) -> None:
+    mode: Any = "foo"
+    with pytest.raises(ConfigurationError, match="'foo'; use 'attached' or 'detached'"):
+        model(ids, mode=mode)
+    with pytest.raises(ConfigurationError, match="'attached' or 'detached'"):
+        model.generate(ids, max_new_tokens=0, mode=mode)

@@ -1,12 +1,16 @@
 """Half precision: finite, close to fp32, and as close when cached."""
 
 import copy
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from transformers import PreTrainedModel
 
-from cloud_server.modeling import ShadowModel
+from cloud_server.modeling import ShadowModel, load_causal_lm
+from cloud_server.modeling.shadow_backbone import decoder_within
+from tests.cloud_server.modeling.test_forms import FORMS
 
 FORMATS = [torch.bfloat16, torch.float16]
 CLOSE = {torch.bfloat16: 5e-2, torch.float16: 6e-3}
@@ -67,3 +71,37 @@ def test_autocast_trains_fp32_weights(model: ShadowModel, ids: torch.Tensor) -> 
     torch.testing.assert_close(loss, wanted, atol=0.05, rtol=0)
     assert model.shadow_injection_model.injection_ups.grad is not None
     assert model.shadow_injection_model.injection_ups.grad.dtype == torch.float32
+
+
+def frequencies(decoder: PreTrainedModel) -> dict[str, torch.Tensor]:
+    """The angles by which a decoder turns its positions."""
+    return {name: each for name, each in decoder.named_buffers() if name.endswith("inv_freq")}
+
+
+@pytest.mark.parametrize("form", ["narrower", "of its own class", "square projection"])
+def test_rotary_frequencies_stay_exact_beside_bf16_weights(
+    form: str, base: Any, tmp_path: Path
+) -> None:
+    """As transformers and the library keep them; rounded, late positions would turn by other angles."""
+    base.save_pretrained(tmp_path / "base")
+    small = load_causal_lm(tmp_path / "base", torch.bfloat16)
+    made = FORMS[form](small)
+    made.save_pretrained(tmp_path / "shadow")
+    read = ShadowModel.from_pretrained(small, tmp_path / "shadow")
+    exported = read.export_detached()
+    exported.save_pretrained(tmp_path / "exported")
+    opened = load_causal_lm(tmp_path / "exported")
+    decoders = [
+        small.base_model,
+        made.shadow_model,
+        read.shadow_model,
+        decoder_within(exported),
+        decoder_within(opened),
+    ]
+    for decoder in decoders:
+        assert {each.dtype for each in decoder.parameters()} == {torch.bfloat16}
+        kept, exact = frequencies(decoder), frequencies(type(decoder)(decoder.config))
+        assert kept.keys() == exact.keys() != set()
+        for name, wanted in exact.items():
+            assert kept[name].dtype == torch.float32, name
+            assert torch.equal(kept[name], wanted), name

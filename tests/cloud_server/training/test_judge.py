@@ -15,7 +15,7 @@ from cloud_server.training.lesson import prepare_lesson
 from cloud_server.training.recipe import DataSection
 from cloud_server.training.second_reader import Reader, ReaderRecipe, fit
 from cloud_server.training.thresholds import choose_thresholds
-from shared.errors import ModelError
+from shared.errors import DataError, ModelError
 from shared.skills import BUILT_IN
 from shared.tags import REMOTE, TAGS
 from shared.taught_skill import TaughtSkill, learn_skills
@@ -126,6 +126,15 @@ def test_the_reader_learns_the_skill_and_keeps_the_old_ones(
     np.testing.assert_allclose(read.reader.scores(texts), judge.reader.scores(texts), rtol=1e-6)
 
 
+def test_a_reader_is_not_fitted_to_one_text_with_two_labels(
+    adapter: Path, datasets: Path, taught: list[TaughtSkill]
+) -> None:
+    lesson = prepare_lesson(taught, [EXAMPLE], DATA, datasets, 0.2, 1)
+    wrong = replace(lesson, new=[*lesson.new, row("Sit now 1", "PushUps")])
+    with pytest.raises(DataError, match="'Sit now 1' is PushUps here and Sit in the default data"):
+        Judge.of(adapter, OLD_TAGS).taught(RECIPE, taught, wrong, datasets)
+
+
 def test_thresholds_are_settled_by_the_shipped_rule_and_tier_3_is_not_loosened() -> None:
     rows = [*remote_rows(1900, 1000), *(labelled(i, "Sit") for i in range(3))]
     posteriors = posteriors_of(rows, [("Sit", 0.9), ("Sit", 0.8), ("FrontFlip", 0.999)])
@@ -135,6 +144,7 @@ def test_thresholds_are_settled_by_the_shipped_rule_and_tier_3_is_not_loosened()
     settled = judge.settled(rows, posteriors, {})
     assert settled.thresholds["1"] == choose_thresholds(posteriors, rows).thresholds["1"]
     assert settled.thresholds["3"] == 0.97
+    assert settled.choice == choose_thresholds(posteriors, rows)
     assert (
         Judge({**THRESHOLDS, "3": 0.9999}).settled(rows, posteriors, {}).thresholds["3"] == 0.9999
     )

@@ -8,7 +8,13 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from cloud_server.adapter_files import CALIBRATION_NAME, THRESHOLDS_NAME, trained_parameters
+from cloud_server.adapter_files import (
+    CALIBRATION_NAME,
+    LOW_RANK_NAME,
+    THRESHOLDS_NAME,
+    adapter_sha256,
+    trained_parameters,
+)
 from cloud_server.cli import main
 from cloud_server.modeling import ShadowConfig, ShadowModel
 from cloud_server.training.base import load_training_base
@@ -22,6 +28,7 @@ from cloud_server.training.predictions import (
     low_rank_step,
     predict_files,
 )
+from shared.bundle import file_sha256
 from shared.errors import ConfigurationError, ModelError
 from shared.predictions import read_predictions
 from shared.tags import TAGS
@@ -64,6 +71,7 @@ def test_a_detached_shadows_posterior_is_kept(data: Path, adapter: Path, tmp_pat
     about, found = read_predictions(out)
     assert about["thresholds"]["1"] == 0.9
     assert about["calibrated"] is True
+    assert about["adapter_sha256"] == adapter_sha256(adapter), "as an edge's bundle names it"
     assert set(about["data"]) == {"rows"}
     loaded, model = load(adapter)
     posteriors = tag_posteriors(model, loaded.encoder, TEXTS)
@@ -151,6 +159,7 @@ def test_lora_and_dora_are_read_and_answer(data: Path, tmp_path: Path, dora: boo
     about, found = read_predictions(out)
     trainable = sum(each.numel() for each in adapted.parameters() if each.requires_grad)
     assert sum(about["trained_parameters"].values()) == trainable
+    assert about["adapter_sha256"] == file_sha256(place / LOW_RANK_NAME)
     assert len(found) == len(TEXTS)
     step = low_rank_step(adapted.eval())
     alone = one_by_one(step, loaded, read_rows(data))
@@ -161,3 +170,19 @@ def test_lora_and_dora_are_read_and_answer(data: Path, tmp_path: Path, dora: boo
 def test_an_empty_folder_holds_no_adapter(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="no adapter"):
         trained_parameters(tmp_path)
+
+
+def test_predictions_of_before_stay_where_the_adapter_cannot_be_loaded(
+    data: Path, adapter: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "p.jsonl"
+    predict_files("detached", "tiny", adapter, [data], out)
+    before = out.read_bytes()
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("cloud_server.training.predictions.load_system", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        predict_files("detached", "tiny", adapter, [data], out)
+    assert out.read_bytes() == before

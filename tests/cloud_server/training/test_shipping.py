@@ -22,12 +22,12 @@ from cloud_server.modeling.checkpoint import read_adapter
 from cloud_server.training import shipping
 from cloud_server.training.pool import save_reading
 from cloud_server.training.recipe import AttachedBatches, Recipe
-from cloud_server.training.second_reader import fit, train_reader, weigh_again
+from cloud_server.training.second_reader import fit
 from cloud_server.training.shipping import ship_change
 from cloud_server.training.train import train
 from shared.bundle import SecondReading
 from shared.errors import ConfigurationError
-from shared.tags import TAGS, parse_tag
+from shared.tags import TAGS
 from tests.cloud_server.training.test_second_reader import TEXTS
 from tests.cloud_server.training.test_second_reader import recipe as reader_recipe
 from tests.cloud_server.training.test_train import recipe, write_data
@@ -63,12 +63,20 @@ def test_the_changed_adapter_is_the_trained_one(tmp_path: Path) -> None:
     assert all(torch.equal(found[name], tensor) for name, tensor in wanted.items())
 
 
+def calibrating_recipe(seed: int) -> Recipe:
+    made = recipe(seed=seed)
+    stage = made.stages[0]
+    data = stage.data.model_copy(update={"calibration": stage.data.validation})
+    first = stage.model_copy(update={"calibrate": True, "data": data})
+    return made.model_copy(update={"stages": [first, *made.stages[1:]]})
+
+
 def test_a_share_of_what_was_learnt_can_be_kept(tmp_path: Path) -> None:
     write_data(tmp_path)
     shipped = tmp_path / "shipped"
     shutil.copytree(train(recipe(seed=1), tmp_path, tmp_path / "first"), shipped)
     before = read_adapter(shipped)
-    trained = read_adapter(train(recipe(seed=2), tmp_path, tmp_path / "second"))
+    trained = read_adapter(train(calibrating_recipe(2), tmp_path, tmp_path / "second"))
 
     ship_change(tmp_path / "second", "tiny", shipped, tmp_path, rank=1000, share=0.25)
 
@@ -80,6 +88,27 @@ def test_a_share_of_what_was_learnt_can_be_kept(tmp_path: Path) -> None:
     )
     assert torch.allclose(moved, 0.25 * way, atol=0.02 * float(way.abs().max()))
     assert json.loads((shipped / "calibration.json").read_text())["temperature"] > 0
+
+
+def test_a_share_of_a_run_that_fitted_no_temperature_fits_none(
+    runs: Path, shipped: Path, tmp_path: Path
+) -> None:
+    (shipped / "calibration.json").write_text('{"temperature": 1.25}')
+    run = tmp_path / "second"
+    shutil.copytree(runs / "second", run)
+    (run / "kept").mkdir()
+    (run / "kept" / "calibration.json").write_text(
+        '{"temperature": 9}'
+    )  # of a share shipped before
+    before, trained = read_adapter(shipped), read_adapter(run / "adapter")
+
+    ship_change(run, "tiny", shipped, runs, rank=1000, share=0.5)
+
+    kept = read_adapter(shipped)
+    for name in [each for each in before if each.endswith("norm.weight")]:
+        half = (before[name].float() + trained[name].float()) / 2
+        torch.testing.assert_close(kept[name].float(), half, atol=1e-2, rtol=1e-2)
+    assert json.loads((shipped / "calibration.json").read_text()) == {"temperature": 1.25}
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +175,24 @@ def test_the_change_is_moved_last(
     assert [path.name for path in shipped.parent.iterdir()] == ["shipped"]
 
 
+def test_a_run_that_went_on_from_another_shadow_is_refused(
+    runs: Path, shipped: Path, tmp_path: Path
+) -> None:
+    for seed, name in enumerate(("one", "two"), start=1):
+        made = thin_recipe(shipped).model_copy(update={"seed": seed})
+        train(made, runs, tmp_path / name)
+    ship_change(tmp_path / "one", "tiny", shipped, runs, rank=1)
+    before = files_of(shipped)
+    with pytest.raises(ConfigurationError, match=r"two went on from another shadow than .*shipped"):
+        ship_change(tmp_path / "two", "tiny", shipped, runs, rank=1)
+    (shipped / CHANGE_NAME).unlink()
+    (tmp_path / "two" / "inputs.json").unlink()
+    with pytest.raises(ConfigurationError, match=r"does not say which shadow .*no inputs\.json"):
+        ship_change(tmp_path / "two", "tiny", shipped, runs, rank=1)
+    del before[CHANGE_NAME]
+    assert files_of(shipped) == before
+
+
 def test_what_is_no_finished_run_is_refused(runs: Path, shipped: Path, tmp_path: Path) -> None:
     arguments = ["ship-change", str(runs / "typo"), "--profile", "tiny", "--adapter", str(shipped)]
     result = CliRunner().invoke(main, arguments)
@@ -186,30 +233,6 @@ def test_a_second_reader_that_is_there_is_weighed_again(tmp_path: Path) -> None:
     assert after is not None
     assert after.shadow_weight or after.reader_weight
     assert 0.123 not in after.thresholds.values()
-
-
-def test_a_reader_is_fitted_and_weighed_and_can_be_weighed_again(tmp_path: Path) -> None:
-    write_data(tmp_path)
-    adapter = train(recipe(seed=1), tmp_path, tmp_path / "first")
-    common = {"lang": "en", "source": "test", "license": "none", "synthetic": True}
-    labels = [str(parse_tag(tag)) for tag in TAGS]
-    rows = [
-        {"id": text, "text": text, "label": label, **common}
-        for text, label in zip(TEXTS, labels, strict=True)
-    ]
-    (tmp_path / "all.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    files = ["all.jsonl"]
-    made = reader_recipe(commands=files, validation=files, calibration=files)
-
-    figures = train_reader(made, "tiny", adapter, tmp_path)
-
-    fitted, chosen = (adapter / SECOND_READER_NAME).read_bytes(), read_second_reading(adapter)
-    assert chosen is not None
-    assert chosen.reader_weight > 0, "the shadow was taught but a few of the tags"
-    save_reading(chosen.model_copy(update={"thresholds": dict.fromkeys("0123", 0.123)}), adapter)
-    assert weigh_again(made, "tiny", adapter, tmp_path) == figures
-    assert (adapter / SECOND_READER_NAME).read_bytes() == fitted
-    assert read_second_reading(adapter) == chosen
 
 
 def test_what_learns_a_thin_change_ships_whole(tmp_path: Path) -> None:

@@ -11,11 +11,12 @@ from click.testing import CliRunner, Result
 
 from cloud_server.adapter_files import SECOND_READER_NAME, SECOND_READING_NAME, read_taught
 from cloud_server.cli import main
+from cloud_server.making import RECIPES
 from cloud_server.modeling import ShadowConfig, ShadowModel
 from cloud_server.training.base import load_base_to_train, load_training_base
 from cloud_server.training.data import Row, hard_target
 from cloud_server.training.lesson import Lesson, prepare_lesson, read_utterances, split
-from cloud_server.training.recipe import DataSection, load_recipe
+from cloud_server.training.recipe import DataSection, load_recipe, write_recipe
 from cloud_server.training.teaching import lay_out
 from cloud_server.training.teaching_report import lost
 from shared.bundle import read_manifest
@@ -94,7 +95,12 @@ def test_one_command_makes_a_bundle_that_knows_the_skill(
     assert report["rows"]["new"] + report["rows"]["held_out"] == 121
     assert report["before"]["new"]["commands"]["right"] == 0, "an unknown skill is never right"
     assert report["seconds"]["processor"] > 0
-    assert "PushUps understood (held out)" in (tmp_path / "run" / "teaching.md").read_text()
+    table = (tmp_path / "run" / "teaching.md").read_text()
+    assert "PushUps understood (held out)" in table
+    assert report["after"]["certified"] is False, "eight requests bound nothing"
+    assert "The thresholds are **not certified**: requests: " in table
+    assert report["after"]["doubts"][0] in table
+    assert report["after"]["doubts"][0] in result.stderr
     manifest = read_manifest(tmp_path / "bundle")
     assert manifest.name == "tiny-pushups"
     assert manifest.taught == {"PushUps": 1}
@@ -113,11 +119,68 @@ def test_nothing_of_another_lesson_is_exported(
 ) -> None:
     before = tmp_path / "run" / "adapter"
     before.mkdir(parents=True)
+    write_recipe(load_recipe(RECIPES / "teach.toml"), tmp_path / "run")
     for name in (SECOND_READER_NAME, SECOND_READING_NAME):
         (before / name).write_text("another lesson's")
     result = run(EXAMPLE, datasets, adapter, tmp_path)
     assert result.exit_code == 0, result.output
     assert not (before / SECOND_READER_NAME).exists()
+
+
+@pytest.mark.parametrize("holds", ["the shadow", "another run", "another adapter", "another log"])
+def test_only_a_lesson_is_replaced(
+    holds: str, datasets: Path, adapter: Path, tmp_path: Path
+) -> None:
+    place = tmp_path / "run"
+    place.mkdir()
+    if holds == "the shadow":
+        adapter = adapter.rename(place / "adapter")
+        write_recipe(load_recipe(RECIPES / "teach.toml"), place)
+    elif holds == "another run":
+        write_recipe(load_recipe(RECIPES / "gemma-270m-on.toml"), place)
+    elif holds == "another adapter":
+        (place / "adapter").mkdir()
+        (place / "adapter" / "shadow_adapter.safetensors").write_text("hours of work")
+    else:
+        (place / "log.jsonl").write_text("hours of work")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    result = run(EXAMPLE, datasets, adapter, tmp_path)
+    assert result.exit_code == 2
+    assert "choose another --run" in result.output
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_a_place_for_the_bundle_that_is_taken_is_refused_at_once(
+    datasets: Path, adapter: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "bundle").mkdir()
+    (tmp_path / "bundle" / "thesis.txt").write_text("years of work")
+    result = run(EXAMPLE, datasets, adapter, tmp_path)
+    assert result.exit_code == 2
+    assert "choose another --out" in result.output
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ("stages.0.calibrate=true", "stages.0.calibrate"),
+        ('stages.0.teacher="teacher.npz"', "stages.0.teacher"),
+        ('stages.0.attached={every=2, data={commands=[], answers=[], remote=[], validation=[]}}', "stages.0.attached"),
+        ('stages.0.data.whole={"rows.jsonl"=2}', "stages.0.data.whole"),
+        ("stages.0.data.answer_repeats=3", "stages.0.data.answer_repeats"),
+        ('stages.0.mode="joint"', "stages.0.mode"),
+        ("shadow.layers=3", "shadow"),
+        ('goes_on_from="models"', "goes_on_from"),
+    ],
+)  # fmt: skip
+def test_what_teaching_does_not_do_is_refused_by_name(
+    change: str, named: str, datasets: Path, adapter: Path, tmp_path: Path
+) -> None:
+    result = run(EXAMPLE, datasets, adapter, tmp_path, change)
+    assert result.exit_code == 2
+    assert f"leaves {named} of the recipe without effect" in result.output
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.gpu
@@ -278,6 +341,19 @@ def test_a_text_of_the_default_data_may_not_change_its_label(
     data = DataSection(commands=["rows.jsonl"], answers=[], remote=["remote.jsonl"], validation=[])
     with pytest.raises(DataError, match="'Sit 3' is PushUps here and Sit in the default data"):
         prepare_lesson(taught, [folder], data, datasets, 0.2, 1)
+
+
+def test_a_text_that_only_the_second_reader_knows_may_not_change_its_label_either(
+    datasets: Path, tmp_path: Path, taught: list[TaughtSkill]
+) -> None:
+    (datasets / "plain.jsonl").write_text(line("go forward two meters", "REMOTE") + "\n")
+    rows = example_rows()
+    folder = folder_of(tmp_path / "f", [{**rows[0], "text": "Go forward two meters"}, *rows[1:]])
+    data = DataSection(commands=["rows.jsonl"], answers=[], remote=["remote.jsonl"], validation=[])
+    prepare_lesson(taught, [folder], data, datasets, 0.2, 1)
+    told = "'Go forward two meters' is PushUps here and REMOTE in the default data"
+    with pytest.raises(DataError, match=told):
+        prepare_lesson(taught, [folder], data, datasets, 0.2, 1, ["rows.jsonl", "plain.jsonl"])
 
 
 def test_the_example_is_no_default_skill_and_holds_its_own_test(taught: list[TaughtSkill]) -> None:

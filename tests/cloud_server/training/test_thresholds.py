@@ -21,6 +21,7 @@ from cloud_server.training.thresholds import (
     choose_thresholds,
     count_risks,
     decide,
+    least_rows,
     thresholds_at,
 )
 from shared.tags import TAGS
@@ -96,6 +97,23 @@ def test_too_few_rows_certify_nothing() -> None:
     choice = choose_thresholds(posteriors_of(rows, []), rows)
     assert not choice.certified
     assert choice.thresholds == thresholds_at(0.99), "the strictest are taken"
+
+
+def test_what_certifies_nothing_is_told_with_the_rows_that_it_takes(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert [least_rows(each) for each in (0.005, 0.0025, 0.04)] == [598, 1197, 74]
+    rows = remote_rows(597, 800)
+    assert not choose_thresholds(posteriors_of(rows, []), rows).certified
+    told = "requests: 0 of 597 rows acted on, it takes 598 for at most 0.5 %"
+    assert capsys.readouterr().err == f"thresholds are not certified: {told}\n"
+    rows = remote_rows(598, 800)
+    assert choose_thresholds(posteriors_of(rows, []), rows).doubts == []
+    assert capsys.readouterr().err == ""
+    wrong = posteriors_of(rows, [("Sit", 1.0)])
+    assert choose_thresholds(wrong, rows).doubts == [
+        "requests: 1 of 598 rows acted on, too many for at most 0.5 %"
+    ]
 
 
 def test_what_was_acted_on_before_may_be_acted_on_again_but_no_more() -> None:

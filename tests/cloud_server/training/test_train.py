@@ -1,6 +1,7 @@
 """A recipe runs from nothing to an adapter, learns, and goes on where it was interrupted."""
 
 import json
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,20 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from cloud_server.training import train as train_module
 from cloud_server.training import trainer
 from cloud_server.training.data import Row, draw
-from cloud_server.training.recipe import DataSection, Recipe, load_recipe
+from cloud_server.training.recipe import (
+    DataSection,
+    Recipe,
+    load_recipe,
+    read_recipe,
+    write_recipe,
+)
+from cloud_server.training.soft_targets import write_soft_targets
 from cloud_server.training.train import stage_rows, train
 from shared.errors import ConfigurationError, DataError
+from shared.tags import TAGS
 
 WORDS = {"Sit": "sit", "TurnLeft": "left", "REMOTE": "weather"}
 SHIPPED = Path("cloud_server/training/recipes/gemma-270m.toml")
@@ -102,6 +112,48 @@ def test_a_run_is_gone_on_with_only_by_its_recipe(tmp_path: Path) -> None:
         train(recipe(), tmp_path, run)
 
 
+def test_a_run_is_gone_on_with_only_by_its_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_data(tmp_path)
+    start = train(recipe(seed=3), tmp_path, tmp_path / "start")
+    made = recipe(goes_on_from=start)
+    first, joint = made.stages
+    posteriors = torch.full((1, len(TAGS)), 1 / len(TAGS))
+    write_soft_targets(tmp_path / "soft.npz", ["Sit-0"], posteriors)
+    first = first.model_copy(update={"teacher": "soft.npz"})
+    made = made.model_copy(update={"stages": [first, joint]})
+    run = tmp_path / "run"
+    train(made, tmp_path, run)
+    files = {"rows.jsonl", "soft.npz"}
+    assert json.loads((run / "inputs.json").read_text())["files"].keys() == files
+
+    monkeypatch.setattr(train_module, "load_base_to_train", lambda _: pytest.fail("went on"))
+    for path in (tmp_path / "rows.jsonl", tmp_path / "soft.npz", start / "shadow_config.json"):
+        before = path.read_bytes()
+        path.write_bytes(before + b"\n")
+        name = start if path.parent == start else path.name
+        with pytest.raises(ConfigurationError, match=rf"\(changed since: {re.escape(str(name))}\)"):
+            train(made, tmp_path, run)
+        path.write_bytes(before)
+    (tmp_path / "soft.npz").unlink()
+    with pytest.raises(DataError, match=r"soft\.npz cannot be read"):
+        train(made, tmp_path, run)
+    assert "cannot be checked" not in capsys.readouterr().out
+
+
+def test_a_run_of_before_hashes_were_noted_goes_on_and_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_data(tmp_path)
+    run = tmp_path / "run"
+    train(recipe(), tmp_path, run)
+    (run / "inputs.json").unlink()
+    train(recipe(), tmp_path, run)
+    assert "are still the same cannot be checked" in capsys.readouterr().out
+    assert not (run / "inputs.json").exists(), "what it was begun with is not known now either"
+
+
 def low_rank_recipe() -> Recipe:
     made = recipe(save_steps=15, low_rank={"method": "dora", "rank": 2, "dropout": 0.0})
     return made.model_copy(
@@ -170,13 +222,53 @@ def test_an_interrupted_stage_resumes(
         "gemma-270m-attached",
         "gemma-270m-teacher",
         "gemma-270m-lora",
+        "teach",
     ],
 )
 def test_the_shipped_recipes_are_valid(name: str) -> None:
     assert load_recipe(SHIPPED.with_stem(name)).profile == "gemma-270m"
 
 
+@pytest.mark.parametrize(
+    ("name", "changes", "says"),
+    [
+        ("gemma-270m-on", ["shadow.update=true"], "goes_on_from leaves shadow.update without"),
+        ("gemma-270m-on", ["shadow.layers=4", "shadow.rank=8"], "shadow.layers, shadow.rank"),
+        (
+            "gemma-270m-on",
+            ["stages.0.shadow_rate_multiplier=0.0"],
+            "change_rank learns at the whole",
+        ),
+        ("gemma-270m-lora", ['goes_on_from="models"'], "low_rank leaves goes_on_from without"),
+        ("gemma-270m-lora", ["shadow.layers=4"], "low_rank leaves shadow.layers without"),
+        (
+            "gemma-270m-lora",
+            ["stages.0.change_rank=8"],
+            "low_rank leaves stages.0.change_rank without",
+        ),
+        ("gemma-270m-lora", ['stages.0.teacher="t.npz"'], "stages.0.teacher"),
+        ("gemma-270m-lora", ["stages.0.calibrate=true"], "stages.0.calibrate"),
+        ("gemma-270m-lora", ["stages.0.shadow_rate_multiplier=1.0"], "shadow_rate_multiplier"),
+    ],
+)
+def test_what_would_have_no_effect_is_refused_by_name(
+    name: str, changes: list[str], says: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=re.escape(says)):
+        load_recipe(SHIPPED.with_stem(name), changes)
+
+
+@pytest.mark.parametrize("name", ["gemma-270m-on", "gemma-270m-lora"])
+def test_a_resolved_recipe_is_read_again(name: str, tmp_path: Path) -> None:
+    made = load_recipe(SHIPPED.with_stem(name))
+    write_recipe(made, tmp_path)
+    assert read_recipe(Recipe, tmp_path) == made
+
+
 def test_a_recipe_is_changed_from_the_command_line() -> None:
+    dora = load_recipe(SHIPPED.with_stem("gemma-270m-lora"), ['low_rank.method="dora"'])
+    assert dora.low_rank is not None
+    assert dora.low_rank.method == "dora"
     changed = load_recipe(SHIPPED, ["shadow.layers=6", "stages.0.epochs=1", 'name="six"'])
     assert (changed.shadow.layers, changed.stages[0].epochs, changed.name) == (6, 1, "six")
     for wrong in ("shadow.layer=6", "stages.9.epochs=1", "name=six", "seed"):

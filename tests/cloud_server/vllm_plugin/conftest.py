@@ -117,6 +117,9 @@ def make_model(kind: str) -> ShadowModel:
     elif kind == "narrow":  # fewer key-value heads than the base: pages of another size
         config = ShadowConfig(shadow_num_attention_heads=2, shadow_num_key_value_heads=1)
         model = ShadowModel.create(make_qwen3(tied=True), config)
+    elif kind == "headed":
+        heads = ("lm_head", "shadow_lm_head")
+        model = ShadowModel.create(make_qwen3(), ShadowConfig(modules_to_save=heads))
     elif kind == "ablation":
         model = ShadowModel.create(make_qwen3(), ShadowConfig(), update=False)
     else:

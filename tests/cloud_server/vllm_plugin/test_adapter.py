@@ -1,12 +1,15 @@
 """What the plugin reads and refuses before vLLM is there; runs in both environments."""
 
 import importlib.util
+import json
 import subprocess
 import sys
 
 import pytest
 from click.testing import CliRunner
+from safetensors.torch import load_file, save_file
 
+from cloud_server.adapter_files import CONFIG_NAME, MODULES_NAME
 from cloud_server.vllm_plugin.adapter import Adapter
 from cloud_server.vllm_plugin.serve import main, vllm_arguments
 from shared.errors import CheckpointForeign, CheckpointMismatch
@@ -50,6 +53,37 @@ def test_another_bases_adapter_is_refused_by_name(implicit, make_pair):
 def test_another_networks_files_are_refused_by_name(implicit):
     with pytest.raises(CheckpointForeign, match="is a whole model of type qwen3"):
         Adapter.read(implicit.base, implicit.model.base.config, None)
+
+
+def test_trained_heads_are_those_that_the_configuration_names(make_pair):
+    pair = make_pair("headed")
+    config, file = pair.model.base.config, pair.adapter / MODULES_NAME
+    whole = load_file(file)
+    assert [name for name, _ in Adapter.read(pair.adapter, config, None).head_tensors()] == [
+        "lm_head.weight"
+    ]
+    lm_head, other = whole["lm_head.weight"], whole["shadow_lm_head.weight"]
+    for tensors, said in (
+        ({"shadow_lm_head.weight": other}, r"missing: lm_head\.weight"),
+        ({"lm_head.weight": lm_head}, r"missing: shadow_lm_head\.weight"),
+        ({**whole, "lm_head.bias": lm_head[:, 0].clone()}, r"unexpected: lm_head\.bias"),
+        ({**whole, "lm_head.weight": lm_head[:9].clone()}, r"lm_head\.weight is \(9, 64\)"),
+    ):
+        save_file(tensors, file)
+        with pytest.raises(CheckpointMismatch, match=said):
+            Adapter.read(pair.adapter, config, None)
+    file.unlink()
+    with pytest.raises(CheckpointMismatch, match=r"missing: lm_head\.weight"):
+        Adapter.read(pair.adapter, config, None)
+
+
+def test_a_classifiers_heads_are_refused(make_pair):
+    pair = make_pair("headed")
+    path = pair.adapter / CONFIG_NAME
+    config = {**json.loads(path.read_text()), "modules_to_save": ["classifier_head"]}
+    path.write_text(json.dumps(config))
+    with pytest.raises(CheckpointMismatch, match="classifier_head"):
+        Adapter.read(pair.adapter, pair.model.base.config, None)
 
 
 def test_vllm_is_told_the_directories_and_the_profiles_name(tmp_path):

@@ -29,6 +29,11 @@ CHROMIUM = shutil.which("chromium")
 BOUND_S = 60.0
 PHONE = {"width": 390, "height": 844}
 STEPS = ("sent", "accepted", "moving")
+HELD = """window.held = null;
+const now = performance.now.bind(performance);
+performance.now = () => held ?? now();"""
+"""Lets a test hold the page's clock, whatever the machine takes meanwhile."""
+HOLD = "window.held = performance.now()"
 CALLS = {"Sit": (1009, "Sit"), "Dance": (1022, "Dance1"), "FrontFlip": (1030, "FrontFlip")}
 
 
@@ -247,6 +252,15 @@ class Page:
             "document.body.dataset.link === 'live' && document.querySelector('#percent').textContent"
         )
         return self
+
+    def keep_words(self, selector: str) -> None:
+        """Keep in the page's `told` all that an element says from now on, however soon it is gone."""
+        self.ask(
+            f"""(() => {{ const element = document.querySelector('{selector}');
+            window.told = [];
+            new MutationObserver(() => told.push(element.textContent)).observe(
+                element, {{ childList: true, characterData: true, subtree: true }}); }})()"""
+        )
 
     def say(self, text: str) -> None:
         self.tab.fill("#text", text)

@@ -82,6 +82,7 @@ def test_a_robot_that_does_not_tell_its_state_fails(state, told):
     assert robot.state == "failed"
     assert told in robot.message
     assert robot.todo
+    assert state.age_s is not None or "`edge-agent mock-robot --domain 3`" in robot.todo
 
 
 def test_a_silent_sport_service_fails_and_a_missing_loudspeaker_does_not():

@@ -1,7 +1,7 @@
 """What is taken from the ends of a request, and what must stay."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_agent.mending.courtesies import without_courtesies
@@ -22,6 +22,11 @@ from edge_agent.mending.courtesies import without_courtesies
         ("不好意思打扰一下，转个圈，可以吗？", "转个圈"),
         ("狗哥转个圈要是不麻烦的话", "狗哥转个圈"),
         ("趴下，不然没零食吃", "趴下"),
+        ("You heard me, bark", "bark"),
+        ("my sister is filming so dance", "dance"),
+        ("guess what! dance", "dance"),
+        ("sit down, my boss is watching", "sit down"),
+        ("one more time please", "one more time"),
     ],
 )
 def test_a_courtesy_is_taken_away(said: str, left: str) -> None:
@@ -45,6 +50,21 @@ def test_a_courtesy_is_taken_away(said: str, left: str) -> None:
         "别坐下",
         "谢谢",
         "可以吗",
+        "you know what sit means",
+        "guess what dance this is",
+        "listen to me bark",
+        "look left",
+        "You heard him sit down",
+        "you heard them dance",
+        "She is recording a dance",
+        "my aunt has never seen a dog dance",
+        "sit down if my boss is watching",
+        "sit down the moment everyone's watching",
+        "shake hands once the guests are waiting",
+        "Can I get you to bark less",
+        "功夫怎么样",
+        "你的功夫如何",
+        "看舞狮，怎么样",
         "",
     ],
 )
@@ -52,6 +72,7 @@ def test_everything_else_stays(said: str) -> None:
     assert without_courtesies(said) == said
 
 
+@settings(deadline=None, derandomize=True)
 @given(st.text(alphabet="if you could, sit 要是方便的话，坐下!?", max_size=80))
 def test_what_is_left_is_a_part_and_never_nothing(said: str) -> None:
     left = without_courtesies(said)

@@ -33,6 +33,17 @@ def speller() -> Speller:
         ("turn right", "turn right"),
         ("that's right here", "that's right here"),
         ("turn. right now", "turn. now"),
+        ("Turn 90° right now", "Turn 90° right now"),
+        ("turn 90 right now", "turn 90 right now"),
+        ("turn forty five right now", "turn forty five right now"),
+        ("spin ninety right now", "spin ninety right now"),
+        ("rotate ninety degrees right now", "rotate ninety degrees right now"),
+        ("turn 90 degrees to ur right now", "turn 90 degrees to ur right now"),
+        ("look to the far right there", "look to the far right there"),
+        ("go straight right there", "go straight right there"),
+        ("take the second right here", "take the second right here"),
+        ("do a 360 right now", "do a 360 now"),
+        ("pretty please right now", "pretty please now"),
     ],
 )
 def test_emphasis_is_taken_away_and_a_side_stays(speller: Speller, said: str, read: str) -> None:

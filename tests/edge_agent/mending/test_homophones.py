@@ -57,6 +57,48 @@ def test_misheard_commands_come_right(mender: Mender, written: str, meant: str) 
     assert mender.mend(written, [reading(written)]) == meant
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "叫医生",
+            "叫醫生",
+            "我摔倒了，快叫医生",
+            "请回复",
+            "收到请回复",
+            "尽快回复",
+            "狗哥，请回复我",
+        ),
+        *(
+            "巫师",
+            "务实",
+            "午时",
+            "书展",
+            "往往",
+            "幻影",
+            "左传",
+            "凄厉",
+            "教一下",
+            "教一教",
+            "快做",
+        ),
+    ],
+)
+def test_words_that_somebody_typed_are_not_taken_for_others(mender: Mender, text: str) -> None:
+    assert mender.mend(text) == text
+
+
+def test_a_skills_long_name_comes_out_of_words(mender: Mender) -> None:
+    assert mender.mend("回复站立") == "恢复站立"
+    assert mender.mend("请回复站立，尽快回复") == "请恢复站立，尽快回复"
+
+
+@pytest.mark.parametrize("score", [-0.2, SURE])
+def test_a_word_that_was_heard_well_stays(mender: Mender, score: float) -> None:
+    assert mender.mend("叫医生", [reading("叫医生", score)]) == "叫医生"
+    assert mender.mend("叫醫生", [reading("叫醫生", score)]) == "叫醫生"
+
+
 @pytest.mark.parametrize("text", ["", "。", "sit down", "Sit down, 123!", "A < B > C"])
 def test_what_is_not_chinese_stays_as_it_is(mender: Mender, text: str) -> None:
     assert mender.mend(text) == text

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_agent.mending.spelling import WORDS, Speller, count_words
@@ -23,6 +23,8 @@ SPELLER = Speller()
         ("stetch your legs", "stretch your legs"),
         ("Give me a wigle", "Give me a wiggle"),
         ("狗哥，danec 一下", "狗哥，dance 一下"),
+        ("sti donw plaese", "sit down please"),
+        ("streach", "stretch"),
     ],
 )
 def test_misspelt_words_come_right(written: str, meant: str) -> None:
@@ -39,12 +41,17 @@ def test_misspelt_words_come_right(written: str, meant: str) -> None:
         "go go go",
         "xq zz",
         "what is a torque",
+        "Tengo hambre",
+        "tengo",
+        "dansez maintenant",
+        "quiero una hamburguesa",
     ],
 )
 def test_words_stay_as_they_are(text: str) -> None:
     assert SPELLER.mend(text) == text
 
 
+@settings(deadline=None, derandomize=True)
 @given(st.text(max_size=60))
 def test_whatever_is_no_english_letter_stays(text: str) -> None:
     def others(each: str) -> list[str]:

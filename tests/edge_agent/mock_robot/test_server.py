@@ -168,15 +168,19 @@ def test_a_second_mock_in_a_served_domain_refuses_and_the_first_ends_cleanly():
     domain = choose_domain()
     code = f"from edge_agent.mock_robot.server import run; run({domain}, 'lo', '127.0.0.1', 0)"
     first = _start(code)
+    second = None
     try:
         assert first.stdout is not None
         assert "ready" in first.stdout.readline()
-        second = _start(code)
+        # It may take a busy machine a while to hear the first.
+        second = _start(f"from edge_agent.mock_robot import peer; peer.PROBE_S = 60.0; {code}")
         output, errors = second.communicate(timeout=60)
         assert second.returncode != 0
         assert "ready" not in output
         assert "already answers" in errors
     finally:
+        if second is not None:
+            second.kill()
         first.terminate()
         first.communicate(timeout=60)
     assert first.returncode == 0

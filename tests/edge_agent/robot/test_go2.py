@@ -3,10 +3,27 @@
 import asyncio
 import math
 import time
+from collections.abc import Iterator
 
 import pytest
 
+from edge_agent.robot import action_watch, go2, performance, sport_service, state_tracker
+from tests.edge_agent.robot.conftest import BOUND_S
+
 pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _patient() -> Iterator[None]:
+    """How soon a driver gives a dog up is tried in virtual time; here seconds are the machine's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(action_watch, "STATE_LOST_S", BOUND_S)
+        patch.setattr(performance, "STATE_LOST_S", BOUND_S)
+        patch.setattr(sport_service, "CALL_TIMEOUT_S", BOUND_S)
+        patch.setattr(sport_service, "STOP_TIMEOUT_S", BOUND_S)
+        patch.setattr(state_tracker, "CONNECTED_MAX_AGE_S", BOUND_S)
+        patch.setattr(go2, "FIRST_STATE_S", BOUND_S)
+        yield
 
 
 @pytest.fixture(autouse=True)

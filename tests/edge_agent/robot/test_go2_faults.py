@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from edge_agent.robot import go2
+from edge_agent.robot import action_watch, go2, performance, state_tracker
 from edge_agent.robot.go2 import Go2Robot
 from shared.errors import RobotUnavailable
-from tests.edge_agent.robot.conftest import Dog, MockProcess
+from tests.edge_agent.robot.conftest import BOUND_S, Dog, MockProcess
 
 
 @pytest.fixture(autouse=True)
@@ -19,6 +19,14 @@ def _well_and_standing(dog: Dog) -> Iterator[None]:
     yield
     dog.mock.clear_faults()
     dog.do(dog.until(lambda state: state.connected and state.age_s < 0.5 and state.mode != 0))
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How soon a driver gives a dog up is tried in virtual time; here seconds are the machine's."""
+    monkeypatch.setattr(action_watch, "STATE_LOST_S", BOUND_S)
+    monkeypatch.setattr(performance, "STATE_LOST_S", BOUND_S)
+    monkeypatch.setattr(state_tracker, "CONNECTED_MAX_AGE_S", BOUND_S)
 
 
 def meet(dog: Dog, fault: str, skill: str = "TurnAround", **parameters: object):
@@ -51,6 +59,7 @@ def test_a_silent_service_is_told_and_the_dog_stops_by_itself(dog):
     assert not dog.mock.state()["moving"]
 
 
+@pytest.mark.usefixtures("patient")
 def test_a_slow_link_is_borne(dog):
     dog.mock.fault("slow", delay_s=0.2)
     assert dog.do(dog.perform("Sit")).state == "confirmed"
@@ -63,6 +72,7 @@ def test_a_dog_that_restarts_is_driven_again(dog):
     assert dog.do(dog.perform("Sit")).state == "confirmed"
 
 
+@pytest.mark.usefixtures("patient")
 def test_old_firmware_wiggles_by_itself_over_the_wire(dog):
     dog.mock.fault("old_firmware")
     execution = dog.do(dog.perform("WiggleHips"))

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from edge_agent.robot import probe as robot_probe
 from edge_agent.robot.probe import SERVICES, RobotProbe
 from shared.errors import ConfigurationError
-from tests.edge_agent.robot.conftest import MockProcess
+from tests.edge_agent.robot.conftest import BOUND_S, MockProcess
 from tests.edge_agent.robot.test_audio_service import post
 
 
@@ -20,7 +21,11 @@ def mock(dds_domain: int) -> Iterator[MockProcess]:
         mock.end()
 
 
-def test_a_dog_tells_its_state_and_its_services(mock: MockProcess, dds_domain: int) -> None:
+def test_a_dog_tells_its_state_and_its_services(
+    mock: MockProcess, dds_domain: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("ANSWER_TIMEOUT_S", "FIRST_STATE_S"):
+        monkeypatch.setattr(robot_probe, name, BOUND_S)
     probe = RobotProbe(dds_domain, "lo")
     assert probe.join()[0].isdigit()
     state = probe.hear()

@@ -43,6 +43,7 @@ def test_nothing_heard_names_domain_interfaces_and_the_dogs_network():
     assert "domain 0 on wlan0" in advice
     assert "eth0 (192.168.123.99)" in advice
     assert "192.168.123.0/24, where wlan0 has no address" in advice
+    assert "`edge-agent mock-robot --domain 0`, and set EDGE_ROBOT_INTERFACE=lo" in advice
     assert "has no address" not in advise_unheard(0, "eth0", [LOOPBACK, CABLE], sport_heard=False)
     assert "has no address" not in advise_unheard(1, "lo", [LOOPBACK], sport_heard=False)
 

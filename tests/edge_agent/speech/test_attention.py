@@ -61,6 +61,12 @@ def test_any_stop_word_counts_while_the_dog_moves(attention: Attention) -> None:
     assert reason(attention, "no wait stop that please mister", busy=True) is None
 
 
+@pytest.mark.parametrize("text", ["别过来！", "不要再往前走了", "不动！", "Don't come any closer!"])
+def test_what_forbids_going_on_stops_a_moving_dog_only(attention: Attention, text: str) -> None:
+    assert reason(attention, text) == "not_addressed"
+    assert reason(attention, text, busy=True) is None
+
+
 def test_a_bare_wake_phrase_opens_a_window_for_the_next_words(
     attention: Attention, clock: Clock
 ) -> None:
@@ -155,4 +161,32 @@ def test_wake_phrases_are_found(text: str, rest: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize("text", ["", "sit", "my dog is old", "hot dogs", "看狗哥哥的书吧", "楼阁"])
 def test_other_words_wake_nothing(text: str) -> None:
+    assert find_wake_phrase(text) is None
+
+
+@pytest.mark.parametrize("text", ["狗个坐下", "沟哥，坐下", "勾狗坐下", "转一圈，苟子", "小钩坐下"])
+def test_misheard_wake_phrases_are_found(text: str) -> None:
+    assert find_wake_phrase(text) is not None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "句子太长了",
+        "我写了三个句子",
+        "购个票",
+        "購個票",
+        "够个数了",
+        "他不够格",
+        "他不夠格",
+        "钩子在哪",
+        "鉤子在哪",
+        "够资格吗",
+        "够自己吃了",
+        "笑够了没有",
+        "跳小沟",
+        "够够的了",
+    ],
+)
+def test_words_that_only_sound_like_it_wake_nothing(text: str) -> None:
     assert find_wake_phrase(text) is None

@@ -156,7 +156,12 @@ def test_values_beyond_the_range_are_clipped() -> None:
     assert np.abs(decode_recording(loud, "wav")).max() == 1.0
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(
+    max_examples=150,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 @given(data=st.data())
 def test_damaged_recordings_are_decoded_or_refused(data: st.DataObject) -> None:
     container = data.draw(st.sampled_from(["wav", "webm"]))

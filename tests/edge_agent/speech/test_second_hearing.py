@@ -93,7 +93,10 @@ def test_without_ears_or_before_they_are_open_nothing_is_heard() -> None:
         none = SecondHearing()
         none.start()
         assert await none.understand(SAMPLES) is None
-        assert none.describe()["through"] is None
+        told = none.describe()
+        assert told["through"] is None
+        assert told["missing"].startswith("off; ")
+        assert "EDGE_SECOND_EARS=whisper-small" in told["missing"]
         unopened = SecondHearing(Ears())
         assert await unopened.understand(SAMPLES) is None
         assert unopened.describe() == {"through": "whisper", "ready": False, "missing": None}

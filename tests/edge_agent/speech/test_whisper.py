@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from edge_agent import reflex
+from edge_agent.speech import whisper
 from edge_agent.speech.endpointing import Endpointer, EndpointOptions, frames_of
+from edge_agent.speech.interface import SAMPLE_RATE_HZ, Samples
 from edge_agent.speech.recognizer import always
 from edge_agent.speech.understanding import RecordingEars
 from edge_agent.speech.voice_activity import VoiceActivity
@@ -34,6 +36,11 @@ LEAST_CLEAN, LEAST_AT_10_DB = 0.95, 0.85
 def test_doubt(score: float, no_speech: float, share: float, text: str, doubt: str | None) -> None:
     judged = judge(Writing("sit", "en", score, no_speech), share)
     assert (judged.text, judged.doubt) == (text, doubt)
+
+
+def test_a_text_that_was_cut_is_doubted_and_may_yet_be_a_stop() -> None:
+    judged = judge(Writing("so much, stop", "en", -0.2, 0.0, is_cut=True), 0.9)
+    assert (judged.text, judged.doubt) == ("so much, stop", "unsure")
 
 
 def test_the_probability_is_the_tokens_mean() -> None:
@@ -116,6 +123,33 @@ def recall(ears: RecordingEars, snr_db: float | None) -> float:
             missed.append(f"{recording.file} {recording.text}: {heard}")
     print("\n".join(missed))
     return 1 - len(missed) / len(STOPS)
+
+
+def speak_at_once(*numbers: int) -> Samples:
+    """Return Chinese recordings as somebody would say them who never takes a breath."""
+    gap = np.zeros(round(0.12 * SAMPLE_RATE_HZ), np.float32)
+    pieces = []
+    for number in numbers:
+        file = next(each for each in all_recordings() if each.file.startswith(f"zh-{number:02d}"))
+        samples = file.samples()
+        spoken = np.flatnonzero(np.abs(samples) > 0.02)
+        pieces += [samples[spoken[0] : spoken[-1]], gap]
+    return np.concatenate(pieces)
+
+
+def test_a_stop_at_the_end_of_a_long_recording_is_heard(real_ears: RecordingEars) -> None:
+    long = speak_at_once(38, 25, 27, 29, 31, 33, 35, 37, 24, 39, 7)  # 13 s, 停下来 the last second
+    heard = real_ears.understand(long)
+    assert reflex.is_stop(heard.text, moving=True), heard
+    assert heard.doubt is None
+
+
+def test_a_recording_of_more_words_than_are_written_is_doubted(
+    real_ears: RecordingEars, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(whisper, "MAX_TOKENS", 12)
+    heard = real_ears.understand(speak_at_once(38, 25, 27))
+    assert heard.doubt == "unsure", heard
 
 
 def test_spoken_stops_are_heard(real_ears: RecordingEars) -> None:

@@ -1,0 +1,36 @@
+"""Comparisons in words: who is ahead is named first, with its own share first."""
+
+from cloud_server.evaluation.decisions import Decision
+from cloud_server.evaluation.findings import compare
+from cloud_server.evaluation.rows import Sample
+from cloud_server.evaluation.systems import System
+from cloud_server.training.data import Row
+
+ROWS = 20
+
+
+def sample(number: int) -> Sample:
+    row = {"id": f"r-{number}", "text": f"sit {number}", "lang": "en", "label": "Sit"}
+    more = {"source": "shadowdog/a", "license": "Apache-2.0", "synthetic": True}
+    return Sample(Row.model_validate({**row, **more}), "test_normal")
+
+
+def system(key: str, right: int) -> System:
+    """A system that gets the first `right` rows right and defers the others."""
+    labels = ["Sit"] * right + ["REMOTE"] * (ROWS - right)
+    return System(key, {}, {}, [Decision(label, None) for label in labels])
+
+
+def compared(first: int, second: int) -> str:
+    tests = [sample(number) for number in range(ROWS)]
+    return compare(system("lora", first), system("dora", second), tests, lambda _: True)
+
+
+def test_who_is_ahead_has_the_greater_share_whichever_is_given_first() -> None:
+    assert compared(18, 4).startswith("**LoRA** is ahead of DoRA (90.0 % against 20.0 %; ")
+    assert compared(4, 18).startswith("**DoRA** is ahead of LoRA (90.0 % against 20.0 %; ")
+
+
+def test_what_may_be_chance_keeps_the_order_given() -> None:
+    said = "no difference that could not be chance between LoRA and DoRA"
+    assert compared(9, 10).startswith(f"{said} (45.0 % against 50.0 %; ")
