@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cloud_server.adapter_files import TAUGHT_NAME, Taught, read_taught
+from cloud_server.adapter_files import TAUGHT_NAME, Taught, read_second_reading, read_taught
 from cloud_server.modeling import ShadowModel
 from cloud_server.modeling.change import part_way
 from cloud_server.training.augmentation import Augmenter
@@ -87,7 +87,11 @@ def teach(
     _refuse_folder(recipe, adapter, run_directory)
     wall_s, processor_s = time.perf_counter(), time.process_time()
     stage = recipe.stages[0]
-    lesson = prepare_lesson(taught, folders, stage.data, datasets, HELD_OUT_SHARE, recipe.seed)
+    has_reader = read_second_reading(adapter) is not None
+    read_by = [*reader_recipe.commands, *reader_recipe.remote] if has_reader else []
+    lesson = prepare_lesson(
+        taught, folders, stage.data, datasets, HELD_OUT_SHARE, recipe.seed, read_by
+    )
     _begin_run(recipe, run_directory)
     loaded = load_base_to_train(recipe.profile)
     model = ShadowModel.from_pretrained(loaded.model, adapter).eval()
