@@ -39,17 +39,22 @@ def head_weight(model: PreTrainedModel) -> Tensor:
     return cast(nn.Linear, head_of(model)).weight
 
 
-@torch.no_grad()
 def match_format(module: nn.Module, like: Tensor) -> None:
-    """Move a module to the device of `like`, and what a checkpoint would hold of it to its number format.
+    """Move a module to the device of `like`, and its weights to the number format."""
+    nn.Module.to(module, device=like.device)
+    cast_weights(module, like.dtype)
+
+
+@torch.no_grad()
+def cast_weights(module: nn.Module, dtype: torch.dtype) -> None:
+    """Bring to a number format what a checkpoint would hold of a module.
 
     What is made from the configuration stays as it is, above all rotary frequencies: transformers keeps
     them in fp32 beside bf16 weights, and rounded ones turn late positions by other angles.
     """
-    nn.Module.to(module, device=like.device)
     for tensor in module.state_dict(keep_vars=True).values():
         if tensor.is_floating_point():
-            tensor.data = tensor.data.to(like.dtype)
+            tensor.data = tensor.data.to(dtype)
 
 
 class _AroundLayer(nn.Module):

@@ -17,6 +17,7 @@ from cloud_server.adapter_files import (
 )
 from cloud_server.loading import answering_format
 from cloud_server.modeling import ShadowModel
+from cloud_server.modeling.backbone import cast_weights
 from cloud_server.modeling.heads import cap_logits, last_states
 from cloud_server.training.base import TrainingBase, load_training_base
 from cloud_server.training.calibration import fold_temperature
@@ -63,7 +64,9 @@ def load_system(
     from peft import PeftModel
 
     adapted: Any = PeftModel.from_pretrained(loaded.model, str(adapter))
-    return loaded, adapted.merge_and_unload().to(dtype).eval()
+    merged = adapted.merge_and_unload().eval()
+    cast_weights(merged, dtype)
+    return loaded, merged
 
 
 def predict(

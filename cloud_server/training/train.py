@@ -12,6 +12,7 @@ import torch
 
 from cloud_server.adapter_files import CALIBRATION_NAME, FIGURES_NAME, THRESHOLDS_NAME
 from cloud_server.modeling import ShadowConfig, ShadowModel
+from cloud_server.modeling.backbone import cast_weights
 from cloud_server.training.augmentation import Augmenter
 from cloud_server.training.base import TrainingBase, load_base_to_train
 from cloud_server.training.calibration import (
@@ -242,10 +243,10 @@ def _finish(
 def save_as_shipped(model: ShadowModel, directory: Path) -> None:
     """Save the adapter in bf16, as a shipped one is, and let the model have exactly those weights."""
     for part in model.adapter_modules().values():
-        part.to(torch.bfloat16)
+        cast_weights(part, torch.bfloat16)
     model.save_pretrained(directory)
     for part in model.adapter_modules().values():
-        part.to(torch.float32)
+        cast_weights(part, torch.float32)
 
 
 def write_thresholds(read: Posteriors, recipe: Recipe, datasets: Path, adapter: Path) -> None:

@@ -10,6 +10,7 @@ from transformers import PreTrainedModel
 
 from cloud_server.modeling import ShadowModel, load_causal_lm
 from cloud_server.modeling.shadow_backbone import decoder_within
+from cloud_server.training.train import save_as_shipped
 from tests.cloud_server.modeling.test_forms import FORMS
 
 FORMATS = [torch.bfloat16, torch.float16]
@@ -105,3 +106,12 @@ def test_rotary_frequencies_stay_exact_beside_bf16_weights(
         for name, wanted in exact.items():
             assert kept[name].dtype == torch.float32, name
             assert torch.equal(kept[name], wanted), name
+
+
+def test_a_shadow_saved_as_shipped_loses_no_frequency(model: ShadowModel, tmp_path: Path) -> None:
+    """Its thresholds are chosen with what is left in memory."""
+    before = {name: each.clone() for name, each in frequencies(model.shadow_model).items()}
+    save_as_shipped(model, tmp_path)
+    after = frequencies(model.shadow_model)
+    assert before.keys() == after.keys() != set()
+    assert all(torch.equal(after[name], wanted) for name, wanted in before.items())
