@@ -3,10 +3,12 @@
 Two characters each and the verbs of one (`chinese_words.txt`, written by datasets/list_chinese_words.py from jieba's dictionary).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import unicodedata
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 
+from edge_agent.mending.character_model import UNIT
 from edge_agent.reflex import COURTESY, cut_units, read_phrases
 from shared.repeat_phrases import splits_off
 
@@ -35,11 +37,13 @@ def read_words(path: Path = WORDS) -> Mapping[str, str]:
     return {line[0]: line[1:] for line in lines}
 
 
-def in_words(symbols: Sequence[str]) -> set[int]:
-    """Return which of the symbols are part of a word of two."""
+def in_words(text: str) -> set[int]:
+    """Return which of a text's symbols (`character_model.symbols`) are part of a word of two, no mark within."""
     words, found = read_words(), set()
-    for at in range(1, len(symbols)):
-        if symbols[at] in words.get(symbols[at - 1], ""):
+    spots = list(UNIT.finditer(unicodedata.normalize("NFKC", text)))
+    for at in range(1, len(spots)):
+        first, second = spots[at - 1], spots[at]
+        if first.end() == second.start() and second.group() in words.get(first.group(), ""):
             found |= {at - 1, at}
     return found
 

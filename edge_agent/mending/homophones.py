@@ -102,7 +102,7 @@ class Mender:
         mended = []
         for reading in chinese:
             if reading.score >= best - MARGIN:
-                words = in_words(symbols(reading.text))
+                words = in_words(reading.text)
                 leaving = SURE_WORD * (factor - 1)
                 written, score = self._rewrite(reading.text, factor, words, leaving)
                 score += READING_WEIGHT * reading.log_probability
@@ -114,7 +114,7 @@ class Mender:
         if is_only_a_verb(text):
             return text
         mended, _ = self._rewrite(text, UNTOLD)
-        kept = in_words(symbols(text)) - _named(symbols(mended))
+        kept = in_words(text) - _named(symbols(mended))
         return self._rewrite(text, UNTOLD, kept)[0] if mended != text else text
 
     def _rewrite(

@@ -21,7 +21,7 @@ MOST_EDITS = 2
 SHORTEST = 3
 """Words shorter than this are left alone: everything is near them."""
 CARELESS_EDITS = 1
-"""So many in each word may be amended where half of two words or more are unknown: "sti donw plaese" is English, with more it
+"""So many in each word may be amended where most of two words or more are unknown: "sti donw plaese" is English, with more it
 is another language."""
 
 _VOWEL = re.compile("[aeiouy]")
@@ -58,11 +58,11 @@ class Speller:
         return _WORD.sub(lambda found: self._spell(found.group())[0], text)
 
     def _is_foreign(self, words: list[str]) -> bool:
-        """Return whether half of the words are unknown, and one of these is not even near a known one."""
+        """Return whether most of the words are unknown, and one of these is not even near a known one."""
         if len(words) < 2:
             return False
         unknown = [word for word in words if self._is_unknown(_plain(word))]
-        return 2 * len(unknown) >= len(words) and any(
+        return 2 * len(unknown) > len(words) and any(
             self._spell(word)[1] > CARELESS_EDITS for word in unknown
         )
 

@@ -109,6 +109,8 @@ def test_what_spells_a_tag_or_is_not_read_whole_has_no_part_that_counts(
         ("I was wondering if you could sit", {"sit": ("[Sit()]", 0.9)}, REMOTE),
         ("I was wondering if you could flip", {"flip": ("[FrontFlip()]", 1.0)}, REMOTE),
         ("I was wondering if you could sti", {"sit": SIT}, "[Sit()]"),
+        ("I don't suppose you'd sit? It is late.", {"sit?": SIT}, "[Sit()]"),
+        ("Sit? It is late.", {"Sit?": SIT}, REMOTE),
         ("Sit! It is late.", {"Sit!": SIT}, "[Sit()]"),
         ("Sit! No.", {"Sit!": SIT}, REMOTE),
         ("Sit! Bark.", {"Sit!": SIT, "Bark.": ("[Bark()]", 0.7)}, REMOTE),
@@ -189,6 +191,90 @@ def test_what_is_wrapped_in_talk_is_done(
     assert done == [f"[{name}()]" for name in WRAPPED.values()]
     once = [recognizer.decide(text).tag for text in WRAPPED]
     assert sum(a != b for a, b in zip(once, done, strict=True)) >= 5, "these are to need it"
+
+
+NO_ORDERS = (
+    "我摔倒了，快叫医生",
+    "有人晕倒了，叫医生",
+    "狗哥，帮我叫医生",
+    "叫醫生",
+    "请回复",
+    "收到请回复",
+    "尽快回复",
+    "狗哥，请回复我",
+    "教一下",
+    "教一教",
+    "快做",
+    "巫师",
+    "务实",
+    "午时",
+    "书展",
+    "往往",
+    "幻影",
+    "左传",
+    "凄厉",
+    "Sit down? Out of the question.",
+    "Sit down? Later.",
+    "Me, dance? Never.",
+    "Dance? Absolutely impossible.",
+    "Dance? Maybe tomorrow.",
+    "Roll over? Over my dead body.",
+    "打滚？我才没这个兴趣。",
+    "Bark? You never bark.",
+    "Want to sit down? There is a chair.",
+    "What is the opposite of stand up? Sit down.",
+    "How do you make a dog obey? Sit down.",
+    "What does my teacher do all day? Sit down.",
+    "Sit down. That's what my boss always wants.",
+    "The sign had two words. Lie down.",
+    "Heart. Is it a card suit?",
+    "Stretch! Is that a verb?",
+    "Bark. That is how dogs talk.",
+    "趴下。这两个字怎么念？",
+    "我弟弟的爱好只有一个。跳舞。",
+    "you know what sit means",
+    "guess what dance this is",
+    "listen to me bark",
+    "You heard me bark",
+    "You heard him sit down",
+    "you heard them dance",
+    "She is recording a dance",
+    "sit down if my boss is watching",
+    "shake hands once the guests are waiting",
+    "Can I get you to bark less",
+    "功夫怎么样",
+    "你的功夫如何",
+    "街舞怎么样",
+    "恰恰如何",
+    "这个比心怎么样",
+    "看舞狮，怎么样",
+    "Tengo hambre",
+    "Tengo frio",
+    "tengo",
+)
+"""What was acted on because a word was taken for its homophone, or because what governs or answers it was taken away."""
+
+TURNS_RIGHT = (
+    "Turn 90° right now",
+    "turn 90 right now",
+    "look to the far right there",
+    "go straight right there",
+    "turn 90 degrees to ur right now",
+)
+
+
+def test_what_is_no_order_is_not_made_one(
+    recognizer: Recognizer, mender: Mender, speller: Speller
+) -> None:
+    twice = SecondTry(recognizer, mender, speller)
+    assert {text for text in NO_ORDERS if twice.decide(text).tag != REMOTE} == set()
+
+
+def test_a_right_that_is_the_side_is_read(
+    recognizer: Recognizer, mender: Mender, speller: Speller
+) -> None:
+    twice = SecondTry(recognizer, mender, speller)
+    assert {twice.decide(text).tag for text in TURNS_RIGHT} == {"[TurnRight()]"}
 
 
 def test_nothing_else_is_acted_on_because_of_it(
