@@ -1,6 +1,7 @@
 """What the agent and the evaluation need of a recogniser, so that tests can stand one in."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from shared.bundle import BundleManifest
@@ -30,6 +31,31 @@ class Decision(Protocol):
     def joint(self) -> Sequence[tuple[str, float]]: ...
     @property
     def posterior(self) -> Posterior: ...
+
+
+@dataclass(frozen=True)
+class Settled:
+    """A decision for another tag than the thresholds gave; all else is that of `read`."""
+
+    tag: str
+    probability: float
+    read: Decision
+
+    @property
+    def confidence(self) -> float:
+        return self.read.confidence
+
+    @property
+    def seconded(self) -> float:
+        return self.read.seconded
+
+    @property
+    def joint(self) -> Sequence[tuple[str, float]]:
+        return self.read.joint
+
+    @property
+    def posterior(self) -> Posterior:
+        return self.read.posterior
 
 
 class Recognition(Protocol):

@@ -5,10 +5,9 @@ any other skill all the same. Praise ("nice stretch") and talk are no courtesies
 """
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 
-from edge_agent.recognition import Decision, Posterior
+from edge_agent.recognition import Settled
 from edge_agent.reflex import Units, cut_units, read_phrases
 from shared.repeat_phrases import MAX_UNITS, splits_off
 from shared.skills import Skill
@@ -46,26 +45,5 @@ class Names:
         return found.pop() if len(found) == 1 else None
 
 
-@dataclass(frozen=True)
-class Called:
-    """A decision for the skill that was called by its name; all but the tag is `doubted`'s, which deferred it."""
-
-    tag: str
-    probability: float
-    doubted: Decision
-
-    @property
-    def confidence(self) -> float:
-        return self.doubted.confidence
-
-    @property
-    def seconded(self) -> float:
-        return self.doubted.seconded
-
-    @property
-    def joint(self) -> Sequence[tuple[str, float]]:
-        return self.doubted.joint
-
-    @property
-    def posterior(self) -> Posterior:
-        return self.doubted.posterior
+class Called(Settled):
+    """A decision for the skill that was called by its name, where the thresholds deferred it."""

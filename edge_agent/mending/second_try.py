@@ -1,7 +1,8 @@
-"""A second try for what would be deferred: what if it is only misspelt, or wrapped in talk?
+"""A second try: what if the words are only misspelt, or wrapped in talk?
 
 Who writes Chinese by sound (pinyin), or sends what another recogniser of speech wrote, gives 狗哥做好 for 狗哥坐好; who
-types in a hurry gives "sti down"; who is polite, "I was wondering if you could sit" (docs/decisions/0017).
+types in a hurry gives "sti down"; who is polite, "I was wondering if you could sit" (docs/decisions/0017). Misspelt words
+that would be acted on are read again, too: 卜准转圈 may be 不准转圈.
 """
 
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from edge_agent.mending.emphasis import without_emphasis
 from edge_agent.mending.homophones import Mender
 from edge_agent.mending.sentences import MOST, sentences_of, stands_alone
 from edge_agent.mending.spelling import Speller
-from edge_agent.recognition import Decision, Recognition
+from edge_agent.recognition import Decision, Recognition, Settled
 from shared.bundle import BundleManifest
 from shared.skills import SKILLS, Tier
 from shared.tags import REMOTE, print_tag, spells_a_tag
@@ -25,7 +26,10 @@ of the rows of validation, calibration and calibration_late that are no command 
 HOPELESS = 0.9999
 """How sure of [REMOTE] both readers are where nothing is read again, as for more than half of all requests; the
 commands that another reading gave were less hopeless."""
-IN_PASSING = (print_tag("SayHello"), print_tag("StopMove"))
+OTHERWISE = 0.9
+"""How sure both readers are that nothing is asked for, where the mended words keep those as written from being acted on."""
+_STOP = print_tag("StopMove")
+IN_PASSING = (print_tag("SayHello"), _STOP)
 """No orders among other sentences: "Hello! What's the weather?"; "... from. please stop this" (what stops a moving dog
 is heard before anything is read)."""
 
@@ -56,8 +60,8 @@ class SecondTry:
         return self._recognizer.manifest
 
     def decide(self, text: str) -> Decision:
-        """Return the decision on the words without emphasis; where that one defers, a sure one of another try,
-        or the skill that they are the name of.
+        """Return the decision on the words without emphasis. Where that one acts, mended words have to agree;
+        where it defers, a sure one of another try counts, or the skill that the words are the name of.
 
         What cannot be read whole, or spells a tag, gets no other try: it is never acted on, in parts neither.
         """
@@ -65,11 +69,31 @@ class SecondTry:
             return self._recognizer.decide(text)
         read = without_emphasis(clean_utterance(text), self._speller.count)
         decision = self._recognizer.decide(read)
-        is_over = decision.tag != REMOTE or not decision.posterior.complete
-        if is_over or dict(decision.joint)[REMOTE] > HOPELESS:
+        if not decision.posterior.complete:
+            return decision
+        if decision.tag != REMOTE:
+            return self._agreed(decision, read)
+        if dict(decision.joint)[REMOTE] > HOPELESS:
             return decision
         surer = next((each for each in self._again(read) if _counts(each)), None)
         return surer or self._by_name(read, decision)
+
+    def _agreed(self, decision: Decision, read: str) -> Decision:
+        """Return the decision to act, where the words mended say the same or little; else what they say, or to defer.
+
+        A stop stands, whatever it was meant to be.
+        """
+        mended = self._mended(read)
+        if mended == read or decision.tag == _STOP:
+            return decision
+        other = self._recognizer.decide(mended)
+        if other.tag == decision.tag:
+            return decision
+        if other.tag == REMOTE:
+            return other if dict(other.joint)[REMOTE] > OTHERWISE else decision
+        if _counts(other):
+            return other
+        return Settled(REMOTE, dict(other.posterior.ranked)[REMOTE], other)
 
     def _by_name(self, read: str, decision: Decision) -> Decision:
         """Return the decision for the skill that the words are the name of, where no other is likelier; else as it was."""
@@ -81,12 +105,15 @@ class SecondTry:
 
     def _again(self, read: str) -> Iterator[Decision]:
         """Give the decisions on the words mended, then without courtesies too, then on a sentence that is the order."""
-        mended = self._speller.mend(self._mender.mend(read))
+        mended = self._mended(read)
         plain = without_courtesies(mended)
         for said, before in ((mended, read), (plain, mended)):
             if said != before:
                 yield self._recognizer.decide(said)
         yield from self._order_among(sentences_of(plain), asks_around(mended))
+
+    def _mended(self, read: str) -> str:
+        return self._speller.mend(self._mender.mend(read))
 
     def _order_among(self, sentences: list[str], is_request: bool) -> Iterator[Decision]:
         """Give the decision on the only sentence that is an order, where there are others beside it."""

@@ -9,7 +9,13 @@ import pytest
 
 from edge_agent.evaluation import evaluate
 from edge_agent.mending.homophones import Mender
-from edge_agent.mending.second_try import HOPELESS, LEAST_CONFIDENCE, SecondTry, may_be_guessed
+from edge_agent.mending.second_try import (
+    HOPELESS,
+    LEAST_CONFIDENCE,
+    OTHERWISE,
+    SecondTry,
+    may_be_guessed,
+)
 from edge_agent.mending.spelling import Speller
 from edge_agent.preparation import prepare_base, prepare_bundle
 from edge_agent.recognizer import Recognizer
@@ -27,7 +33,7 @@ class Scripted:
 
     def __init__(self, script: dict[str, tuple[str, float]], complete: bool = True) -> None:
         self.script = script
-        self.posterior = SimpleNamespace(complete=complete)
+        self.posterior = SimpleNamespace(complete=complete, ranked=[(REMOTE, 0.2)])
         self.asked: list[str] = []
 
     def decide(self, text: str) -> Any:
@@ -72,11 +78,9 @@ def test_a_sure_second_try_counts_and_no_other(
     assert decision.text == (mended if tag != REMOTE else written)
 
 
-@pytest.mark.parametrize("text", ["狗哥做好", "sit down", "狗哥坐好", "sti down " * 50])
-def test_what_is_decided_or_cannot_be_mended_is_asked_once(
-    mender: Mender, speller: Speller, text: str
-) -> None:
-    inner = Scripted({"狗哥做好": ("[BalanceStand()]", 0.9)})
+@pytest.mark.parametrize("text", ["sit down", "狗哥坐好", "sti down " * 50])
+def test_what_cannot_be_mended_is_asked_once(mender: Mender, speller: Speller, text: str) -> None:
+    inner = Scripted({"狗哥坐好": SIT})
     SecondTry(inner, mender, speller).decide(text)
     assert inner.asked == [text]
 
@@ -124,6 +128,36 @@ def test_talk_around_an_order_is_left_out(
     mender: Mender, speller: Speller, text: str, script: dict[str, tuple[str, float]], tag: str
 ) -> None:
     assert SecondTry(Scripted(script), mender, speller).decide(text).tag == tag
+
+
+@pytest.mark.parametrize(
+    ("said", "tag"),
+    [
+        (("[Sit()]", LEAST_CONFIDENCE), "[Sit()]"),
+        (("[Sit()]", LEAST_CONFIDENCE - 0.001), REMOTE),
+        (("[Damp()]", 1.0), REMOTE),
+        (("[FrontFlip()]", 1.0), REMOTE),
+        (("[StandDown()]", 0.7), "[StandDown()]"),
+        ((REMOTE, OTHERWISE + 0.01), REMOTE),
+        ((REMOTE, OTHERWISE - 0.01), "[StandDown()]"),
+    ],
+)
+def test_what_is_acted_on_is_not_what_the_mended_words_deny(
+    mender: Mender, speller: Speller, said: tuple[str, float], tag: str
+) -> None:
+    inner = Scripted({"sti down": ("[StandDown()]", 0.9), "sit down": said})
+    assert SecondTry(inner, mender, speller).decide("sti down").tag == tag
+    assert inner.asked == ["sti down", "sit down"]
+
+
+def test_a_stop_needs_no_second_opinion_and_neither_do_words_that_stay(
+    mender: Mender, speller: Speller
+) -> None:
+    inner = Scripted({"freez in place": ("[StopMove()]", 0.9), "sit down": SIT})
+    twice = SecondTry(inner, mender, speller)
+    assert twice.decide("freez in place").tag == "[StopMove()]"
+    assert twice.decide("sit down").tag == "[Sit()]"
+    assert inner.asked == ["freez in place", "sit down"]
 
 
 def test_the_manifest_is_the_recognisers(mender: Mender, speller: Speller) -> None:
@@ -268,6 +302,20 @@ def test_what_is_no_order_is_not_made_one(
 ) -> None:
     twice = SecondTry(recognizer, mender, speller)
     assert {text for text in NO_ORDERS if twice.decide(text).tag != REMOTE} == set()
+
+
+def test_misspelt_words_that_were_acted_on_mean_something_else(
+    recognizer: Recognizer, mender: Mender, speller: Speller
+) -> None:
+    twice = SecondTry(recognizer, mender, speller)
+    meant = {
+        "sti down": "[Sit()]",
+        "卜准转圈": REMOTE,
+        "沸用欢迎他": REMOTE,
+        "舞液": "[LionDance()]",
+    }
+    assert {text: twice.decide(text).tag for text in meant} == meant
+    assert all(recognizer.decide(text).tag not in (REMOTE, tag) for text, tag in meant.items())
 
 
 def test_a_right_that_is_the_side_is_read(
