@@ -33,7 +33,8 @@ def evaluate(
 
     A hub id is owner/name, with @REVISION and #SHA256 where they are to be sure.
     """
-    from shared.report import prepare_output, read_rows, refuse_same_file, write_report
+    from shared.output_file import prepare_output, refuse_same_file
+    from shared.report import read_rows, write_report
 
     refuse_same_file([data], [report])
     rows = read_rows(data)

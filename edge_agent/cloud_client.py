@@ -49,18 +49,15 @@ class CloudClient:
     ) -> None:
         # identity: a compressed answer could unpack to any size.
         headers = {"Accept": "text/event-stream", "Accept-Encoding": "identity"}
-        if api_key:
-            headers["Authorization"] = f"Bearer {checked_key(api_key)}"
+        headers |= authorization(api_key)
         self._patience = patience or Patience()
         self._tracing = tracing or Tracing()
         address = checked_address(url)
-        # Reading the public authorities takes a tenth of a second, and plain HTTP trusts nobody.
-        verify = trusted(certificates) if address.scheme == "https" or certificates else False
         self._http = httpx.AsyncClient(
             base_url=address,
             headers=headers,
             timeout=httpx.Timeout(None, connect=CONNECT_TIMEOUT_S),
-            verify=verify,
+            verify=trusted(address, certificates),
             trust_env=False,
             follow_redirects=False,
             transport=transport,
@@ -179,13 +176,14 @@ class CloudClient:
         return unreachable
 
 
-def trusted(certificates: Path | None) -> ssl.SSLContext | bool:
-    """Return whom TLS trusts: the authorities of a PEM file, True for the public ones.
+def trusted(address: httpx.URL, certificates: Path | None) -> ssl.SSLContext | bool:
+    """Return whom TLS trusts: the authorities of a PEM file, True for the public ones, False for plain HTTP.
 
+    To read the public authorities takes a tenth of a second, and plain HTTP trusts nobody.
     ConfigurationError where the file cannot be used.
     """
     if certificates is None:
-        return True
+        return address.scheme == "https"
     try:
         return ssl.create_default_context(cafile=str(certificates))
     except (OSError, ssl.SSLError) as error:
@@ -205,11 +203,13 @@ def checked_address(url: str) -> httpx.URL:
     return address
 
 
-def checked_key(api_key: str) -> str:
-    """Return the cloud's key; ConfigurationError where no header can carry it."""
+def authorization(api_key: str | None) -> dict[str, str]:
+    """Return the header that carries the cloud's key, if there is one; ConfigurationError where none can."""
+    if not api_key:
+        return {}
     if not (api_key.isascii() and api_key.isprintable()):
         raise ConfigurationError("the cloud's key may only hold printable ASCII characters")
-    return api_key
+    return {"Authorization": f"Bearer {api_key}"}
 
 
 def _tls_reason(error: BaseException) -> str | None:

@@ -9,8 +9,9 @@ from edge_agent.evaluation import Judgement, evaluate
 from edge_agent.preparation import prepare_bundle
 from edge_agent.settings import EdgeSettings
 from shared.errors import DataError
+from shared.output_file import prepare_output, refuse_same_file
 from shared.predictions import data_marks, write_predictions
-from shared.report import prepare_output, read_rows, refuse_same_file, write_report
+from shared.report import read_rows, write_report
 
 PROGRESS_ROWS = 500
 

@@ -12,6 +12,7 @@ from fastapi import FastAPI, Request
 from starlette.requests import ClientDisconnect
 
 from edge_agent.agent import Agent
+from edge_agent.refusals import media_type
 from edge_agent.speech.recording import Container, decode_recording
 from shared.errors import AudioUnsupported, Busy, DeadlinePassed, RequestError
 from shared.messages import Name, RequestId
@@ -75,7 +76,7 @@ def add_recordings(app: FastAPI, agent: Agent) -> None:
     ) -> Outcome:
         # What was said before a stop must not move the dog after it, however long it took to arrive.
         stopped = agent.stopped
-        container = _container(request.headers.get("content-type", ""))
+        container = _container(media_type(request))
         async with desk.place():
             data = await desk.receive(request)
             samples = await asyncio.to_thread(decode_recording, data, container)
@@ -91,15 +92,14 @@ def add_recordings(app: FastAPI, agent: Agent) -> None:
 
     @app.post(EARLY_PATH, status_code=202)
     async def anticipate_recording(request: Request) -> dict[str, bool]:
-        container = _container(request.headers.get("content-type", ""))
+        container = _container(media_type(request))
         async with early_desk.place():
             data = await early_desk.receive(request)
             samples = await asyncio.to_thread(decode_recording, data, container)
         return {"begun": agent.anticipate(samples)}
 
 
-def _container(content_type: str) -> Container:
-    kind = content_type.partition(";")[0].strip().lower()
+def _container(kind: str) -> Container:
     if kind not in CONTAINERS:
         raise AudioUnsupported("send a recording as audio/wav or audio/webm (Opus)")
     return CONTAINERS[kind]

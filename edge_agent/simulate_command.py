@@ -13,7 +13,8 @@ from edge_agent.settings import EdgeSettings
 from edge_agent.simulation import Simulation, SimulationOptions
 from shared.errors import ConfigurationError
 from shared.outcome import Outcome
-from shared.report import prepare_output, refuse_same_file, write_report
+from shared.output_file import prepare_output, refuse_same_file
+from shared.report import write_report
 
 DEFAULT_PROFILE = "gemma-270m"
 

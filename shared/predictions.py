@@ -11,15 +11,14 @@ the edge's bundle's `shadow_sha256`), then one object a row, with the row's `id`
 """
 
 import json
-import os
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from shared.bundle import file_sha256
 from shared.errors import ConfigurationError, DataError
+from shared.output_file import written_whole
 from shared.report import read_json_lines
 
 LEAST_PROBABILITY = 1e-3
@@ -43,31 +42,13 @@ def write_predictions(
     Predictions may take minutes to come. Where they do not all come, what was written before stays.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with _opened(path) as stream:
+        with written_whole(path) as stream:
             for entry in chain([about], predictions):
-                stream.write(json.dumps(entry, ensure_ascii=False) + "\n")
+                stream.write((json.dumps(entry, ensure_ascii=False) + "\n").encode())
     except OSError as error:
         raise ConfigurationError(
             f"the predictions {path} cannot be written ({error.strerror or error})"
         ) from error
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[TextIO]:
-    """Give what takes the file's place once all is written; a device or pipe is written as it comes."""
-    if path.exists() and not path.is_file():
-        with path.open("w", encoding="utf-8") as stream:
-            yield stream
-        return
-    place = Path(os.path.realpath(path))  # a link stays
-    scratch = place.with_name(f".{place.name}.{os.getpid()}")
-    try:
-        with scratch.open("w", encoding="utf-8") as stream:
-            yield stream
-        os.replace(scratch, place)
-    finally:
-        scratch.unlink(missing_ok=True)
 
 
 def read_predictions(path: Path) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:

@@ -1,16 +1,15 @@
 """The report of an evaluation, in CONTRACT.md's form: rows in, counts and rates out."""
 
-import errno
 import json
 import math
-import os
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from shared.errors import ConfigurationError, DataError
+from shared.output_file import written_whole
 from shared.skills import SKILL_NAMES
 from shared.text import guess_language
 
@@ -121,56 +120,6 @@ def percentile(values: Sequence[float], percent: float) -> float | None:
     return round(ordered[low] + (ordered[high] - ordered[low]) * (position - low), 3)
 
 
-def refuse_same_file(inputs: Iterable[Path], outputs: Iterable[Path | None]) -> None:
-    """Raise ConfigurationError where writing an output would destroy an input or another output.
-
-    Links count as what they lead to; None is an output that nobody asked for.
-    """
-    others = list(inputs)
-    for output in outputs:
-        if output is None or _is_device(output):
-            continue
-        for other in others:
-            if _is_same_file(output, other):
-                raise ConfigurationError(
-                    f"{output} and {other} are one file, and writing the one would destroy the "
-                    "other; name another file"
-                )
-        others.append(output)
-
-
-def _is_same_file(one: Path, other: Path) -> bool:
-    try:
-        return one.samefile(other)
-    except OSError:  # one of them is not there yet
-        return os.path.realpath(one) == os.path.realpath(other)
-
-
-def _is_device(path: Path) -> bool:
-    """Return whether something stands there that holds nothing: /dev/stdout, a pipe."""
-    return os.path.exists(path) and not os.path.isfile(path)
-
-
-def prepare_output(path: Path) -> None:
-    """Make an output's folder and see that it can be written; what is there stays as it is.
-
-    ConfigurationError where it cannot, so that this is known before the work and not after it.
-    """
-    try:
-        if os.path.exists(path) and not os.access(path, os.W_OK):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-        if _is_device(path):  # to open a pipe would already tell its reader of an end
-            return
-        scratch, _ = _places(path)
-        scratch.parent.mkdir(parents=True, exist_ok=True)
-        scratch.write_bytes(b"")
-        scratch.unlink()
-    except OSError as error:
-        raise ConfigurationError(
-            f"{path} cannot be written ({error.strerror or error}); name another file"
-        ) from error
-
-
 def write_report(path: Path, report: dict[str, Any]) -> None:
     """Write a report as one JSON object, whole or not at all; ConfigurationError where impossible."""
     text = json.dumps(report, ensure_ascii=False, indent=1)
@@ -179,20 +128,9 @@ def write_report(path: Path, report: dict[str, Any]) -> None:
     except UnicodeEncodeError:  # a lone surrogate in a text; escaped, it comes back verbatim
         content = json.dumps(report, indent=1).encode()
     try:
-        if _is_device(path):
-            path.write_bytes(content + b"\n")
-            return
-        scratch, place = _places(path)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        scratch.write_bytes(content + b"\n")
-        os.replace(scratch, place)
+        with written_whole(path) as stream:
+            stream.write(content + b"\n")
     except OSError as error:
         raise ConfigurationError(
             f"the report {path} cannot be written ({error.strerror or error})"
         ) from error
-
-
-def _places(path: Path) -> tuple[Path, Path]:
-    """Return where a file is written until it is whole, and where it goes: a link stays (/dev/stdout)."""
-    place = Path(os.path.realpath(path))
-    return place.with_name(f".{place.name}.{os.getpid()}"), place

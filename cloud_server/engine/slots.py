@@ -49,7 +49,5 @@ class Slots:
 
     def freed_by(self, tables: Iterable[Tensor]) -> int:
         """Return how many slots would become free if all these tables were given back."""
-        held = torch.zeros_like(self._users)
-        for slots in tables:
-            held[slots] += 1
+        held = torch.bincount(torch.cat([self.take(0), *tables]), minlength=len(self._users))
         return int(((held > 0) & (held == self._users)).sum())

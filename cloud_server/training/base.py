@@ -15,7 +15,7 @@ from cloud_server.loading import (
     read_tokenizer,
 )
 from cloud_server.modeling import load_causal_lm
-from cloud_server.modeling.backbone import match_format
+from cloud_server.modeling.backbone import cast_weights
 from cloud_server.profiles import find_profile
 from shared.prompt import GEMMA, PromptEncoder
 
@@ -47,7 +47,7 @@ def load_training_base(
     """
     if profile_name == "tiny":
         tiny = make_tiny().model.base
-        match_format(tiny, torch.empty(0, dtype=dtype))
+        cast_weights(tiny, dtype)
         control, plain = make_byte_tokenizer(GEMMA_MARKS), make_byte_tokenizer(GEMMA_MARKS)
         encoder = PromptEncoder(control, plain, GEMMA)
         return TrainingBase("tiny", tiny, encoder, control)

@@ -59,7 +59,9 @@ def prepare_lesson(
         return kept
 
     commands, remote = unclaimed(data.commands), unclaimed([*data.answers, *data.remote])
-    check_agreement(rows, [*commands, *remote, *read_unclaimed(taught, datasets, reader_files)[0]])
+    learnt = {*data.commands, *data.answers, *data.remote}
+    others = [name for name in reader_files if name not in learnt]
+    check_agreement(rows, [*commands, *remote, *read_unclaimed(taught, datasets, others)[0]])
     generator = random.Random(seed)
     new, held_out = split(rows, held_out_share, generator)
     return Lesson(

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from edge_agent.bundles.self_test import load_checked
 from edge_agent.bundles.store import BundleStore
-from edge_agent.cloud_client import checked_address, checked_key, trusted
+from edge_agent.cloud_client import authorization, checked_address, trusted
 from edge_agent.provider import ProviderOptions
 from shared.bundle import MANIFEST_NAME, BundleFile, BundleManifest, bytes_sha256, file_sha256
 from shared.errors import BundleError, CloudProtocolError, CloudRefused, CloudUnreachable
@@ -50,14 +50,12 @@ class BundleSource:
         timeout_s: float = TIMEOUT_S,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        headers = {"Accept-Encoding": "identity"}
-        if api_key:
-            headers["Authorization"] = f"Bearer {checked_key(api_key)}"
+        address = checked_address(url)
         self._http = httpx.Client(
-            base_url=checked_address(url),
-            headers=headers,
+            base_url=address,
+            headers={"Accept-Encoding": "identity", **authorization(api_key)},
             timeout=timeout_s,
-            verify=trusted(certificates),
+            verify=trusted(address, certificates),
             trust_env=False,
             transport=transport,
         )

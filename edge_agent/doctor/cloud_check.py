@@ -7,7 +7,7 @@ import httpx
 from pydantic import ValidationError
 
 from edge_agent.bundles.comparison import differing_parts
-from edge_agent.cloud_client import checked_address, checked_key, trusted
+from edge_agent.cloud_client import authorization, checked_address, trusted
 from edge_agent.doctor.finding import Finding, failed, ok, warning
 from shared.bundle import BundleManifest
 from shared.errors import ConfigurationError
@@ -32,8 +32,8 @@ def check_cloud(
     Settings with which the agent would not start are a failure.
     """
     try:
-        address, verify = checked_address(url), trusted(certificates)
-        headers = {"Authorization": f"Bearer {checked_key(key)}"} if key else {}
+        address, headers = checked_address(url), authorization(key)
+        verify = trusted(address, certificates)
     except ConfigurationError as error:
         return failed("cloud", error.message, SET_RIGHT)
     try:

@@ -69,11 +69,9 @@ class SecondTry:
             return self._recognizer.decide(text)
         read = without_emphasis(clean_utterance(text), self._speller.count)
         decision = self._recognizer.decide(read)
-        if not decision.posterior.complete:
-            return decision
         if decision.tag != REMOTE:
             return self._agreed(decision, read)
-        if dict(decision.joint)[REMOTE] > HOPELESS:
+        if not decision.posterior.complete or dict(decision.joint)[REMOTE] > HOPELESS:
             return decision
         surer = next((each for each in self._again(read) if _counts(each)), None)
         return surer or self._by_name(read, decision)
@@ -83,8 +81,10 @@ class SecondTry:
 
         A stop stands, whatever it was meant to be.
         """
+        if decision.tag == _STOP:
+            return decision
         mended = self._mended(read)
-        if mended == read or decision.tag == _STOP:
+        if mended == read:
             return decision
         other = self._recognizer.decide(mended)
         if other.tag == decision.tag:

@@ -21,40 +21,31 @@ from transformers import (
 )
 
 from shared.errors import ModelError
+from tests.cloud_server.engine.conftest import SIZES as BASE_SIZES
+from tests.cloud_server.engine.conftest import SLIDING_WINDOW as WINDOW
 
-WINDOW = 8
-SIZES: dict[str, Any] = {
-    "vocab_size": 259,
-    "hidden_size": 32,
-    "intermediate_size": 48,
-    "num_hidden_layers": 4,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "pad_token_id": 0,
-    "bos_token_id": 1,
-    "eos_token_id": 2,
-}
+SIZES: dict[str, Any] = {**BASE_SIZES, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
 MIXED = {"sliding_window": WINDOW, "layer_types": ["sliding_attention", "full_attention"] * 2}
 SERVED = {
     "llama": LlamaConfig(**SIZES),
     "mistral": MistralConfig(**SIZES, sliding_window=WINDOW),
     "phi3": Phi3Config(**SIZES, sliding_window=WINDOW),
-    "gemma2": Gemma2Config(**SIZES, **MIXED, head_dim=8, attn_logit_softcapping=None),
+    "gemma2": Gemma2Config(**SIZES, **MIXED, attn_logit_softcapping=None),
     "olmo3": Olmo3Config(**SIZES, **MIXED),
     "cohere2": Cohere2Config(**SIZES, **MIXED, logit_scale=1.0),
     "smollm3": SmolLM3Config(**SIZES),
 }
 REFUSED = {
     "GptOssAttention gives its attention s_aux": GptOssConfig(
-        **SIZES, **MIXED, head_dim=8, num_local_experts=2, num_experts_per_tok=1
+        **SIZES, **MIXED, num_local_experts=2, num_experts_per_tok=1
     ),
     "Llama4TextModel has layers of chunked_attention": Llama4TextConfig(
-        **SIZES, head_dim=8, intermediate_size_mlp=48, num_local_experts=2, attention_chunk_size=8
+        **SIZES, intermediate_size_mlp=48, num_local_experts=2, attention_chunk_size=8
     ),
     "Gemma3TextModel also attends to later tokens": Gemma3TextConfig(
-        **SIZES, **MIXED, head_dim=8, use_bidirectional_attention=True
+        **SIZES, **MIXED, use_bidirectional_attention=True
     ),
-    "Gemma2Model caps its attention scores": Gemma2Config(**SIZES, **MIXED, head_dim=8),
+    "Gemma2Model caps its attention scores": Gemma2Config(**SIZES, **MIXED),
 }
 
 

@@ -57,33 +57,30 @@ def test_misheard_commands_come_right(mender: Mender, written: str, meant: str) 
     assert mender.mend(written, [reading(written)]) == meant
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        *(
-            "叫医生",
-            "叫醫生",
-            "我摔倒了，快叫医生",
-            "请回复",
-            "收到请回复",
-            "尽快回复",
-            "狗哥，请回复我",
-        ),
-        *(
-            "巫师",
-            "务实",
-            "午时",
-            "书展",
-            "往往",
-            "幻影",
-            "左传",
-            "凄厉",
-            "教一下",
-            "教一教",
-            "快做",
-        ),
-    ],
+TYPED_WORDS = (
+    "叫医生",
+    "叫醫生",
+    "我摔倒了，快叫医生",
+    "请回复",
+    "收到请回复",
+    "尽快回复",
+    "狗哥，请回复我",
+    "教一下",
+    "教一教",
+    "快做",
+    "巫师",
+    "务实",
+    "午时",
+    "书展",
+    "往往",
+    "幻影",
+    "左传",
+    "凄厉",
 )
+"""Words that sound like an order and are none."""
+
+
+@pytest.mark.parametrize("text", TYPED_WORDS)
 def test_words_that_somebody_typed_are_not_taken_for_others(mender: Mender, text: str) -> None:
     assert mender.mend(text) == text
 

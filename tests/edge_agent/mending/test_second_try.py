@@ -22,6 +22,7 @@ from edge_agent.recognizer import Recognizer
 from edge_agent.settings import default_bundle
 from shared.report import read_rows
 from shared.tags import REMOTE
+from tests.edge_agent.mending.test_homophones import TYPED_WORDS
 
 DATASETS = Path(__file__).parents[3] / "datasets"
 
@@ -228,25 +229,9 @@ def test_what_is_wrapped_in_talk_is_done(
 
 
 NO_ORDERS = (
-    "我摔倒了，快叫医生",
+    *TYPED_WORDS,
     "有人晕倒了，叫医生",
     "狗哥，帮我叫医生",
-    "叫醫生",
-    "请回复",
-    "收到请回复",
-    "尽快回复",
-    "狗哥，请回复我",
-    "教一下",
-    "教一教",
-    "快做",
-    "巫师",
-    "务实",
-    "午时",
-    "书展",
-    "往往",
-    "幻影",
-    "左传",
-    "凄厉",
     "Sit down? Out of the question.",
     "Sit down? Later.",
     "Me, dance? Never.",
