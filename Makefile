@@ -6,6 +6,8 @@ STAMPS := $(VENV)/.stamps
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet
 DDS_VENV := .venv-dds-0.10
 DDS_TESTS := tests/edge_agent/robot tests/edge_agent/mock_robot tests/edge_agent/test_rehearsal.py tests/simulation/test_bridge.py
+# Two cores do; each process loads the models, some 3 GB of memory.
+TEST_PROCESSES ?= 2
 VLLM_VENV := .venv-vllm
 VLLM_TESTS := tests/cloud_server/vllm_plugin
 RAY_VENV := .venv-ray
@@ -31,8 +33,8 @@ setup: $(STAMPS)/base ## Make .venv and the default base (safe to interrupt and 
 demo: setup ## Talk to the simulated dog
 	@$(BIN)/edge-agent simulate
 
-test: setup ## Run the tests
-	@$(BIN)/python -m pytest
+test: setup ## Run the tests, files side by side in TEST_PROCESSES processes
+	@$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile
 
 test-slow: setup ## Run the tests that take minutes, too
 	@$(BIN)/python -m pytest -m "slow or not slow"

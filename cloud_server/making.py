@@ -136,7 +136,7 @@ def train_reader(
     run = train_change if change else kept
     figures = run(loaded, profile, place, datasets)
     click.echo(json.dumps(figures, indent=2, ensure_ascii=False))
-    click.echo(f"second reader of {figures['keys']:,} keys at {place}")
+    click.echo(f"second reader of {figures['keys']:,} keys at {place}", err=True)
 
 
 @click.command("export-edge")

@@ -56,6 +56,7 @@ SIDES = {
     "test_talkative": ("test_talkative",),
     "test_plain": ("test_plain",),
     "test_pairs": ("test_pairs",),
+    "test_turns": ("test_turns",),
     "train": (
         "train_normal",
         "train_normal_extra",

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from shared.prompt import PromptEncoder, Turn
 from shared.skills import skill
 from shared.tags import print_tag
-from shared.text import clean_utterance, guess_language
+from shared.text import clean_utterance, guess_main_language
 
 MAX_DOG_CHARACTERS = 200
 """Of an answer that is remembered: its beginning says what it was about."""
@@ -122,4 +122,4 @@ def acted_exchange(said: str, named: str | None) -> Exchange:
     """
     if named is None:
         return Exchange(clean_utterance(said), "", None)
-    return Exchange(clean_utterance(said), skill(named).say(guess_language(said)), named)
+    return Exchange(clean_utterance(said), skill(named).say(guess_main_language(said)), named)

@@ -12,6 +12,7 @@ from cloud_server.api.sessions import (
 )
 from cloud_server.loading import GEMMA_MARKS, make_byte_tokenizer
 from shared.prompt import GEMMA, PromptEncoder, Turn
+from shared.skills import skill
 
 ME = SessionKey("key-1", "dog", "s")
 
@@ -106,3 +107,14 @@ def test_sessions_of_other_keys_robots_and_names_are_apart(encoder, clock, posit
     other = list(ME)
     other[position] += "-other"
     assert said_in(sessions, SessionKey(*other)) == []
+
+
+@pytest.mark.parametrize(
+    ("said", "line"),
+    [
+        ("sit down 啦 dog", skill("Sit").say("en")),
+        ("狗哥，来个 sit down", skill("Sit").say("zh")),
+    ],
+)
+def test_what_the_dog_said_alone_is_in_the_language_that_most_of_it_heard(said: str, line: str):
+    assert acted_exchange(said, "Sit").answered == line
