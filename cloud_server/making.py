@@ -20,6 +20,10 @@ _IF_NEEDED = click.option(
     "--if-needed", is_flag=True, help="Say nothing where there is nothing to do."
 )
 
+_NO_LOOSER = click.option(
+    "--no-looser", is_flag=True, help="No threshold below the one that is in use."
+)
+
 
 def _recipe_path(recipe: str) -> Path:
     shipped = RECIPES / f"{recipe}.toml"
@@ -67,6 +71,7 @@ def train(recipe: str, datasets: Path, out: Path | None, changes: tuple[str, ...
     show_default=True,
     help="Of what was learnt; less than all forgets less of what was known.",
 )
+@_NO_LOOSER
 @PROFILE
 def ship_change(
     run: Path,
@@ -75,13 +80,16 @@ def ship_change(
     rank: int,
     steps: int,
     share: float,
+    no_looser: bool,
     profile: str,
 ) -> None:
     """Put the shadow that RUN trained into the place of a shipped one, as a small change beside its file."""
     from cloud_server.training.shipping import ship_change as ship
 
     place = adapter or shipped_adapter(profile)
-    file = ship(run, profile, place, datasets, rank=rank, steps=steps, share=share)
+    file = ship(
+        run, profile, place, datasets, rank=rank, steps=steps, share=share, no_looser=no_looser
+    )
     click.echo(
         f"{file}, {file.stat().st_size / 1e6:.2f} MB; next: train-lines --rank 16, export-edge"
     )
@@ -121,9 +129,16 @@ def train_lines(datasets: Path, adapter: Path | None, rank: int | None, profile:
 @click.option("--adapter", type=FOLDER, help="Shadow's folder; default: the profile's own.")
 @click.option("--keep", is_flag=True, help="Keep the one that is there; choose its weight anew.")
 @click.option("--change", is_flag=True, help="Keep it and learn the recipe's [change] on top.")
+@_NO_LOOSER
 @PROFILE
 def train_reader(
-    recipe: str, datasets: Path, adapter: Path | None, keep: bool, change: bool, profile: str
+    recipe: str,
+    datasets: Path,
+    adapter: Path | None,
+    keep: bool,
+    change: bool,
+    no_looser: bool,
+    profile: str,
 ) -> None:
     """Fit the second reader that is heard beside a trained shadow, and choose thresholds for both."""
     from cloud_server.training import reader_training
@@ -134,7 +149,7 @@ def train_reader(
     loaded = load_reader_recipe(_recipe_path(recipe))
     kept = reader_training.weigh_again if keep else reader_training.train_reader
     run = train_change if change else kept
-    figures = run(loaded, profile, place, datasets)
+    figures = run(loaded, profile, place, datasets, no_looser)
     click.echo(json.dumps(figures, indent=2, ensure_ascii=False))
     click.echo(f"second reader of {figures['keys']:,} keys at {place}", err=True)
 

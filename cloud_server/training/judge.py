@@ -79,15 +79,14 @@ class Judge:
         on (`count_wrong`). Tier 3's threshold does not become looser than it is: a few taught rows are
         not enough to loosen it. The shadow alone is allowed what the rule says.
         """
-        if self.reader is None or self.weights is None:
-            choice = choose_thresholds(posteriors, rows, allowed)
-        else:
-            choice = self._read(self.reader, rows, posteriors).choose(*self.weights, allowed)
         dangerous = str(int(Tier.DANGEROUS))
-        floor = max(choice.thresholds[dangerous], self.thresholds[dangerous])
+        least = {dangerous: self.thresholds[dangerous]}
+        if self.reader is None or self.weights is None:
+            choice = choose_thresholds(posteriors, rows, allowed, least)
+        else:
+            choice = self._read(self.reader, rows, posteriors).choose(*self.weights, allowed, least)
         alone = self.alone and self.alone.settled(rows, posteriors, {})
-        thresholds = {**choice.thresholds, dangerous: floor}
-        return replace(self, thresholds=thresholds, alone=alone, choice=choice)
+        return replace(self, thresholds=choice.thresholds, alone=alone, choice=choice)
 
     def taught(
         self, recipe: ReaderRecipe, taught: Sequence[TaughtSkill], lesson: Lesson, datasets: Path

@@ -31,18 +31,25 @@ _LEAST = 1e-5
 
 
 def weigh_reader(
-    score: Scores, read: Posteriors, validation: list[Row], calibration: list[Row]
+    score: Scores,
+    read: Posteriors,
+    validation: list[Row],
+    calibration: list[Row],
+    in_use: SecondReading | None = None,
 ) -> tuple[SecondReading, dict[str, Any]]:
     """Return how a reader that `score`s texts is weighed against the shadow that `read`s them, and figures.
 
-    The weights are fitted on the validation rows, the thresholds chosen on the calibration rows.
+    The weights are fitted on the validation rows, the thresholds chosen on the calibration rows. in_use: how a pair
+    that is in use is weighed; no threshold is below its, and the weights have its sum, since a greater one would
+    make every confidence greater and its thresholds looser by that.
     """
     fitting, choosing = (
         Readings(rows, read([row.text for row in rows]), score([row.text for row in rows]))
         for rows in (validation, calibration)
     )
-    weights = choose_weights(fitting)
-    choice = choosing.choose(*weights)
+    total = in_use.shadow_weight + in_use.reader_weight if in_use else None
+    weights = choose_weights(fitting, total)
+    choice = choosing.choose(*weights, least=_by_tier(in_use) if in_use else None)
     reading = second_reading(weights, choice.thresholds)
     return reading, {
         "reading": reading.model_dump(),
@@ -87,11 +94,15 @@ class Readings:
         return float(-pooled[torch.arange(len(labels)), labels].log().mean())
 
     def choose(
-        self, shadow_weight: float, reader_weight: float, allowed: Mapping[str, int] | None = None
+        self,
+        shadow_weight: float,
+        reader_weight: float,
+        allowed: Mapping[str, int] | None = None,
+        least: Mapping[str, float] | None = None,
     ) -> Choice:
         """Return thresholds on the confidence whose risks are bounded, and that no command needs looser.
 
-        allowed: see `choose_for`.
+        allowed, least: see `choose_for`.
         """
         risks = [
             replace(risk, most=NEAR_MISSES) if risk.name == "near misses" else risk
@@ -99,13 +110,12 @@ class Readings:
         ]
         sure = self.judge(shadow_weight, reader_weight)
         right = sure.argmax(1) == _labels(self.rows)
-        return choose_for(*best_skills(sure), self.rows, risks, allowed, right)
+        return choose_for(*best_skills(sure), self.rows, risks, allowed, least, right)
 
     def figures(self, reading: SecondReading) -> dict[str, Any]:
         """Return shares right and wrong after thresholds; see `validation_figures`."""
-        thresholds = {str(tier): value for tier, value in reading.thresholds.items()}
         sure = self.judge(reading.shadow_weight, reading.reader_weight)
-        return validation_figures(sure, self.rows, thresholds)
+        return validation_figures(sure, self.rows, _by_tier(reading))
 
     def judge(self, shadow_weight: float, reader_weight: float) -> Tensor:
         """Return [rows, tags]: the confidence in the tag that both hold likeliest, all else 0.
@@ -124,11 +134,21 @@ def _least_probabilities() -> Tensor:
     return torch.tensor([*least, 0.0], dtype=torch.float64)
 
 
+def _by_tier(reading: SecondReading) -> dict[str, float]:
+    return {str(tier): value for tier, value in reading.thresholds.items()}
+
+
 def _labels(rows: list[Row]) -> Tensor:
     return torch.tensor([TAGS.index(print_tag(row.label)) for row in rows])
 
 
-def choose_weights(readings: Readings) -> tuple[float, float]:
-    """Return the weights of shadow and second reader whose confidence fits the labels best."""
+def choose_weights(readings: Readings, total: float | None = None) -> tuple[float, float]:
+    """Return the weights of shadow and second reader whose confidence fits the labels best.
+
+    total: what they add up to, as near as tenths come to it; None for whatever fits.
+    """
     tried = [pair for pair in product(WEIGHTS, WEIGHTS) if any(pair)]
+    if total is not None:
+        nearest = min(abs(sum(pair) - total) for pair in tried)
+        tried = [pair for pair in tried if abs(sum(pair) - total) < nearest + 0.01]
     return min(tried, key=lambda pair: readings.loss(*pair))

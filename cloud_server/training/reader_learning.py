@@ -30,9 +30,12 @@ _SETTLING = 40
 
 
 def train_change(
-    recipe: ReaderRecipe, profile: str, adapter: Path, datasets: Path
+    recipe: ReaderRecipe, profile: str, adapter: Path, datasets: Path, no_looser: bool = False
 ) -> dict[str, Any]:
-    """Fit the recipe's change of the reader beside an adapter, in place of one that is there; return figures."""
+    """Fit the recipe's change of the reader beside an adapter, in place of one that is there; return figures.
+
+    no_looser: see `weigh_beside`.
+    """
     wanted = recipe.change
     if wanted is None:
         raise ConfigurationError(f"recipe {recipe.name} has no [change]")
@@ -52,7 +55,7 @@ def train_change(
     def write(made: Path) -> None:
         change.save(made / SECOND_READER_CHANGE_NAME)
 
-    return renew(write, recipe, profile, adapter, datasets)
+    return renew(write, recipe, profile, adapter, datasets, no_looser)
 
 
 def fit_change(

@@ -12,6 +12,7 @@ from cloud_server.adapter_files import (
     SECOND_READER_CHANGE_NAME,
     SECOND_READER_NAME,
     SECOND_READING_NAME,
+    read_second_reading,
 )
 from cloud_server.modeling import ShadowModel
 from cloud_server.training.augmentation import Augmenter
@@ -23,15 +24,18 @@ from cloud_server.training.second_reader import Reader, ReaderRecipe, fit, lay_o
 
 
 def train_reader(
-    recipe: ReaderRecipe, profile: str, adapter: Path, datasets: Path
+    recipe: ReaderRecipe, profile: str, adapter: Path, datasets: Path, no_looser: bool = False
 ) -> dict[str, Any]:
-    """Fit the reader, weigh it against the adapter's shadow, put both beside it; return figures."""
+    """Fit the reader, weigh it against the adapter's shadow, put both beside it; return figures.
+
+    no_looser: see `weigh_beside`.
+    """
     rows = [
         row for row in read_files(datasets, [*recipe.commands, *recipe.remote]) if not row.history
     ]
     augmenter = Augmenter(recipe.augmentation, rows, recipe.seed)
     reader = fit(recipe, *lay_out(rows, augmenter))
-    return renew(reader.save, recipe, profile, adapter, datasets)
+    return renew(reader.save, recipe, profile, adapter, datasets, no_looser)
 
 
 def renew(
@@ -40,17 +44,18 @@ def renew(
     profile: str,
     adapter: Path,
     datasets: Path,
+    no_looser: bool = False,
 ) -> dict[str, Any]:
     """Let `write` put a reader, or what it learnt, into a copy of the adapter's folder, weigh it there
     and move both beside the adapter; return figures.
 
-    Until then the adapter is as it was: thresholds are certified for the reader that they were chosen with.
+    no_looser: see `weigh_beside`. Until then the adapter is as it was: thresholds are certified for the reader that they were chosen with.
     """
     with TemporaryDirectory(prefix=f".{adapter.name}-", dir=adapter.resolve().parent) as folder:
         made = Path(folder)
         shutil.copytree(adapter, made, dirs_exist_ok=True)
         write(made)
-        figures = weigh_again(recipe, profile, made, datasets)
+        figures = weigh_again(recipe, profile, made, datasets, no_looser)
         _move(made, adapter)
     return figures
 
@@ -67,14 +72,19 @@ def _move(made: Path, adapter: Path) -> None:
 
 
 def weigh_again(
-    recipe: ReaderRecipe, profile: str, adapter: Path, datasets: Path
+    recipe: ReaderRecipe, profile: str, adapter: Path, datasets: Path, no_looser: bool = False
 ) -> dict[str, Any]:
-    """Weigh the reader beside an adapter against its shadow and write how, thresholds too; return figures."""
+    """Weigh the reader beside an adapter against its shadow and write how, thresholds too; return figures.
+
+    no_looser: see `weigh_beside`.
+    """
     reader = Reader.load(adapter)
     loaded = load_training_base(profile, torch.float32)
     model = ShadowModel.from_pretrained(loaded.model, adapter)
     read = reading(model, loaded.encoder)
-    figures = weigh_beside(adapter, reader, read, datasets, recipe.validation, recipe.calibration)
+    figures = weigh_beside(
+        adapter, reader, read, datasets, recipe.validation, recipe.calibration, no_looser
+    )
     return {"keys": len(reader.keys), **figures}
 
 
@@ -85,10 +95,18 @@ def weigh_beside(
     datasets: Path,
     validation: list[str],
     calibration: list[str],
+    no_looser: bool = False,
 ) -> dict[str, Any]:
-    """Weigh an adapter's reader against the shadow that `read`s, by rows of these files, and write how; return figures."""
+    """Weigh an adapter's reader against the shadow that `read`s, by rows of these files, and write how; return figures.
+
+    no_looser: no threshold below that of the weighing that is there, and weights of its sum (`weigh_reader`).
+    """
     weighed, figures = weigh_reader(
-        reader.scores, read, read_files(datasets, validation), read_files(datasets, calibration)
+        reader.scores,
+        read,
+        read_files(datasets, validation),
+        read_files(datasets, calibration),
+        read_second_reading(adapter) if no_looser else None,
     )
     save_reading(weighed, adapter)
     return figures

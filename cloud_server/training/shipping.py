@@ -19,6 +19,7 @@ from cloud_server.adapter_files import (
     next_change_file,
     read_second_reading,
     read_temperature,
+    read_thresholds,
 )
 from cloud_server.modeling import ShadowModel
 from cloud_server.modeling.change import Change, Tensors, part_way
@@ -54,12 +55,13 @@ def ship_change(
     rank: int,
     steps: int = 127,
     share: float = 1.0,
+    no_looser: bool = False,
 ) -> Path:
     """Write the change from `shipped`'s tensors to those of a finished run; return its file.
 
     share: how much of the difference is kept (`part_way`); below 1 the temperature is fitted anew, where a stage
     of the run fitted one. The thresholds are chosen with the changed tensors, rounded as they are, and a second
-    reader that is there is weighed against them; recipe, calibration and plot come along.
+    reader that is there is weighed against them, with no_looser so that none is below the shipped ones; recipe, calibration and plot come along.
     `shadow_adapter.safetensors` and the changes before stay as they are. Interrupted, it leaves `shipped`
     as it was. ConfigurationError where the run is not finished, was shipped before, or went on from another
     shadow than `shipped` is now: its change would take back what was shipped in between.
@@ -82,7 +84,7 @@ def ship_change(
     with TemporaryDirectory(prefix=f".{shipped.name}-", dir=shipped.resolve().parent) as folder:
         made = Path(folder)
         file = _make(change, run, trained, shipped, made)
-        _choose(loaded, recipe, datasets, made)
+        _choose(loaded, recipe, datasets, made, no_looser)
         _move(file.name, made, shipped)
     return shipped / file.name
 
@@ -147,15 +149,22 @@ def _make(change: Change, run: Path, trained: Path, shipped: Path, made: Path) -
     return file
 
 
-def _choose(loaded: TrainingBase, recipe: Recipe, datasets: Path, made: Path) -> None:
-    """Choose the thresholds of the changed shadow, and weigh a second reader that is there against it."""
+def _choose(
+    loaded: TrainingBase, recipe: Recipe, datasets: Path, made: Path, no_looser: bool
+) -> None:
+    """Choose the thresholds of the changed shadow, and weigh a second reader that is there against it.
+
+    no_looser: none is below those that `made`, a copy of the shipped folder, still holds.
+    """
     model = ShadowModel.from_pretrained(loaded.model, made).eval()
     read = reading(model, loaded.encoder)
-    write_thresholds(read, recipe, datasets, made)
+    write_thresholds(read, recipe, datasets, made, read_thresholds(made) if no_looser else None)
     if read_second_reading(made):
         rows = recipe.stages[-1].data
         reader = Reader.load(made)
-        figures = weigh_beside(made, reader, read, datasets, rows.validation, rows.chosen_on)
+        figures = weigh_beside(
+            made, reader, read, datasets, rows.validation, rows.chosen_on, no_looser
+        )
         print(json.dumps(figures, ensure_ascii=False), flush=True)
 
 

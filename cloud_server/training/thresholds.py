@@ -81,13 +81,16 @@ def _is_bounded(count: Mapping[str, Any]) -> bool:
 
 
 def choose_thresholds(
-    posteriors: Tensor, rows: Sequence[Row], allowed: Mapping[str, int] | None = None
+    posteriors: Tensor,
+    rows: Sequence[Row],
+    allowed: Mapping[str, int] | None = None,
+    least: Mapping[str, float] | None = None,
 ) -> Choice:
     """Return the loosest thresholds whose risks are bounded; posteriors [rows, tags] are the rows'.
 
-    allowed: see `choose_for`.
+    allowed, least: see `choose_for`.
     """
-    return choose_for(*best_skills(posteriors), rows, RISKS, allowed)
+    return choose_for(*best_skills(posteriors), rows, RISKS, allowed, least)
 
 
 def choose_for(
@@ -96,12 +99,13 @@ def choose_for(
     rows: Sequence[Row],
     risks: Sequence[Risk],
     allowed: Mapping[str, int] | None = None,
+    least: Mapping[str, float] | None = None,
     right: Tensor | None = None,
 ) -> Choice:
     """Return the loosest thresholds on `best` whose risks are bounded; see `best_skills`.
 
     allowed: how many of these rows may be acted on by a risk's name, bounded or not: as many as a
-    shadow that is in use already acts on. right [rows]: whose best tags are theirs; then the strictest
+    shadow that is in use already acts on. least: by tier, what no threshold is below. right [rows]: whose best tags are theirs; then the strictest
     thresholds are taken that act on as many of these as the loosest do, since what no command
     needs only lets the dog act wrongly. What is not certified is told on stderr.
     """
@@ -109,7 +113,7 @@ def choose_for(
     passed: list[Choice] = []
     served: list[int] = []
     for step in PATH:
-        thresholds = thresholds_at(step)
+        thresholds = thresholds_at(step, least)
         acted = _acted(best, tiers, thresholds)
         counts = _count_all(risks, rows, acted, tiers)
         bounded = all(map(_is_bounded, counts.values()))
@@ -129,10 +133,16 @@ def choose_for(
     return choice
 
 
-def thresholds_at(in_place: float) -> dict[str, float]:
-    """Return every tier's threshold, the path's loosest at least, where an in-place skill's is `in_place`."""
-    found = {tier: 1 - (1 - in_place) * share for tier, share in MARGIN.items()}
-    return {str(int(tier)): round(max(PATH[-1], value), 6) for tier, value in found.items()}
+def thresholds_at(in_place: float, least: Mapping[str, float] | None = None) -> dict[str, float]:
+    """Return every tier's threshold, the path's loosest at least, where an in-place skill's is `in_place`.
+
+    least: by tier, what no threshold is below either.
+    """
+    least = least or {}
+    found = {str(int(tier)): 1 - (1 - in_place) * share for tier, share in MARGIN.items()}
+    return {
+        tier: round(max(PATH[-1], value, least.get(tier, 0.0)), 6) for tier, value in found.items()
+    }
 
 
 def count_risks(

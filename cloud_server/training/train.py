@@ -249,12 +249,21 @@ def save_as_shipped(model: ShadowModel, directory: Path) -> None:
         cast_weights(part, torch.float32)
 
 
-def write_thresholds(read: Posteriors, recipe: Recipe, datasets: Path, adapter: Path) -> None:
+def write_thresholds(
+    read: Posteriors,
+    recipe: Recipe,
+    datasets: Path,
+    adapter: Path,
+    least: Mapping[str, float] | None = None,
+) -> None:
     """Choose thresholds for what `read` makes of the recipe's calibration rows, and write them and
-    the validation's figures."""
+    the validation's figures.
+
+    least: by tier, what no threshold is below.
+    """
     data = recipe.stages[-1].data
     choosing = read_files(datasets, data.chosen_on)
-    choice = choose_thresholds(read([row.text for row in choosing]), choosing)
+    choice = choose_thresholds(read([row.text for row in choosing]), choosing, least=least)
     thresholds = choice.thresholds
     (adapter / THRESHOLDS_NAME).write_text(json.dumps(thresholds, indent=2) + "\n")
     rows = read_files(datasets, data.validation)

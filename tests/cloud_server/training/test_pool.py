@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from cloud_server.training.pool import NEAR_MISSES, Readings, choose_weights
+from cloud_server.training.pool import NEAR_MISSES, Readings, choose_weights, weigh_reader
 from cloud_server.training.thresholds import best_skills
+from shared.bundle import SecondReading
 from shared.skills import Tier
 from shared.tags import TAGS, print_tag
 from tests.cloud_server.training.test_thresholds import REMOTE, posteriors_of, remote_rows, row
@@ -87,3 +88,24 @@ def test_thresholds_are_no_looser_than_commands_need() -> None:
     choice = readings.choose(0.4, 0.1)
     assert choice.certified
     assert confidence[2] - 0.01 < choice.thresholds["1"] <= confidence[2]
+
+
+def test_what_takes_the_place_of_a_pair_in_use_is_no_looser() -> None:
+    rows = [*remote_rows(1900, 1000), row(0, "Sit")]
+    posteriors = posteriors_of(rows, [])
+    posteriors[-1] = posteriors_of(rows[-1:], [("Sit", 0.9)])[0]
+    scores = scores_of([REMOTE] * (len(rows) - 1) + [SIT])
+
+    def weigh(in_use: SecondReading | None) -> SecondReading:
+        return weigh_reader(lambda _: scores, lambda _: posteriors, rows, rows, in_use)[0]
+
+    free = weigh(None)
+    strict = {"0": 0.4, "1": 0.9999, "2": 0.4, "3": 0.4}
+    in_use = SecondReading(shadow_weight=0.3, reader_weight=0.4, thresholds=strict)  # type: ignore[arg-type]
+    kept = weigh(in_use)
+    assert free.shadow_weight + free.reader_weight > 0.8
+    assert kept.shadow_weight + kept.reader_weight == pytest.approx(0.7)
+    for tier, threshold in kept.thresholds.items():
+        assert threshold >= in_use.thresholds[tier]
+    assert kept.thresholds["1"] == 0.9999 > free.thresholds["1"]
+    assert kept.thresholds["2"] > 0.4, "what is in use is no reason to be looser than the rule"

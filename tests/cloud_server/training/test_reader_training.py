@@ -134,6 +134,12 @@ def test_a_reader_is_fitted_and_weighed_and_can_be_weighed_again(
     assert train_reader(adapter, datasets, "--keep").exit_code == 0
     assert files_of(adapter) == fitted
 
+    save_reading(chosen.model_copy(update={"thresholds": dict.fromkeys("0123", 0.9999)}), adapter)
+    assert train_reader(adapter, datasets, "--keep", "--no-looser").exit_code == 0
+    kept = read_second_reading(adapter)
+    assert kept is not None
+    assert set(kept.thresholds.values()) == {0.9999}
+
 
 def test_a_change_is_learnt_and_weighed(adapter: Path, datasets: Path) -> None:
     before = files_of(adapter)

@@ -235,6 +235,26 @@ def test_a_second_reader_that_is_there_is_weighed_again(tmp_path: Path) -> None:
     assert 0.123 not in after.thresholds.values()
 
 
+def test_a_shadow_can_be_shipped_with_thresholds_no_looser_than_before(tmp_path: Path) -> None:
+    write_data(tmp_path)
+    shipped = train(recipe(seed=1), tmp_path, tmp_path / "first")
+    fit(reader_recipe(), TEXTS, range(len(TAGS))).save(shipped)
+    (shipped / "thresholds.json").write_text(json.dumps(dict.fromkeys("0123", 0.9999)))
+    before = SecondReading(
+        shadow_weight=0.3, reader_weight=0.4, thresholds=dict.fromkeys("0123", 0.9998)
+    )
+    save_reading(before, shipped)
+    train(recipe(seed=2), tmp_path, tmp_path / "second")
+
+    ship_change(tmp_path / "second", "tiny", shipped, tmp_path, rank=1000, no_looser=True)
+
+    after = read_second_reading(shipped)
+    assert after is not None
+    assert after.thresholds == before.thresholds
+    assert after.shadow_weight + after.reader_weight == pytest.approx(0.7)
+    assert read_thresholds(shipped) == dict.fromkeys("0123", 0.9999)
+
+
 def test_what_learns_a_thin_change_ships_whole(tmp_path: Path) -> None:
     write_data(tmp_path)
     shipped = train(recipe(seed=1), tmp_path, tmp_path / "first")
