@@ -19,7 +19,7 @@ from cloud_server.adapter_files import (
 from cloud_server.training.augmentation import Augmenter
 from cloud_server.training.data import Row
 from cloud_server.training.lesson import Lesson, check_agreement, read_unclaimed
-from cloud_server.training.pool import Readings, save_reading, second_reading
+from cloud_server.training.pool import Readings, by_tier, save_reading, second_reading
 from cloud_server.training.second_reader import Reader, ReaderRecipe, fit, lay_out
 from cloud_server.training.thresholds import (
     Choice,
@@ -54,9 +54,8 @@ class Judge:
         reading, alone = read_second_reading(adapter), cls(read_thresholds(adapter))
         if reading is None:
             return alone
-        thresholds = {str(tier): value for tier, value in reading.thresholds.items()}
         weights = (reading.shadow_weight, reading.reader_weight)
-        return cls(thresholds, weights, Reader.load(adapter).widened(known), alone)
+        return cls(by_tier(reading), weights, Reader.load(adapter).widened(known), alone)
 
     def judge(self, rows: Sequence[Row], posteriors: Tensor) -> Tensor:
         """Return [rows, tags]: how sure the best tag is, to be held against the thresholds."""

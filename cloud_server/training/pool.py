@@ -14,8 +14,13 @@ from torch import Tensor
 from cloud_server.adapter_files import LEAST_PROBABILITY, SECOND_READING_NAME
 from cloud_server.training.data import Row
 from cloud_server.training.posterior import Posteriors
-from cloud_server.training.thresholds import RISKS, Choice, best_skills, choose_for
-from cloud_server.training.train import validation_figures
+from cloud_server.training.thresholds import (
+    RISKS,
+    Choice,
+    best_skills,
+    choose_for,
+    validation_figures,
+)
 from shared.bundle import SecondReading
 from shared.skills import SKILLS
 from shared.tags import TAGS, print_tag
@@ -49,7 +54,7 @@ def weigh_reader(
     )
     total = in_use.shadow_weight + in_use.reader_weight if in_use else None
     weights = choose_weights(fitting, total)
-    choice = choosing.choose(*weights, least=_by_tier(in_use) if in_use else None)
+    choice = choosing.choose(*weights, least=by_tier(in_use) if in_use else None)
     reading = second_reading(weights, choice.thresholds)
     return reading, {
         "reading": reading.model_dump(),
@@ -115,7 +120,7 @@ class Readings:
     def figures(self, reading: SecondReading) -> dict[str, Any]:
         """Return shares right and wrong after thresholds; see `validation_figures`."""
         sure = self.judge(reading.shadow_weight, reading.reader_weight)
-        return validation_figures(sure, self.rows, _by_tier(reading))
+        return validation_figures(sure, self.rows, by_tier(reading))
 
     def judge(self, shadow_weight: float, reader_weight: float) -> Tensor:
         """Return [rows, tags]: the confidence in the tag that both hold likeliest, all else 0.
@@ -134,7 +139,8 @@ def _least_probabilities() -> Tensor:
     return torch.tensor([*least, 0.0], dtype=torch.float64)
 
 
-def _by_tier(reading: SecondReading) -> dict[str, float]:
+def by_tier(reading: SecondReading) -> dict[str, float]:
+    """Return the thresholds on the confidence of both, by tier."""
     return {str(tier): value for tier, value in reading.thresholds.items()}
 
 

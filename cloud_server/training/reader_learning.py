@@ -34,7 +34,7 @@ def train_change(
 ) -> dict[str, Any]:
     """Fit the recipe's change of the reader beside an adapter, in place of one that is there; return figures.
 
-    no_looser: see `weigh_beside`.
+    no_looser: see `weigh_again`.
     """
     wanted = recipe.change
     if wanted is None:

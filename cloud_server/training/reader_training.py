@@ -21,6 +21,7 @@ from cloud_server.training.data import read_files
 from cloud_server.training.pool import save_reading, weigh_reader
 from cloud_server.training.posterior import Posteriors, reading
 from cloud_server.training.second_reader import Reader, ReaderRecipe, fit, lay_out
+from shared.bundle import SecondReading
 
 
 def train_reader(
@@ -28,7 +29,7 @@ def train_reader(
 ) -> dict[str, Any]:
     """Fit the reader, weigh it against the adapter's shadow, put both beside it; return figures.
 
-    no_looser: see `weigh_beside`.
+    no_looser: see `weigh_again`.
     """
     rows = [
         row for row in read_files(datasets, [*recipe.commands, *recipe.remote]) if not row.history
@@ -49,7 +50,7 @@ def renew(
     """Let `write` put a reader, or what it learnt, into a copy of the adapter's folder, weigh it there
     and move both beside the adapter; return figures.
 
-    no_looser: see `weigh_beside`. Until then the adapter is as it was: thresholds are certified for the reader that they were chosen with.
+    no_looser: see `weigh_again`. Until then the adapter is as it was: thresholds are certified for the reader that they were chosen with.
     """
     with TemporaryDirectory(prefix=f".{adapter.name}-", dir=adapter.resolve().parent) as folder:
         made = Path(folder)
@@ -76,14 +77,15 @@ def weigh_again(
 ) -> dict[str, Any]:
     """Weigh the reader beside an adapter against its shadow and write how, thresholds too; return figures.
 
-    no_looser: see `weigh_beside`.
+    no_looser: the weighing that is there is the one in use (`weigh_reader`).
     """
     reader = Reader.load(adapter)
     loaded = load_training_base(profile, torch.float32)
     model = ShadowModel.from_pretrained(loaded.model, adapter)
     read = reading(model, loaded.encoder)
+    in_use = read_second_reading(adapter) if no_looser else None
     figures = weigh_beside(
-        adapter, reader, read, datasets, recipe.validation, recipe.calibration, no_looser
+        adapter, reader, read, datasets, recipe.validation, recipe.calibration, in_use
     )
     return {"keys": len(reader.keys), **figures}
 
@@ -95,18 +97,18 @@ def weigh_beside(
     datasets: Path,
     validation: list[str],
     calibration: list[str],
-    no_looser: bool = False,
+    in_use: SecondReading | None = None,
 ) -> dict[str, Any]:
     """Weigh an adapter's reader against the shadow that `read`s, by rows of these files, and write how; return figures.
 
-    no_looser: no threshold below that of the weighing that is there, and weights of its sum (`weigh_reader`).
+    in_use: see `weigh_reader`.
     """
     weighed, figures = weigh_reader(
         reader.scores,
         read,
         read_files(datasets, validation),
         read_files(datasets, calibration),
-        read_second_reading(adapter) if no_looser else None,
+        in_use,
     )
     save_reading(weighed, adapter)
     return figures

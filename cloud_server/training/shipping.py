@@ -60,9 +60,9 @@ def ship_change(
     """Write the change from `shipped`'s tensors to those of a finished run; return its file.
 
     share: how much of the difference is kept (`part_way`); below 1 the temperature is fitted anew, where a stage
-    of the run fitted one. The thresholds are chosen with the changed tensors, rounded as they are, and a second
-    reader that is there is weighed against them, with no_looser so that none is below the shipped ones; recipe, calibration and plot come along.
-    `shadow_adapter.safetensors` and the changes before stay as they are. Interrupted, it leaves `shipped`
+    of the run fitted one. no_looser: no threshold is below the shipped one. Thresholds are chosen with the changed
+    tensors, rounded as they are, and a second reader that is there is weighed against them; recipe, calibration
+    and plot come along, `shadow_adapter.safetensors` and the changes before stay. Interrupted, it leaves `shipped`
     as it was. ConfigurationError where the run is not finished, was shipped before, or went on from another
     shadow than `shipped` is now: its change would take back what was shipped in between.
     """
@@ -159,11 +159,17 @@ def _choose(
     model = ShadowModel.from_pretrained(loaded.model, made).eval()
     read = reading(model, loaded.encoder)
     write_thresholds(read, recipe, datasets, made, read_thresholds(made) if no_looser else None)
-    if read_second_reading(made):
+    if in_use := read_second_reading(made):
         rows = recipe.stages[-1].data
         reader = Reader.load(made)
         figures = weigh_beside(
-            made, reader, read, datasets, rows.validation, rows.chosen_on, no_looser
+            made,
+            reader,
+            read,
+            datasets,
+            rows.validation,
+            rows.chosen_on,
+            in_use if no_looser else None,
         )
         print(json.dumps(figures, ensure_ascii=False), flush=True)
 

@@ -9,8 +9,7 @@ from cloud_server.training.data import Row
 from cloud_server.training.judge import Judge
 from cloud_server.training.lesson import Lesson
 from cloud_server.training.posterior import Posteriors
-from cloud_server.training.thresholds import CONFIDENCE, decide
-from cloud_server.training.train import validation_figures
+from cloud_server.training.thresholds import CONFIDENCE, decide, validation_figures
 from shared.tags import TAGS, print_tag
 
 REPORT_NAME = "teaching.json"

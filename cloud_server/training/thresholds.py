@@ -222,3 +222,33 @@ def decide(posterior: Tensor, thresholds: Mapping[str, float]) -> tuple[str, flo
         return "REMOTE", value
     skill = SKILLS[tag_index]
     return (skill.name if value >= thresholds[str(int(skill.tier))] else "REMOTE"), value
+
+
+def validation_figures(
+    posteriors: Tensor, rows: Sequence[Row], thresholds: Mapping[str, float]
+) -> dict[str, Any]:
+    """Return shares right and wrong on the validation split, after thresholds."""
+    decided = [decide(posterior, thresholds)[0] for posterior in posteriors]
+    pairs = list(zip(rows, decided, strict=True))
+    commands = [(row, label) for row, label in pairs if row.label != "REMOTE"]
+    remote = [(row, label) for row, label in pairs if row.label == "REMOTE"]
+    near = [(row, label) for row, label in remote if row.kind == "near_miss"]
+
+    def share(chosen: list[tuple[Row, str]], right: bool) -> float:
+        hits = sum((row.label == label) == right for row, label in chosen)
+        return round(hits / max(1, len(chosen)), 4)
+
+    return {
+        "split": "validation",
+        "thresholds": thresholds,
+        "commands": {"n": len(commands), "right": share(commands, True)},
+        "commands_by_lang": {
+            lang: share([pair for pair in commands if pair[0].lang == lang], True)
+            for lang in ("en", "zh")
+        },
+        "remote": {"n": len(remote), "acted_on": share(remote, False)},
+        "near_misses": {"n": len(near), "acted_on": share(near, False)},
+        "commands_deferred": round(
+            sum(label == "REMOTE" for _, label in commands) / max(1, len(commands)), 4
+        ),
+    }

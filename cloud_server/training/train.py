@@ -33,7 +33,7 @@ from cloud_server.training.recipe import (
 )
 from cloud_server.training.run_inputs import begin_run
 from cloud_server.training.soft_targets import read_soft_targets
-from cloud_server.training.thresholds import choose_thresholds, decide
+from cloud_server.training.thresholds import choose_thresholds, validation_figures
 from cloud_server.training.trainer import (
     LowRankTrainer,
     PackedTrainer,
@@ -271,33 +271,3 @@ def write_thresholds(
     figures["chosen_by"] = {"certified": choice.certified, "risks": choice.counts}
     (adapter / FIGURES_NAME).write_text(json.dumps(figures, indent=2, ensure_ascii=False) + "\n")
     print(json.dumps(figures, ensure_ascii=False), flush=True)
-
-
-def validation_figures(
-    posteriors: torch.Tensor, rows: list[Row], thresholds: Mapping[str, float]
-) -> dict[str, Any]:
-    """Return shares right and wrong on the validation split, after thresholds."""
-    decided = [decide(posterior, thresholds)[0] for posterior in posteriors]
-    pairs = list(zip(rows, decided, strict=True))
-    commands = [(row, label) for row, label in pairs if row.label != "REMOTE"]
-    remote = [(row, label) for row, label in pairs if row.label == "REMOTE"]
-    near = [(row, label) for row, label in remote if row.kind == "near_miss"]
-
-    def share(chosen: list[tuple[Row, str]], right: bool) -> float:
-        hits = sum((row.label == label) == right for row, label in chosen)
-        return round(hits / max(1, len(chosen)), 4)
-
-    return {
-        "split": "validation",
-        "thresholds": thresholds,
-        "commands": {"n": len(commands), "right": share(commands, True)},
-        "commands_by_lang": {
-            lang: share([pair for pair in commands if pair[0].lang == lang], True)
-            for lang in ("en", "zh")
-        },
-        "remote": {"n": len(remote), "acted_on": share(remote, False)},
-        "near_misses": {"n": len(near), "acted_on": share(near, False)},
-        "commands_deferred": round(
-            sum(label == "REMOTE" for _, label in commands) / max(1, len(commands)), 4
-        ),
-    }
