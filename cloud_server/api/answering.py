@@ -110,6 +110,7 @@ class Answering:
                 owner=caller,
                 robot=request.robot_id,
                 session_id=request.session_id if service.prompt_turns else None,
+                ends_loops=True,
                 forced_ids=tuple(tag),
             )
         )

@@ -37,7 +37,8 @@ def intents_router(service: Service, max_deadline_s: float) -> APIRouter:
         """Streamed as `token` events and a `done` where `Accept` asks for `text/event-stream`.
 
         `skills` is the only field that may move a dog. An utterance such as "do it again" means
-        the last skill of its session, or of `recent`: what the dog did on its own since.
+        the last skill of its session, or of `recent`: what the dog did on its own since. `say` ends
+        before it says the same a third time.
         """
         remember_request_id(request.scope, body.request_id)
         deadline_s = deadline_seconds(deadline, DEFAULT_DEADLINE_MS / 1000, max_deadline_s)

@@ -4,6 +4,7 @@ from cloud_server.engine.answer import Ending, SpokenAnswer
 from cloud_server.engine.engine import Engine
 from cloud_server.engine.interface import AnswerEngine
 from cloud_server.engine.limits import EngineLimits
+from cloud_server.engine.loop_stop import end_loops
 from cloud_server.engine.observer import DropReason, EngineObserver, NoObserver
 from cloud_server.engine.request import (
     Done,
@@ -36,4 +37,5 @@ __all__ = [
     "ServedName",
     "SpokenAnswer",
     "Token",
+    "end_loops",
 ]

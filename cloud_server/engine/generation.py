@@ -7,6 +7,7 @@ from torch import Tensor
 from cloud_server.engine.batch import Row
 from cloud_server.engine.detokenizer import Detokenizer
 from cloud_server.engine.grammar import TagGrammar
+from cloud_server.engine.loop_stop import LoopStop
 from cloud_server.engine.request import Done, Event, FinishReason, GenerationRequest, Token
 from cloud_server.engine.sampler import Sampler
 from cloud_server.engine.served_base import Served
@@ -50,6 +51,7 @@ class Generation:
         self._started_at_s: float | None = None
         self._first_token_at_s: float | None = None
         self._stop_text = StopText(request.stop)
+        self._loop_stop = LoopStop() if request.ends_loops else None
         self._text = ""
 
     @property
@@ -63,9 +65,9 @@ class Generation:
         return len(self.ids) - self.computed
 
     @property
-    def met_stop_text(self) -> bool:
-        """Whether a stop string ended the answer, which the model itself knows nothing of."""
-        return self._stop_text.is_met
+    def is_ended_by_text(self) -> bool:
+        """Whether a stop string or a loop ended the answer, which the model itself knows nothing of."""
+        return self._stop_text.is_met or (self._loop_stop is not None and self._loop_stop.is_met)
 
     def is_late(self, now_s: float) -> bool:
         """Return whether the deadline has come."""
@@ -107,14 +109,18 @@ class Generation:
             return "stop"
         self.ids.append(token_id)
         ids = (token_id,) if self.request.with_ids else ()
-        self._say(self._stop_text.feed(self._detokenizer.feed(token_id)), ids)
-        if self._stop_text.is_met:
+        text = self._stop_text.feed(self._detokenizer.feed(token_id))
+        self._say(self._loop_stop.feed(text) if self._loop_stop else text, ids)
+        if self.is_ended_by_text:
             return "stop"
         return "length" if len(self.answer_ids) >= self.request.max_tokens else None
 
     def finish(self, reason: FinishReason, now_s: float) -> Done:
         """Send what is left of the text and return the end of the answer, which `deliver` sends."""
-        self._say(self._stop_text.finish())
+        text = self._stop_text.finish()
+        self._say(
+            self._loop_stop.feed(text) + self._loop_stop.finish() if self._loop_stop else text
+        )
         started = now_s if self._started_at_s is None else self._started_at_s
         first = self._first_token_at_s
         return Done(

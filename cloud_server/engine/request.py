@@ -30,7 +30,7 @@ class GenerationRequest:
     owner: whom to be fair to, the name of a caller's key. robot: whom to be fair to within it, where the
     caller speaks for several. session_id: keeps this request's keys and values for the session's next
     turn, by owner, robot and model. stop: strings that end the answer and
-    are no part of it. grammar "tag": the answer begins with one of the 35 tags. forced_ids: the
+    are no part of it. ends_loops: it ends before it says the same a third time (`LoopStop`). grammar "tag": the answer begins with one of the 35 tags. forced_ids: the
     answer begins with exactly these tokens, which count as its own. with_ids: each
     token is an event with its id, also while its character is unfinished.
     """
@@ -45,6 +45,7 @@ class GenerationRequest:
     session_id: str | None = None
     sampling: Sampling = GREEDY
     stop: tuple[str, ...] = ()
+    ends_loops: bool = False
     grammar: Literal["tag"] | None = None
     forced_ids: tuple[int, ...] = ()
     with_ids: bool = False

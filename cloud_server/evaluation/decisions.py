@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cloud_server.api.answering import LEAST_BELIEF, may_be_meant
-from cloud_server.engine import SpokenAnswer
+from cloud_server.engine import SpokenAnswer, end_loops
 from cloud_server.training.data import Row
 from shared.messages import EdgeDecision
 from shared.skills import SKILL_NAMES, Tier, skill
@@ -90,7 +90,7 @@ def decide_deployed(
     answer = SpokenAnswer(
         guess_language(row.text), lambda name: may_be_meant(name, row.text, decided, None, least)
     )
-    answer.feed(attached["said"])
+    answer.feed(end_loops(attached["said"])[0])
     ending = answer.finish("stop")
     label = ending.skills[0] if ending.skills else "REMOTE"
     if label != "REMOTE" and skill(label).tier > CLOUD_MAX_TIER:

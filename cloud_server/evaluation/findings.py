@@ -161,9 +161,14 @@ def targets_table(
             cells,
         )
     )
-    spoken = qualities["attached"].in_language
-    cells = ["–", _judged(str(spoken), spoken.rate >= 0.98)]
-    rows.append(("attached shadow's answers in the speaker's language", "≥ 98 %", cells))
+    spoken = qualities["deployed"]
+    for what, wanted, share, least in (
+        ("answers to requests in the speaker's language", "≥ 98 %", spoken.in_language, 0.98),
+        ("answers without brackets", "all", spoken.without_brackets, 1),
+        ("answers without loops", "all", spoken.without_loops, 1),
+        ("answers of sane length", "all", spoken.of_sane_length, 1),
+    ):
+        rows.append((what, wanted, ["–", _judged(str(share), share.rate >= least)]))
     return table(
         ["target", "wanted", NAMES["edge"], NAMES["deployed"]],
         ([what, wanted, *measured] for what, wanted, measured in rows),

@@ -1,11 +1,13 @@
 """docs/evaluation.md, written anew from the committed predictions."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from cloud_server.api.answering import LEAST_BELIEF
+from cloud_server.engine import end_loops
 from cloud_server.evaluation import prose
 from cloud_server.evaluation.answers import AnswerQuality, measure_answers
 from cloud_server.evaluation.findings import (
@@ -43,6 +45,7 @@ from cloud_server.evaluation.tables import (
     overall_table,
     paper_inputs_table,
 )
+from cloud_server.training.data import Row
 from cloud_server.training.predictions import ANSWER_TOKENS
 from shared.errors import ConfigurationError
 
@@ -88,13 +91,35 @@ def evaluate_system(folder: Path, datasets: Path) -> Evaluation:
             if key in systems
         },
         {
-            key: measure_answers(requests, [systems[key].predictions[row.id] for row in requests])
-            for key in ANSWERING
-            if key in systems and _answers_whole(systems[key])
+            "deployed": measure_answers(*_spoken(systems, tests)),
+            **{
+                key: measure_answers(
+                    requests, [systems[key].predictions[row.id] for row in requests]
+                )
+                for key in ANSWERING
+                if key in systems and _answers_whole(systems[key])
+            },
         },
         read_latency(folder / "latency.json"),
         try_beliefs(systems["edge"], systems["attached"], samples, BELIEFS),
     )
+
+
+def _spoken(
+    systems: Mapping[str, System], tests: Sequence[Sample]
+) -> tuple[list[Row], list[dict[str, Any]]]:
+    """Return the requests that the edge hands over, and what the cloud has the dog say to each."""
+    pairs = [
+        (each.row, decision)
+        for each, decision in zip(tests, systems["deployed"].decisions, strict=True)
+        if each.row.kind == "request" and decision.by == "cloud"
+    ]
+    spoken = []
+    for row, decision in pairs:
+        answer = systems["attached"].predictions[row.id]
+        cut = answer.get("cut") and not end_loops(answer["said"])[1]
+        spoken.append({"said": decision.said, "cut": cut})
+    return [row for row, _ in pairs], spoken
 
 
 def _answers_whole(system: System) -> bool:

@@ -8,8 +8,9 @@ by hand. The trainings behind the predictions took 9 to 65 minutes a stage on tw
 SEEN = """Nothing was trained or calibrated on them. Each training was measured on them, though, and a few rules were settled
 with an eye on them: what the second try leaves alone (a stop among sentences, words of the dictionary; one row each of
 `test_remote_extra` and `test_extra`, docs/decisions/0017), a measure of doubt that was not taken (`test_extra`, docs/training-log.md,
-"Near-misses by number and by hand"), the tag of both readers, whose gain on `test_normal` had been seen before (docs/decisions/0015), and that
-what stands beside a shadow learns again after it (all four, docs/decisions/0014)."""
+"Near-misses by number and by hand"), the tag of both readers, whose gain on `test_normal` had been seen before (docs/decisions/0015), that
+what stands beside a shadow learns again after it (all four, docs/decisions/0014), and where an answer that goes round in circles ends
+(answers to all four, docs/training-log.md, "Round in circles")."""
 
 ROUTES = """"As deployed": the edge's reflex and int8 bundle decide by thresholds; what they defer goes to the attached
 model, whose skill passes only by the rule of `cloud_server/api/answering.py`. Of {all} commands {edge} end
@@ -43,7 +44,10 @@ out of scope."""
 
 ANSWERS = """To the {n} general requests of the tests, by code (`cloud_server/evaluation/answers.py`): the language by
 script; a loop is a piece of four characters or more three times in a row, or a sentence three times; a sane
-length is 2 to 400 English or 1 to 200 Chinese characters. Whether an answer is true is not measured here: a base of 270 M
+length is 2 to 400 English or 1 to 200 Chinese characters. As deployed: what `POST /v1/intents` says to those that
+the edge hands over, which ends before it says the same a third time (`cloud_server/engine/loop_stop.py`) and takes no skill
+into the mouth that is not passed on; the attached shadow alone: its bare words, tag and all; both cut at 48 tokens, where the service
+gives 128 unless asked for less. Whether an answer is true is not measured here: a base of 270 M
 parameters gets many facts wrong."""
 
 MADE = """Each file's first line says on what it was made, with the hashes of its rows and of the adapter; predictions of other rows are

@@ -70,7 +70,7 @@ class UpstreamAnswer:
                     self._note_cached(chunk)
                 for choice in chunk.choices:
                     reason = reason or self._take(choice)
-                if reason and self._generation.met_stop_text:
+                if reason and self._generation.is_ended_by_text:
                     break  # the upstream does not know of it and would go on
         except UpstreamLost:
             if reason is None:

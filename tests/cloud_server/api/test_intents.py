@@ -34,6 +34,13 @@ def test_a_question_gets_words_and_no_skill(scripted, exchange, intent):
     assert set(reply["timings_ms"]) == {"queue", "first_token", "total"}
 
 
+def test_the_dog_is_not_made_to_say_the_same_for_ever(scripted, exchange, intent):
+    (response,) = exchange(scripted("Well, " + 15 * "round and "), intent())
+    reply = response.json()
+    assert (reply["say"], reply["finish_reason"]) == ("Well, round and round and", "stop")
+    assert reply["usage"]["completion_tokens"] < 40
+
+
 def test_a_skill_comes_from_the_leading_tag(scripted, exchange, intent):
     (response,) = exchange(scripted("[Sit()] As you wish, not [Bark()]."), intent())
     assert response.json()["skills"] == ["Sit"]

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from cloud_server.engine import Done, NoObserver, Sampling
+from cloud_server.engine import Done, NoObserver, Sampling, end_loops
 from shared.errors import Busy, Conflict, NotFound, RequestError, ShadowdogError, TooLarge
 from shared.tags import TAGS
 
@@ -36,6 +36,17 @@ class Watching(NoObserver):
 @pytest.fixture
 def watching():
     return Watching()
+
+
+def test_an_answer_that_goes_round_in_circles_ends(served, stepped, random_prompt):
+    engine = stepped(served)
+    prompt = random_prompt(9)
+    circles, straight = (engine.submit(prompt, 80, ends_loops=each) for each in (False, True))
+    engine.finish()
+    assert circles.end.finish_reason == "length"
+    assert straight.end.finish_reason == "stop"
+    assert straight.end.completion_tokens < 80
+    assert (straight.end.text, True) == end_loops(circles.end.text)
 
 
 # --- what is kept --------------------------------------------------------------------------------

@@ -37,7 +37,7 @@ EDGE = {
 SAID = {
     "test_normal-0": "[Sit()] Sitting.",
     "test_normal-1": "[Sit()] 坐下啦。",
-    "test_remote-0": "About 384,000 kilometres.",
+    "test_remote-0": "It is so far, so far, so far, so far, so",
     "test_remote_extra-0": "[Bark()] 汪汪！",
     "test_extra-0": "[FrontFlip()] Flip!",
     "test_extra-1": "[FlyAway()] Up!",
@@ -75,7 +75,10 @@ def write_world(folder: Path) -> tuple[Path, Path]:
         predictions = [{"id": name, "posterior": posterior} for name, posterior in EDGE.items()]
         write(key, {"thresholds": THRESHOLDS, "trained_parameters": shadow}, predictions)
     for key in ("attached", "attached_no_update", "lora", "dora"):
-        answers = [{"id": name, "said": said, "probability": 0.9} for name, said in SAID.items()]
+        answers = [
+            {"id": name, "said": said, "probability": 0.9, "cut": said.endswith("so")}
+            for name, said in SAID.items()
+        ]
         lora = {"learning_rates_tried": {"1e-4": "90.0 %"}, "answer_tokens": 16, "texts_seen": 1234}
         more = lora if key == "lora" else {}
         write(key, {"trained_parameters": shadow, **more}, answers)
@@ -104,7 +107,10 @@ def test_what_is_counted_is_what_the_systems_do(tmp_path: Path) -> None:
     assert deployed.acted_by_language == {"en": Share(0, 2), "zh": Share(1, 1)}
     assert edge.separation == 1.0
     assert evaluation.counted["lora"].separation is None  # its tags' probabilities were not kept
-    assert evaluation.qualities["attached"].in_language == Share(1, 1)
+    spoken, bare = (evaluation.qualities[key] for key in ("deployed", "attached"))
+    assert spoken.in_language == bare.in_language == Share(1, 1)
+    assert (spoken.without_loops, bare.without_loops) == (Share(1, 1), Share(0, 1))
+    assert (spoken.ended, bare.ended) == (Share(1, 1), Share(0, 1))
     assert [each.acted_on["general requests"] for each in evaluation.beliefs[:2]] == [
         Share(1, 1),  # at 0: there is no rule
         Share(0, 1),

@@ -155,8 +155,10 @@ def test_the_same_events_as_the_embedded_engine(url):
         ask(stop=(f" {alone[4]} ",), max_tokens=30),
         ask(sampling=Sampling(temperature=1.0, top_p=0.9, seed=7)),
         ask(sampling=Sampling(temperature=2.0, seed=-1)),
+        ask(ends_loops=True, max_tokens=80),
     ]
     same(answers(url, *requests), embedded(*requests))
+    assert embedded(requests[-1])[0][1].completion_tokens < 80
 
 
 def test_kept_tokens_are_counted(url):
@@ -194,6 +196,13 @@ def test_a_broken_answer_goes_on_where_it_was(serving, broken):
     assert len(flaky.prompts) == len(broken) + 1
     assert flaky.prompts == sorted(flaky.prompts)
     assert flaky.prompts[-1] == 3 + sum(broken)
+
+
+def test_what_was_said_before_an_answer_broke_counts_as_said(serving):
+    looping = ask(ends_loops=True, max_tokens=80)
+    ends_at = embedded(looping)[0][1].completion_tokens
+    with serving(Flaky(replica(), ends_at - 4)) as address:
+        same(answers(address, looping), embedded(looping))
 
 
 def test_after_enough_tries_without_a_token_it_is_lost(serving):
