@@ -41,19 +41,32 @@ def p_text(p_value: float) -> str:
 
 
 def verdicts(systems: Mapping[str, System], tests: Sequence[Sample]) -> str:
-    """Return the comparisons of the deployed system with every rival, as a list."""
+    """Return how the deployed system compares with every rival, and the attached shadow with the
+    others that answer alone, as a list."""
+    pairs = [("deployed", key) for key in RIVALS[1:]] + [("attached", key) for key in RIVALS[2:]]
     lines = []
     for what, concerns in (
         ("All test rows", lambda sample: True),
         ("Commands", lambda sample: sample.row.label != "REMOTE"),
         ("Rows out of scope", lambda sample: sample.row.label == "REMOTE"),
     ):
-        for key in RIVALS[1:]:
-            if key in systems:
-                lines.append(
-                    f"- {what}: {compare(systems['deployed'], systems[key], tests, concerns)}."
-                )
+        for one, two in pairs:
+            if two in systems:
+                lines.append(f"- {what}: {compare(systems[one], systems[two], tests, concerns)}.")
     return "\n".join(lines)
+
+
+def texts_seen(systems: Mapping[str, System]) -> str:
+    """Return how many texts the rivals learnt from, in words; nothing where it is not told or is the same."""
+    seen = {key: systems[key].about.get("texts_seen") for key in RIVALS[1:] if key in systems}
+    known = {key: int(count) for key, count in seen.items() if count is not None}
+    if len(set(known.values())) < 2:
+        return ""
+    told = ", ".join(f"{NAMES[key]} {count:,}" for key, count in known.items())
+    return (
+        f"Texts seen in training: {told}. **These comparisons are of what trainings of that length "
+        "give, not of the methods.**"
+    )
 
 
 def ablation_verdicts(systems: Mapping[str, System], tests: Sequence[Sample]) -> str:

@@ -16,6 +16,7 @@ from cloud_server.evaluation.findings import (
     one_shadow,
     ranking,
     targets_table,
+    texts_seen,
     verdicts,
 )
 from cloud_server.evaluation.latency import Latency, read_latency
@@ -160,11 +161,12 @@ def render(evaluation: Evaluation, pictures: str) -> str:
         "## In short",
         ranking(counted),
         verdicts(systems, evaluation.tests),
+        *filter(None, [texts_seen(systems)]),
         "## Targets",
         targets_table(counted, systems, evaluation.tests, evaluation.qualities),
         "## The systems side by side",
         overall_table(main, systems, evaluation.latency),
-        prose.ROUTES.format(**_routes(counted["deployed"])) + _older(systems["attached"]),
+        prose.ROUTES.format(**_routes(counted["deployed"])) + _notes(systems),
         *filter(None, [one_shadow(systems)]),
         *_latency_parts(evaluation.latency, pictures),
         "## Commands",
@@ -214,11 +216,12 @@ def _routes(deployed: Counted) -> dict[str, int]:
     return {"edge": edge, "cloud": deployed.routes["cloud"], "all": edge + deployed.routes["cloud"]}
 
 
-def _older(attached: System) -> str:
-    """Return what the attached model's file says of the shadow that it answered with."""
-    note = attached.about.get("note")
-    return (
-        f" **The attached model's answers, the deployed system's too, are {note}.**" if note else ""
+def _notes(systems: Mapping[str, System]) -> str:
+    """Return what the files say of themselves that a reader must know before comparing them."""
+    return "".join(
+        f" **{NAMES[key]} is {each.about['note']}.**"
+        for key, each in systems.items()
+        if key != "deployed" and "note" in each.about
     )
 
 

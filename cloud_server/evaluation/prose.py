@@ -16,8 +16,7 @@ ROUTES = """"As deployed": the edge's reflex and int8 bundle decide by threshold
 model, whose skill passes only by the rule of `cloud_server/api/answering.py`. Of {all} commands {edge} end
 on the edge and {cloud} in the cloud. LoRA and DoRA cannot be detached: every row is theirs, as in the paper's
 appendix F. Texts seen: how many training texts a system learnt from, repeats counted, the detached shadow's without those that
-the base answered through it (docs/training-log.md, "How many texts were seen"); **where they differ, the
-comparison is one of what a training of that length gives, not of the methods.** The AUROC says how well the best skill's probability (for answering models: that
+the base answered through it (docs/training-log.md, "How many texts were seen"). The AUROC says how well the best skill's probability (for answering models: that
 their answer begins with a tag; – where it was not kept) tells rows out of scope from commands."""
 
 LATENCY = """Measured on {machine}, {rows} texts, one after the other, interleaved; each runs its prompt behind

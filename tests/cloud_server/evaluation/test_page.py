@@ -80,7 +80,7 @@ def write_world(folder: Path) -> tuple[Path, Path]:
             for name, said in SAID.items()
         ]
         lora = {"learning_rates_tried": {"1e-4": "90.0 %"}, "answer_tokens": 16, "texts_seen": 1234}
-        more = lora if key == "lora" else {}
+        more = {"lora": lora, "dora": {"note": "of other rows"}}.get(key, {})
         write(key, {"trained_parameters": shadow, **more}, answers)
     milliseconds = {name: {"p50": 1.0, "p95": 2.0, "mean": 10.0} for name in FORMS}
     latency = {"machine": "a slide rule", "rows": 6, "decisions": milliseconds}
@@ -143,6 +143,7 @@ def test_the_page_holds_every_system_and_comes_out_the_same_again(tmp_path: Path
     assert "2.5 M" in text
     assert "a slide rule" in text
     assert "1e-4: 90.0 %" in text
+    assert "**DoRA is of other rows.**" in text
     assert "| 1,234 |" in text
     answers = text.partition("## Answers")[2].partition("## The ten")[0]
     assert "| DoRA |" in answers
