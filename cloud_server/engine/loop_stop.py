@@ -1,6 +1,7 @@
 """Repetition loops: an answer ends before it says the same a third time, where a small base would go on for ever."""
 
-from collections import Counter
+from collections import Counter, defaultdict, deque
+from functools import partial
 
 LEAST_PIECE, LONGEST_PIECE = 4, 80
 """How many characters a piece has that must not stand three times in a row."""
@@ -23,7 +24,11 @@ class LoopStop:
         self.is_met = False
         self._text = ""
         self._given = 0
-        self._runs = [0] * (LONGEST_PIECE + 1)
+        self._places: defaultdict[str, deque[int]] = defaultdict(
+            partial(deque, maxlen=LONGEST_PIECE)
+        )
+        """By character: where it stands, the last ones."""
+        self._runs: dict[int, int] = {}
         """By size: how many characters at the end equal the one so many before them."""
         self._sentence = ""
         self._sentences: Counter[str] = Counter()
@@ -65,11 +70,16 @@ class LoopStop:
 
     def _take(self, character: str) -> int:
         """Add a character, and return how long the third time is that it completes; 0: none."""
+        sizes = [len(self._text) - place for place in self._places[character]]
+        self._places[character].append(len(self._text))
         self._text += character
-        for size in range(LEAST_PIECE, LONGEST_PIECE + 1):
-            same = self._text[-1 - size : -size] == character
-            self._runs[size] = self._runs[size] + 1 if same else 0
-            if same and self._runs[size] >= (self._times(size) - 1) * size:
+        self._runs = {
+            size: self._runs.get(size, 0) + 1
+            for size in reversed(sizes)
+            if LEAST_PIECE <= size <= LONGEST_PIECE
+        }
+        for size, run in self._runs.items():
+            if run >= (TIMES - 1) * size and run >= (self._times(size) - 1) * size:
                 return size
         self._sentence += character
         if character not in _SENTENCE_ENDS:
@@ -89,8 +99,8 @@ class LoopStop:
 
     def _begun_piece(self) -> int:
         """Return how many characters at the end may begin a piece's third time."""
-        sizes = range(LEAST_PIECE, LONGEST_PIECE + 1)
-        return max(self._runs[size] - (self._times(size) - 2) * size for size in sizes)
+        repeated = [(size, run) for size, run in self._runs.items() if run > size]
+        return max([0, *(run - (self._times(size) - 2) * size for size, run in repeated)])
 
     def _begun_sentence(self) -> int:
         """Return how many characters at the end may begin a sentence's third time."""
