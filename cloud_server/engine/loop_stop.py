@@ -11,6 +11,7 @@ TIMES, TIMES_OF_A_NUMBER = 3, 5
 _NUMBER = frozenset("0123456789,.")
 _SENTENCE_ENDS = frozenset(".!?。！？\n")
 _COMMAS = frozenset(",;:，；：、")
+_MARKS = _COMMAS | _SENTENCE_ENDS
 
 
 class LoopStop:
@@ -54,8 +55,8 @@ class LoopStop:
     def _behind_a_clause(self, third: int) -> int:
         """Return what to leave out with the third time, or of it, so that a clause is not cut."""
         before, piece = self._text[-third - 1 : -third], self._text[-third:]
-        ends = [at for at, each in enumerate(piece) if each in _COMMAS | _SENTENCE_ENDS]
-        is_cut = before.strip() and before not in _COMMAS | _SENTENCE_ENDS
+        ends = [at for at, each in enumerate(piece) if each in _MARKS]
+        is_cut = before.strip() and before not in _MARKS
         return third - ends[0] if is_cut and ends else third + self._comma_before(third)
 
     def _comma_before(self, held: int) -> int:
